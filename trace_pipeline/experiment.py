@@ -100,7 +100,7 @@ class SftConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     learning_rate: Rate = 2e-4
     warmup_steps: Count = 10
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    """Decay after the warm-up, to zero at the last step."""
+    """Decay after the warm-up, towards zero right after the last step."""
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0
     max_grad_norm: Rate = 1.0
     batch_tokens: Positive = 2048

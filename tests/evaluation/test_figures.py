@@ -1,0 +1,81 @@
+"""Every figure is a picture of sensible size, made without a display."""
+
+import struct
+import sys
+
+import pytest
+
+from trace_pipeline.evaluation import (
+    accuracy_figure,
+    groups_figure,
+    loss_figure,
+    reward_figure,
+    verdicts_figure,
+)
+
+LOSS = [{"step": i, "loss": 2 / (i + 1)} for i in range(100)]
+REWARD = [{"iteration": i, "reward": 0.5 + i / 20, "baseline": 0.5} for i in range(5)]
+
+
+def size(png: bytes) -> tuple[int, int]:
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    return struct.unpack(">II", png[16:24])
+
+
+def test_figures_of_evaluations(evaluation, evaluate):
+    models = [evaluate(unparsed=32, model="base, zero-shot"), evaluation]
+    for png in (
+        accuracy_figure(models),
+        accuracy_figure([evaluate()]),
+        verdicts_figure(models),
+        verdicts_figure([evaluate()]),
+        groups_figure(evaluation.by_steps(), "By steps", "steps"),
+        groups_figure(evaluation.by_expert(), "By expert", "expert"),
+    ):
+        width, height = size(png)
+        assert 600 < width < 1400
+        assert 150 < height < 1000
+
+
+def test_more_models_make_a_taller_figure(evaluation):
+    assert size(accuracy_figure([evaluation] * 5))[1] > size(accuracy_figure([evaluation]))[1]
+
+
+@pytest.mark.parametrize(
+    "records",
+    [LOSS, LOSS[:1], [*LOSS[:3], {"step": 3, "tokens_per_second": 400.0}]],
+)
+def test_loss_curves(records):
+    assert size(loss_figure(records))[0] > 600
+
+
+@pytest.mark.parametrize("records", [REWARD, [{"iteration": 0, "reward": 0.5}]])
+def test_reward_curves(records):
+    assert size(reward_figure(records))[0] > 600
+
+
+def test_another_field_can_be_drawn():
+    records = [{"step": 1, "validation_loss": 0.4}]
+    assert loss_figure(records, loss="validation_loss")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: accuracy_figure([]),
+        lambda: verdicts_figure([]),
+        lambda: groups_figure([], "t", "a"),
+        lambda: loss_figure([]),
+        lambda: loss_figure(REWARD),
+        lambda: reward_figure(LOSS),
+    ],
+)
+def test_nothing_to_draw_is_refused(call):
+    with pytest.raises(ValueError, match=r"found none|has both"):
+        call()
+
+
+def test_no_global_plotting_state_is_touched(evaluation):
+    before = "matplotlib.pyplot" in sys.modules
+    accuracy_figure([evaluation])
+    assert ("matplotlib.pyplot" in sys.modules) is before

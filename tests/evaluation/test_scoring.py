@@ -1,0 +1,118 @@
+"""Completions become predictions through the solver, and predictions become figures."""
+
+from fractions import Fraction
+
+import pytest
+from msgspec.structs import replace
+
+from trace_pipeline.evaluation import BenchmarkKind, Proportion, score
+from trace_pipeline.evaluation.benchmark import Benchmark, Item
+from trace_pipeline.solver import Solver, VerdictKind
+
+
+def test_each_outcome_has_its_status(evaluation):
+    assert [p.status for p in evaluation.predictions] == [
+        "correct",
+        "wrong_answer:20",
+        "invalid_trace:short_circuit",
+        "parse_fail",
+        "parse_fail",
+    ]
+    assert [p.outcome for p in evaluation.predictions[:2]] == ["correct", "wrong_answer"]
+
+
+def test_a_prediction_keeps_what_the_problem_and_the_completion_said(evaluation, benchmark):
+    wrong = evaluation.predictions[1]
+    item = benchmark.items[1]
+    assert (wrong.index, wrong.question, wrong.gold, wrong.steps) == (1, item.question, 19, 2)
+    assert (wrong.reference, wrong.expert) == (item.reference, None)
+    assert (wrong.answer, wrong.predicted_expert) == (20, "arithmetic")
+    assert (wrong.tokens, wrong.clipped, wrong.seconds) == (40, False, 0.5)
+    assert wrong.message
+    assert evaluation.predictions[4].clipped
+
+
+def test_the_shares_are_those_of_the_verdicts(evaluation):
+    assert evaluation.correct == Proportion(1, 5)
+    assert evaluation.valid == Proportion(2, 5)
+    assert evaluation.parsed == Proportion(3, 5)
+    assert evaluation.clipped == Proportion(1, 5)
+    assert evaluation.kinds() == {
+        VerdictKind.PARSE_FAIL: 2,
+        VerdictKind.WRONG_EXPERT: 0,
+        VerdictKind.INVALID_TRACE: 1,
+        VerdictKind.WRONG_ANSWER: 1,
+        VerdictKind.CORRECT: 1,
+    }
+    assert next(iter(evaluation.outcomes().items())) == ("parse_fail", 2)
+
+
+def test_groups_partition_the_problems(evaluation):
+    for groups in (evaluation.by_steps(), evaluation.by_expert()):
+        assert sum(group.correct.total for group in groups) == evaluation.total
+        assert sum(group.correct.count for group in groups) == evaluation.correct.count
+    steps = {group.name: group.correct for group in evaluation.by_steps()}
+    assert steps == {"1": Proportion(1, 3), "2": Proportion(0, 2)}
+    experts = {group.name: group.correct for group in evaluation.by_expert()}
+    assert experts["arithmetic"].count == 1
+    assert list(experts)[-1] == "none"
+
+
+def test_steps_are_ordered_as_numbers_with_the_unknown_last(evaluate, predict):
+    predictions = tuple(predict(steps=steps) for steps in (10, 0, 2, 1))
+    groups = replace(evaluate(correct=1), predictions=predictions).by_steps()
+    assert [group.name for group in groups] == ["1", "2", "10", "unknown"]
+
+
+def test_a_synthetic_problem_demands_its_expert(right_completion):
+    item = Item(0, "How many?", 19, "percentage", 2, "")
+    benchmark = Benchmark(
+        name="synthetic test", kind=BenchmarkKind.SYNTHETIC, source="generated", items=(item,)
+    )
+    result = score(benchmark, [right_completion], Solver(), "rl")
+    assert result.predictions[0].kind is VerdictKind.WRONG_EXPERT
+    assert result.predictions[0].status == "wrong_expert"
+    assert [group.name for group in result.by_expert()] == ["percentage"]
+    assert result.metrics()["accuracy_percentage"] == 0.0
+    assert result.valid == Proportion(0, 1)
+
+
+def test_metrics_are_flat_numbers(evaluation):
+    metrics = evaluation.metrics()
+    assert metrics["accuracy"] == pytest.approx(0.2)
+    assert metrics["accuracy_low"] < 0.2 < metrics["accuracy_high"]
+    assert (metrics["problems"], metrics["correct"], metrics["parsed"]) == (5, 1, 0.6)
+    assert metrics["tokens_mean"] == pytest.approx((4 * 40 + 9) / 5)
+    assert all(isinstance(value, float) for value in metrics.values())
+
+
+def test_status_lines_name_index_status_and_gold(evaluation):
+    lines = evaluation.status_lines(2)
+    assert len(lines) == 2
+    assert "wrong_answer:20" in lines[1]
+    assert "gold 19" in lines[1]
+    assert len(evaluation.status_lines()) == 5
+
+
+def test_a_fractional_answer_is_shown_exactly(predict):
+    wrong = predict(kind=VerdictKind.WRONG_ANSWER, answer=Fraction(1, 3))
+    assert wrong.status == "wrong_answer:1/3"
+
+
+def test_the_fingerprint_is_that_of_the_problems(evaluation, evaluate):
+    assert evaluate(correct=3).fingerprint == evaluate(unparsed=3).fingerprint
+    assert evaluate(correct=3).fingerprint != evaluate(correct=4).fingerprint
+    assert evaluation.first(3).total == 3
+    assert evaluation.first(3).fingerprint != evaluation.fingerprint
+
+
+def test_nothing_evaluated_gives_figures_all_the_same(evaluate):
+    empty = evaluate()
+    assert empty.metrics()["accuracy"] == 0.0
+    assert empty.by_expert() == ()
+    assert empty.status_lines() == []
+
+
+def test_every_problem_needs_one_completion(benchmark):
+    with pytest.raises(ValueError, match="expected 5 completions, one a problem, found 0"):
+        score(benchmark, [], Solver(), "rl")

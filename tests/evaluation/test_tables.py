@@ -1,0 +1,66 @@
+"""Tables are data; each rendering keeps the cells apart and their text harmless."""
+
+import pytest
+
+from trace_pipeline.evaluation import (
+    Table,
+    groups_table,
+    models_table,
+    outcomes_table,
+    samples_table,
+    statuses_table,
+)
+
+NASTY = Table("t", ("a|b", "c"), (("<b>x</b>", "1 | 2\n3"), ("\\", "&amp;")))
+
+
+def test_markdown_keeps_the_cells_apart():
+    lines = NASTY.to_markdown().splitlines()
+    assert lines == [
+        "| a\\|b | c |",
+        "| --- | --- |",
+        "| &lt;b>x&lt;/b> | 1 \\| 2 3 |",
+        "| \\\\ | &amp; |",
+    ]
+
+
+def test_html_is_escaped():
+    text = NASTY.to_html()
+    assert "<td>&lt;b&gt;x&lt;/b&gt;</td>" in text
+    assert "<td>&amp;amp;</td>" in text
+    assert text.count("<tr>") == 3
+
+
+def test_text_is_aligned():
+    table = Table("t", ("model", "n"), (("base", "32"), ("sft + rl", "60")))
+    assert table.to_text() == "model     n\nbase      32\nsft + rl  60"
+
+
+def test_one_row_a_model(evaluate):
+    table = models_table([evaluate(unparsed=32, model="base"), evaluate(correct=8, wrong=184)])
+    assert table.rows[0][:6] == ("base", "0 of 32", "0.0 %", "0.0 to 10.7 %", "0.0 %", "0.0 %")
+    assert table.rows[1][:4] == ("rl", "8 of 192", "4.2 %", "2.1 to 8.0 %")
+
+
+def test_groups_outcomes_and_samples(evaluation):
+    groups = groups_table("By steps", "steps", evaluation.by_steps())
+    assert [row[:2] for row in groups.rows] == [("1", "1 of 3"), ("2", "0 of 2")]
+    assert outcomes_table(evaluation).rows[0] == ("parse_fail", "2", "40.0 %")
+    samples = samples_table(evaluation, 2)
+    assert samples.title == "First 2 problems"
+    assert samples.rows[1] == ("1", "Question 1: how many bowls?", "19", "wrong_answer:20")
+
+
+@pytest.mark.parametrize("count", [0, 10, 99])
+def test_samples_take_what_there_is(evaluation, count):
+    assert len(samples_table(evaluation, count).rows) == min(count, 5)
+
+
+def test_the_same_problems_stand_side_by_side(evaluate):
+    models = [evaluate(unparsed=1, model="base"), evaluate(correct=1, wrong=1)]
+    table = statuses_table(models)
+    assert table.columns == ("index", "question", "base", "rl")
+    assert table.rows == (
+        ("0", "Question 0?", "parse_fail", "correct"),
+        ("1", "Question 1?", "", "wrong_answer:3"),
+    )

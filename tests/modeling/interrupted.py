@@ -1,0 +1,133 @@
+"""Kills training at chosen moments, lets it go on, and prints what became of the weights.
+
+Run as a program. It loads torch once and forks a process for every run, before any
+computation of its own, so that each run is as fresh as one from a shell.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+from unittest.mock import patch
+
+import torch
+import transformers
+from tiny import experiment, make_tiny_model, problems
+
+from trace_pipeline.modeling import rl, sft
+from trace_pipeline.modeling.base_models import resolve_base
+from trace_pipeline.store import file_sha256
+
+SETTINGS = experiment(
+    sft={"epochs": 5, "save_every": 3, "trainable": "last_layers", "accumulate": 2},
+    rl={
+        "iterations": 5,
+        "prompts": 3,
+        "save_every": 2,
+        "learning_rate": 0.001,
+        "max_tokens": 24,
+        "evaluate_every": 2,
+        "evaluate_problems": 2,
+        "rewards": {"parse_fail": 0.1},
+        "kl_coefficient": 0.1,
+        "temperature": 1.5,
+    },
+    decoding={"max_tokens": 24},
+    model={"dtype": "bfloat16"},
+)
+MOMENTS = ["before any snapshot", "between snapshots", "while a snapshot is written", "at the end"]
+
+
+def _die(*_: object, **__: object) -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("still alive")
+
+
+def _train(stage: str, root: Path, folder: Path, on_metrics: Callable[..., Any] | None) -> None:
+    base = resolve_base(str(root / "base"))
+    if stage == "sft":
+        sft.train_sft(SETTINGS, base, problems(8), folder, on_metrics)
+    else:
+        data = problems(8)
+        # Rewards that differ although the model knows nothing: its length of output.
+        judge = "trace_pipeline.modeling.rollouts.Solver.verify"
+        with patch(judge, _verdict_by_text):
+            rl.train_rl(SETTINGS, root / "sft", data, data[:4], folder, base, on_metrics)
+
+
+def _verdict_by_text(self: object, text: str, answer: object, expert: str | None = None) -> Any:
+    from trace_pipeline.solver import Verdict, VerdictKind
+
+    reward = sum(text.encode()) % 7 / 7
+    return Verdict(VerdictKind.WRONG_ANSWER, None, reward, None, "", None)
+
+
+def _disturbed(stage: str, root: Path, folder: Path, moment: str) -> None:
+    if moment == "while a snapshot is written":
+        with patch("trace_pipeline.modeling.snapshots.write_json", _die):
+            _train(stage, root, folder, None)
+    elif moment == "at the end":
+        with patch("trace_pipeline.modeling.checkpoints.write_json", _die):
+            _train(stage, root, folder, None)
+    else:
+        at = 1 if moment == "before any snapshot" else {"sft": 5, "rl": 3}[stage]
+        _train(stage, root, folder, lambda step, _: _die() if step == at else None)
+
+
+def _forked(function: Callable[..., None], *arguments: Any) -> int:
+    """Exit status of ``function`` in a process of its own; negative for a signal."""
+    child = os.fork()
+    if child == 0:
+        try:
+            function(*arguments)
+            os._exit(0)
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """Records without what depends on the clock."""
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    return [{k: v for k, v in r.items() if "second" not in k} for r in records]
+
+
+def main(root: Path) -> None:
+    """Everything, for both stages."""
+    torch.set_num_threads(1)
+    for name in ("LlamaForCausalLM", "AutoModelForCausalLM", "AutoTokenizer"):
+        getattr(transformers, name)  # load its module once, not in every fork
+    import_module("transformers.models.auto.modeling_auto")
+    assert _forked(make_tiny_model, root / "base") == 0
+    results: dict[str, dict[str, Any]] = {}
+    weights = "weights.safetensors"
+    for stage in ("sft", "rl"):
+        calm = root / stage
+        assert _forked(_train, stage, root, calm, None) == 0
+        for moment in MOMENTS:
+            folder = root / f"{stage}-{MOMENTS.index(moment)}"
+            results[f"{stage} {moment}"] = {
+                "killed": _forked(_disturbed, stage, root, folder, moment),
+                "resumed": _forked(_train, stage, root, folder, None),
+                "same_weights": file_sha256(folder / weights) == file_sha256(calm / weights),
+                "same_records": all(
+                    _lines(folder / path.name) == _lines(path) for path in calm.glob("*.jsonl")
+                ),
+                "steps": len(_lines(folder / "metrics.jsonl")),
+                "left": sorted(p.name for p in folder.iterdir()),
+            }
+    learned = file_sha256(root / "rl" / weights) != file_sha256(root / "sft" / weights)
+    print(json.dumps({"runs": results, "rl_learned": learned}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,104 @@
+"""Runs reach MLflow: nested, complete, and also when the server was down at first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from trace_pipeline.pipeline.journal import Event, Journal, Sent, batches
+from trace_pipeline.pipeline.tracking import EXPERIMENT, Tracking
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('mlruns') / 'mlflow.db'}"
+
+
+def run_stage(tracking: Tracking, journal: Journal, name: str, lr: str = "1") -> None:
+    tags = {"stage": name, "experiment": journal.title}
+    with tracking.stage(journal, name, tags, {"sft.learning_rate": lr}) as stage:
+        for step in range(3):
+            stage.metrics({"loss": 3.0 - step}, step)
+        stage.finals({"accuracy": 0.5})
+
+
+def test_stages_nest_under_one_parent_per_dataset(uri: str, tmp_path: Path) -> None:
+    tracking = Tracking(uri, tmp_path / "mlruns")
+    journal = Journal(tmp_path / "tracking", "quick", "a" * 64)
+    run_stage(tracking, journal, "sft")
+    run_stage(tracking, Journal(tmp_path / "tracking", "quick", "a" * 64), "rl")
+    run_stage(tracking, Journal(tmp_path / "tracking", "quick", "b" * 64), "sft")
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    runs = client.search_runs([experiment.experiment_id])
+    parents = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
+    assert len(parents) == 2
+    first = next(r for r in parents if r.data.tags["dataset_hash"] == "a" * 64)
+    children = [r for r in runs if r.data.tags.get("mlflow.parentRunId") == first.info.run_id]
+    assert sorted(r.info.run_name for r in children) == ["rl", "sft"]
+    assert first.data.params == {"sft.learning_rate": "1"}
+    assert first.data.metrics == {"accuracy": 0.5}
+    assert first.info.status == "FINISHED"
+    sft = next(r for r in children if r.info.run_name == "sft")
+    history = client.get_metric_history(sft.info.run_id, "loss")
+    assert [(m.step, m.value) for m in history] == [(0, 3.0), (1, 2.0), (2, 1.0)]
+
+
+def test_a_server_that_is_down_loses_nothing(uri: str, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "tracking", "down", "c" * 64)
+    run_stage(Tracking("http://127.0.0.1:9", tmp_path), journal, "sft")
+    assert journal.sent() == Sent()
+    assert len(journal.unsent(Sent())) > 5
+    assert Tracking(uri, tmp_path / "mlruns").send_all(tmp_path / "tracking") == (1, 0)
+    assert journal.unsent(journal.sent()) == []
+    run = mlflow.MlflowClient(tracking_uri=uri).get_run(journal.sent().parent)
+    assert run.info.run_name == "down"
+    assert run.data.metrics == {"accuracy": 0.5}
+
+
+def test_a_failed_stage_is_marked_failed(uri: str, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "tracking", "failing", "d" * 64)
+    with (
+        pytest.raises(RuntimeError),
+        Tracking(uri, tmp_path).stage(journal, "sft", {"stage": "sft"}, {}),
+    ):
+        raise RuntimeError("out of memory")
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    assert client.get_run(next(iter(journal.sent().runs.values()))).info.status == "FAILED"
+
+
+def test_a_changed_parameter_is_said_on_the_parent(uri: str, tmp_path: Path) -> None:
+    tracking = Tracking(uri, tmp_path / "mlruns")
+    journal = Journal(tmp_path / "tracking", "changed", "e" * 64)
+    run_stage(tracking, journal, "sft", lr="1")
+    run_stage(tracking, journal, "sft", lr="2")
+    parent = mlflow.MlflowClient(tracking_uri=uri).get_run(journal.sent().parent)
+    assert parent.data.params["sft.learning_rate"] == "1"
+    assert parent.data.tags["changed.sft.learning_rate"] == "2"
+
+
+def test_neighbouring_metrics_of_one_run_are_one_request() -> None:
+    def event(op: str, stage: str) -> Event:
+        return Event(op=op, stage=stage, time=0, values={"x": 1.0})  # type: ignore[arg-type]
+
+    entries = [
+        (event("metrics", "a"), 10),
+        (event("metrics", "a"), 20),
+        (event("metrics", "b"), 30),
+        (event("end", "a"), 40),
+    ]
+    assert [(len(group), offset) for group, offset in batches(entries)] == [
+        (2, 20),
+        (1, 30),
+        (1, 40),
+    ]
+
+
+def test_a_torn_last_line_is_left_for_later(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "torn", "f" * 64)
+    journal.append(Event(op="start", stage="a", time=0, name="sft"))
+    with journal.path.open("ab") as file:
+        file.write(b'{"op": "met')
+    assert [event.op for event, _ in journal.unsent(Sent())] == ["start"]

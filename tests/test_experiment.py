@@ -1,0 +1,101 @@
+"""Experiment files: defaults, inheritance, and errors that say where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trace_pipeline.experiment import (
+    DEFAULT_MIX,
+    EXPERTS,
+    Experiment,
+    ExperimentError,
+    available_experiments,
+    experiment_from_dict,
+    load_experiment,
+)
+
+FOLDER = Path(__file__).parents[1] / "experiments"
+
+
+def write(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("name", available_experiments(FOLDER))
+def test_every_committed_experiment_loads_and_says_what_it_is_for(name: str) -> None:
+    experiment = load_experiment(name, FOLDER)
+    assert experiment.name == name
+    assert experiment.description
+
+
+def test_defaults_are_the_notebooks_best_run() -> None:
+    experiment = Experiment(name="x")
+    assert experiment.data.mix == DEFAULT_MIX
+    assert sum(DEFAULT_MIX.values()) == 100
+    assert set(DEFAULT_MIX) == set(EXPERTS)
+    assert (experiment.sft.layers, experiment.decoding.max_tokens) == (6, 750)
+
+
+def test_a_file_says_only_what_differs_from_what_it_inherits(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        base="description: below\ndata: {train: 10, validation: 5, mix: {arithmetic: 1}}",
+        top="inherits: base\ndata: {train: 20, mix: {comparison: 1}}",
+    )
+    data = load_experiment("top", tmp_path).data
+    assert (data.train, data.validation) == (20, 5)
+    assert data.mix == {"comparison": 1}
+    assert load_experiment("top", tmp_path).description == ""
+
+
+def test_numbers_follow_yaml_1_2(tmp_path: Path) -> None:
+    write(tmp_path, x="sft: {learning_rate: 2e-4}\nseed: 010")
+    experiment = load_experiment("x", tmp_path)
+    assert (experiment.sft.learning_rate, experiment.seed) == (0.0002, 10)
+
+
+def test_parameters_are_flat_and_complete() -> None:
+    parameters = Experiment(name="x").parameters()
+    assert parameters["sft.layers"] == "6"
+    assert parameters["data.mix.arithmetic"] == "30"
+    assert parameters["eval.baseline.problems"] == "32"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sft: {epoch: 1}", r"x\.yaml: \$\.sft: unknown field 'epoch'"),
+        ("sft: {epochs: 0}", r"\$\.sft\.epochs: expected int >= 1, found 0"),
+        ("sft: {layers: six}", r"\$\.sft\.layers: expected int, found 'six'"),
+        ("data: {train: 1.5}", r"\$\.data\.train: expected int, found 1\.5"),
+        ("data: {mix: {algebra: 1}}", r"\$\.data\.mix: unknown expert 'algebra'.*arithmetic"),
+        ("data: {mix: {arithmetic: 0}}", r"all weights are zero"),
+        ("rl: {estimator: grpo}", r"\$\.rl\.samples.*expected 2 or more, found 1"),
+        ("rl: {rewards: {correct: x}}", r"\$\.rl\.rewards\.correct: expected float, found 'x'"),
+        ("name: y", r"\$\.name: expected 'x' \(the file's name\), found 'y'"),
+        ("inherits: nowhere", r"\$\.inherits: no such file .*nowhere\.yaml"),
+        ("inherits: x", r"a cycle, x -> x"),
+        ("inherits: [x]", r"\$\.inherits: expected a name"),
+        ("- 1", r"expected a mapping, found list"),
+        ("a: [", r"x\.yaml: not YAML"),
+        ("seed: 1\nseed: 2", r"duplicate key 'seed'"),
+    ],
+)
+def test_a_bad_file_is_refused_with_the_place(tmp_path: Path, text: str, message: str) -> None:
+    write(tmp_path, x=text)
+    with pytest.raises(ExperimentError, match=message):
+        load_experiment("x", tmp_path)
+
+
+def test_an_unknown_name_lists_what_there_is() -> None:
+    with pytest.raises(ExperimentError, match=r"did you mean 'quickstart'\?.*quickstart"):
+        load_experiment("quikstart", FOLDER)
+
+
+def test_plain_data_round_trips() -> None:
+    experiment = experiment_from_dict({"name": "x", "rl": {"rewards": {"correct": 2.0}}})
+    assert experiment_from_dict(experiment.to_dict()) == experiment

@@ -1,0 +1,58 @@
+"""``trace-pipeline``: the command line.
+
+Each command imports what it needs when it runs, so that ``solve`` answers at once
+and does not wait for the machine-learning libraries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from trace_pipeline import __version__
+from trace_pipeline.commands import data, experiments, language, models
+
+
+class Refused(click.ClickException):
+    """An error for a person: the message alone, without a traceback."""
+
+    def format_message(self) -> str:
+        """The message."""
+        return self.message
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="trace-pipeline")
+def cli() -> None:
+    """Small language models write traces; a deterministic solver computes them."""
+
+
+def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def run(*arguments: Any, **options: Any) -> Any:
+        from trace_pipeline.commands import expected_errors
+
+        try:
+            return function(*arguments, **options)
+        except expected_errors() as error:
+            raise Refused(str(error)) from None
+
+    return run
+
+
+for _module in (language, data, models, experiments):
+    for _command in _module.COMMANDS:
+        _command.callback = _refusing(_command.callback)
+        cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="trace-pipeline")
+
+
+if __name__ == "__main__":
+    main()

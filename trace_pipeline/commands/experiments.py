@@ -1,0 +1,75 @@
+"""``run``, ``experiments``, ``report``, ``sync``: experiments as a whole."""
+
+from __future__ import annotations
+
+import click
+
+from trace_pipeline.validation import InvalidInputError
+
+_experiment = click.option(
+    "--experiment",
+    "name",
+    envvar="TRACE_PIPELINE_EXPERIMENT",
+    default="quickstart",
+    show_default=True,
+    help="A file of experiments/, without .yaml.",
+)
+
+
+@click.command()
+@_experiment
+def run(name: str) -> None:
+    """Run the whole chain of an experiment: data, SFT, RL, evaluation, report."""
+    from trace_pipeline.experiment import load_experiment
+    from trace_pipeline.paths import project_root
+
+    load_experiment(name, project_root() / "experiments")
+    from trace_pipeline.definitions import defs
+    from trace_pipeline.pipeline.running import run_pipeline
+
+    click.echo(run_pipeline(name, defs))
+
+
+@click.command()
+def experiments() -> None:
+    """List the experiments and what each is for."""
+    from trace_pipeline.experiment import available_experiments, load_experiment
+    from trace_pipeline.paths import project_root
+
+    folder = project_root() / "experiments"
+    names = available_experiments(folder)
+    width = max(map(len, names), default=0)
+    for name in names:
+        click.echo(f"{name:<{width}}  {load_experiment(name, folder).description}")
+
+
+@click.command()
+@_experiment
+@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+def report(name: str, show: bool) -> None:
+    """Print the summary of an experiment's last evaluation and where its report is."""
+    from trace_pipeline.pipeline.resources import bench_of
+    from trace_pipeline.pipeline.summary import report_page, summary
+
+    bench = bench_of(name)
+    click.echo(summary(bench))
+    if show:
+        click.launch(report_page(bench).as_uri())
+
+
+@click.command()
+def sync() -> None:
+    """Send MLflow the metrics that were kept while its server was down."""
+    from trace_pipeline.pipeline.resources import ArtifactsResource, TrackingResource
+
+    store, tracking = ArtifactsResource().store(), TrackingResource().tracking()
+    sent = failed = 0
+    for folder in sorted(store.local_folder("").glob("*/tracking")):
+        done, left = tracking.send_all(folder)
+        sent, failed = sent + done, failed + left
+    click.echo(f"{sent} runs are complete at {tracking.uri}, {failed} could not be sent")
+    if failed:
+        raise InvalidInputError(f"{tracking.uri} does not answer; see above, and try again later")
+
+
+COMMANDS = [run, experiments, report, sync]

@@ -1,0 +1,68 @@
+"""The ``dagster`` command with this project as its default target.
+
+Dagster's own CLI reads neither ``[tool.dagster]`` nor ``workspace.yaml`` for
+``dagster asset ...`` and ``dagster job ...``, so that the command that everybody
+types fails. This script fills the module in where no target was named and makes
+the project's folder the instance's home, then hands over to Dagster unchanged
+(docs/decisions/0002-dagster-command.md).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from pathlib import Path
+
+TARGET_FLAGS = (
+    "-m",
+    "--module-name",
+    "-f",
+    "--python-file",
+    "-w",
+    "--workspace",
+    "--package-name",
+    "-d",
+    "--working-directory",
+    "-a",
+    "--attribute",
+)
+"""Flags with which a user names a target; then nothing is filled in."""
+
+MODULE_COMMANDS = ("ASSET_MATERIALIZE", "ASSET_LIST", "ASSET_WIPE", "JOB_EXECUTE", "JOB_LIST")
+"""Commands that need a module and do not look for one."""
+
+
+def project_module(folder: Path) -> str | None:
+    """``module_name`` under ``[tool.dagster]`` in ``folder``'s pyproject.toml, if any."""
+    path = folder / "pyproject.toml"
+    if not path.is_file():
+        return None
+    table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("dagster", {})
+    name = table.get("module_name")
+    return name if isinstance(name, str) else None
+
+
+def default_environment(arguments: list[str], folder: Path) -> dict[str, str]:
+    """Variables that make ``folder``'s project the target of ``dagster <arguments>``."""
+    module = project_module(folder)
+    if module is None:
+        return {}
+    filled = {"DAGSTER_HOME": str(folder)} if (folder / "dagster.yaml").is_file() else {}
+    named = any(a.split("=", 1)[0] in TARGET_FLAGS for a in arguments)
+    if not named:
+        filled |= {f"DAGSTER_CLI_{name}_MODULE_NAME": module for name in MODULE_COMMANDS}
+    return filled
+
+
+def main() -> None:
+    """Run Dagster's CLI."""
+    for name, value in default_environment(sys.argv[1:], Path.cwd()).items():
+        os.environ.setdefault(name, value)
+    from dagster._cli import main as dagster_main
+
+    dagster_main()
+
+
+if __name__ == "__main__":
+    main()

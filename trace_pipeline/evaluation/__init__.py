@@ -1,0 +1,91 @@
+"""Evaluation: scoring through the solver, statistics, cautions, figures and reports."""
+
+from trace_pipeline.evaluation.benchmark import (
+    Benchmark,
+    BenchmarkKind,
+    Item,
+    real_benchmark,
+    synthetic_benchmark,
+)
+from trace_pipeline.evaluation.cautions import Caution, CautionCode, cautions
+from trace_pipeline.evaluation.comparison import Comparison, compare
+from trace_pipeline.evaluation.figures import (
+    accuracy_figure,
+    groups_figure,
+    loss_figure,
+    reward_figure,
+    verdicts_figure,
+)
+from trace_pipeline.evaluation.parquet import read_evaluation, write_evaluation
+from trace_pipeline.evaluation.report import (
+    Figure,
+    Report,
+    render_html,
+    render_markdown,
+    write_report,
+)
+from trace_pipeline.evaluation.scoring import Completion, Evaluation, Group, Prediction, score
+from trace_pipeline.evaluation.statistics import (
+    Interval,
+    McNemar,
+    PairedDifference,
+    Proportion,
+    majority_vote,
+    mcnemar_exact,
+    paired_bootstrap,
+    pass_at_k,
+    wilson_interval,
+)
+from trace_pipeline.evaluation.tables import (
+    Table,
+    groups_table,
+    models_table,
+    outcomes_table,
+    samples_table,
+    statuses_table,
+)
+
+__all__ = [
+    "Benchmark",
+    "BenchmarkKind",
+    "Caution",
+    "CautionCode",
+    "Comparison",
+    "Completion",
+    "Evaluation",
+    "Figure",
+    "Group",
+    "Interval",
+    "Item",
+    "McNemar",
+    "PairedDifference",
+    "Prediction",
+    "Proportion",
+    "Report",
+    "Table",
+    "accuracy_figure",
+    "cautions",
+    "compare",
+    "groups_figure",
+    "groups_table",
+    "loss_figure",
+    "majority_vote",
+    "mcnemar_exact",
+    "models_table",
+    "outcomes_table",
+    "paired_bootstrap",
+    "pass_at_k",
+    "read_evaluation",
+    "real_benchmark",
+    "render_html",
+    "render_markdown",
+    "reward_figure",
+    "samples_table",
+    "score",
+    "statuses_table",
+    "synthetic_benchmark",
+    "verdicts_figure",
+    "wilson_interval",
+    "write_evaluation",
+    "write_report",
+]

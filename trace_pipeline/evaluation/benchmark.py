@@ -1,0 +1,100 @@
+"""What is evaluated: real problems and synthetic examples in one form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from trace_pipeline.generation import Example
+from trace_pipeline.gsm8k import ProblemSet
+from trace_pipeline.traces import Init, Number, Query, Trace, render_trace
+
+
+class BenchmarkKind(StrEnum):
+    """Where the problems of a benchmark are from."""
+
+    GSM8K = "gsm8k"
+    BUILTIN = "builtin"
+    """The built-in sample in GSM-8K's format."""
+    SYNTHETIC = "synthetic"
+
+
+class Item(Struct, frozen=True):
+    """One problem to be answered."""
+
+    index: int
+    """Line of a real problem in its file, or position among the synthetic examples, from 0."""
+    question: str
+    gold: Number
+    expert: str | None
+    """The expert that must answer (synthetic problems); None where any may."""
+    steps: int
+    """Annotated calculations, or computing steps of the reference trace; 0 if unknown."""
+    reference: str
+    """The author's solution, or the reference trace in YAML."""
+
+
+class Benchmark(Struct, frozen=True, kw_only=True):
+    """Problems to be answered and where they come from."""
+
+    name: str
+    """What reports call it: ``GSM-8K test``, ``built-in sample``, ``synthetic test``."""
+    kind: BenchmarkKind
+    source: str
+    items: tuple[Item, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def questions(self) -> list[str]:
+        """The questions in order, as written."""
+        return [item.question for item in self.items]
+
+    def first(self, count: int) -> Benchmark:
+        """The same benchmark with its first ``count`` problems only, which its notes say."""
+        if count >= len(self.items):
+            return self
+        note = f"only the first {count} of {len(self.items):,} problems were answered"
+        return replace(self, items=self.items[:count], notes=(*self.notes, note))
+
+
+def real_benchmark(problems: ProblemSet) -> Benchmark:
+    """Real problems (or the built-in sample) as a benchmark."""
+    return Benchmark(
+        name=problems.name,
+        kind=BenchmarkKind.GSM8K if problems.is_gsm8k else BenchmarkKind.BUILTIN,
+        source=problems.source,
+        items=tuple(
+            Item(p.index, p.question, p.gold, None, p.steps, p.solution) for p in problems.problems
+        ),
+        notes=problems.notes,
+    )
+
+
+def synthetic_benchmark(
+    examples: Sequence[Example], name: str = "synthetic test", source: str = "generated examples"
+) -> Benchmark:
+    """Synthetic examples as a benchmark whose experts are known."""
+    return Benchmark(
+        name=name,
+        kind=BenchmarkKind.SYNTHETIC,
+        source=source,
+        items=tuple(
+            Item(
+                position,
+                example.question,
+                example.answer,
+                example.expert,
+                computing_steps(example.trace),
+                render_trace(example.trace),
+            )
+            for position, example in enumerate(examples)
+        ),
+    )
+
+
+def computing_steps(trace: Trace) -> int:
+    """Steps of all sub-traces that compute something: all but ``init`` and ``query``."""
+    return sum(not isinstance(step, Init | Query) for sub in trace.subtraces for step in sub.steps)

@@ -1,0 +1,269 @@
+"""Scoring: completions through the solver, one prediction a problem, and their summary."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from trace_pipeline.evaluation.benchmark import Benchmark, BenchmarkKind, Item
+from trace_pipeline.evaluation.statistics import Proportion
+from trace_pipeline.solver import Solver, VerdictKind
+from trace_pipeline.traces import Number, format_number
+
+
+class Completion(Protocol):
+    """What a decoder returns for one problem."""
+
+    @property
+    def text(self) -> str:
+        """The generated text."""
+
+    @property
+    def tokens(self) -> int:
+        """Generated tokens."""
+
+    @property
+    def clipped(self) -> bool:
+        """Whether the token limit ended it."""
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds from entering the batch to the last token."""
+
+
+class Prediction(Struct, frozen=True, kw_only=True):
+    """One problem, the model's completion and the solver's verdict."""
+
+    index: int
+    question: str
+    completion: str
+    kind: VerdictKind
+    reason: str | None
+    """Why a trace is invalid; None for other kinds."""
+    message: str
+    answer: Number | None
+    """What the trace computes; None if it could not be executed."""
+    gold: Number
+    expert: str | None
+    """The expert that had to answer; None where any may."""
+    predicted_expert: str | None
+    """The expert of the trace; None if the shape of its steps is wrong or nothing was read."""
+    steps: int
+    """Steps that the reference solution takes; 0 if unknown."""
+    tokens: int
+    clipped: bool
+    seconds: float
+    reference: str
+
+    @property
+    def correct(self) -> bool:
+        """Whether the trace is valid and computes the gold answer."""
+        return self.kind is VerdictKind.CORRECT
+
+    @property
+    def status(self) -> str:
+        """``correct``, ``wrong_answer:32``, ``invalid_trace:short_circuit``, ``parse_fail``..."""
+        if self.kind is VerdictKind.WRONG_ANSWER and self.answer is not None:
+            return f"{self.kind}:{format_number(self.answer)}"
+        return self.outcome
+
+    @property
+    def outcome(self) -> str:
+        """The status without the value: what outcomes are counted by."""
+        return f"{self.kind}:{self.reason}" if self.reason else str(self.kind)
+
+
+class Group(Struct, frozen=True):
+    """The predictions of one expert or one number of steps."""
+
+    name: str
+    correct: Proportion
+    valid: Proportion
+    parsed: Proportion
+
+
+class Evaluation(Struct, frozen=True, kw_only=True):
+    """One model's predictions on one benchmark."""
+
+    model: str
+    """What was scored: ``base``, ``sft``, ``rl``..."""
+    benchmark: str
+    kind: BenchmarkKind
+    source: str
+    predictions: tuple[Prediction, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """Number of problems."""
+        return len(self.predictions)
+
+    @property
+    def correct(self) -> Proportion:
+        """Accuracy."""
+        return self._share(lambda p: p.correct)
+
+    @property
+    def valid(self) -> Proportion:
+        """Completions whose trace could be executed (and was the right expert's)."""
+        return self._share(_is_valid)
+
+    @property
+    def parsed(self) -> Proportion:
+        """Completions in which a trace could be read."""
+        return self._share(_is_parsed)
+
+    @property
+    def clipped(self) -> Proportion:
+        """Completions that the token limit ended."""
+        return self._share(lambda p: p.clipped)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex SHA-256 of the problems: equal for evaluations of the same problems only."""
+        digest = hashlib.sha256()
+        for p in self.predictions:
+            digest.update(f"{p.index}\0{p.question}\0{p.gold}\0".encode())
+        return digest.hexdigest()
+
+    def by_expert(self) -> tuple[Group, ...]:
+        """Groups by the expert that had to answer; on real problems by the one that did."""
+        return self._groups(
+            lambda p: p.expert or p.predicted_expert or "none",
+            lambda name: (name == "none", name),
+        )
+
+    def by_steps(self) -> tuple[Group, ...]:
+        """Groups by the steps of the reference solution."""
+        return self._groups(
+            lambda p: str(p.steps) if p.steps else "unknown",
+            lambda name: (name == "unknown", int(name) if name.isdigit() else 0),
+        )
+
+    def outcomes(self) -> dict[str, int]:
+        """How often each outcome occurred, most frequent first."""
+        counts = Counter(p.outcome for p in self.predictions)
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+    def kinds(self) -> dict[VerdictKind, int]:
+        """How often each kind of verdict occurred, in the solver's order, zeros included."""
+        counts = Counter(p.kind for p in self.predictions)
+        return {kind: counts[kind] for kind in VerdictKind}
+
+    def metrics(self) -> dict[str, float]:
+        """Flat figures for a tracking server.
+
+        Shares are between 0 and 1; ``tokens_mean`` and ``seconds_mean`` are per completion.
+        """
+        total = max(self.total, 1)
+        metrics = {
+            "problems": float(self.total),
+            "correct": float(self.correct.count),
+            "accuracy": self.correct.rate,
+            "accuracy_low": self.correct.interval.low,
+            "accuracy_high": self.correct.interval.high,
+            "valid": self.valid.rate,
+            "parsed": self.parsed.rate,
+            "clipped": self.clipped.rate,
+            "tokens_mean": sum(p.tokens for p in self.predictions) / total,
+            "seconds_mean": sum(p.seconds for p in self.predictions) / total,
+        }
+        if self.kind is BenchmarkKind.SYNTHETIC:
+            metrics |= {f"accuracy_{g.name}": g.correct.rate for g in self.by_expert()}
+        return metrics
+
+    def status_lines(self, count: int | None = None) -> list[str]:
+        """One line for each of the first ``count`` problems: index, status, gold, question."""
+        return [
+            f"{p.index:>5}  {p.status:<32}  gold {format_number(p.gold):<10}  {p.question:.60}"
+            for p in self.predictions[:count]
+        ]
+
+    def first(self, count: int) -> Evaluation:
+        """The evaluation of the first ``count`` problems alone."""
+        return replace(self, predictions=self.predictions[:count])
+
+    def _share(self, holds: Callable[[Prediction], bool]) -> Proportion:
+        return _proportion(self.predictions, holds)
+
+    def _groups(
+        self, name_of: Callable[[Prediction], str], order: Callable[[str], tuple[object, ...]]
+    ) -> tuple[Group, ...]:
+        members: dict[str, list[Prediction]] = {}
+        for prediction in self.predictions:
+            members.setdefault(name_of(prediction), []).append(prediction)
+        return tuple(
+            Group(
+                name,
+                _proportion(members[name], lambda p: p.correct),
+                _proportion(members[name], _is_valid),
+                _proportion(members[name], _is_parsed),
+            )
+            for name in sorted(members, key=order)
+        )
+
+
+def score(
+    benchmark: Benchmark, completions: Sequence[Completion], solver: Solver, model: str
+) -> Evaluation:
+    """Judge one completion per problem; ``model`` names what produced them.
+
+    Raises:
+        ValueError: not as many completions as problems.
+    """
+    if len(completions) != len(benchmark.items):
+        raise ValueError(
+            f"{benchmark.name}: expected {len(benchmark.items)} completions, one a problem, "
+            f"found {len(completions)}"
+        )
+    return Evaluation(
+        model=model,
+        benchmark=benchmark.name,
+        kind=benchmark.kind,
+        source=benchmark.source,
+        predictions=tuple(
+            _prediction(item, completion, solver)
+            for item, completion in zip(benchmark.items, completions, strict=True)
+        ),
+        notes=benchmark.notes,
+    )
+
+
+def _prediction(item: Item, completion: Completion, solver: Solver) -> Prediction:
+    verdict = solver.verify(completion.text, item.gold, item.expert)
+    return Prediction(
+        index=item.index,
+        question=item.question,
+        completion=completion.text,
+        kind=verdict.kind,
+        reason=str(verdict.reason) if verdict.reason else None,
+        message=verdict.message,
+        answer=verdict.answer,
+        gold=item.gold,
+        expert=item.expert,
+        predicted_expert=verdict.trace.expert if verdict.trace else None,
+        steps=item.steps,
+        tokens=completion.tokens,
+        clipped=completion.clipped,
+        seconds=completion.seconds,
+        reference=item.reference,
+    )
+
+
+def _is_parsed(prediction: Prediction) -> bool:
+    return prediction.kind is not VerdictKind.PARSE_FAIL
+
+
+def _is_valid(prediction: Prediction) -> bool:
+    return prediction.kind in (VerdictKind.WRONG_ANSWER, VerdictKind.CORRECT)
+
+
+def _proportion(
+    predictions: Sequence[Prediction], holds: Callable[[Prediction], bool]
+) -> Proportion:
+    return Proportion(sum(map(holds, predictions)), len(predictions))

@@ -1,0 +1,33 @@
+"""Verified examples from schemas and vocabulary, and the audit that judges them."""
+
+from trace_pipeline.generation.audit import AuditReport, audit
+from trace_pipeline.generation.catalog import Catalog
+from trace_pipeline.generation.dataset import (
+    dataset_hash,
+    example_to_record,
+    read_examples,
+    record_to_example,
+    write_examples,
+)
+from trace_pipeline.generation.findings import Finding, GenerationError
+from trace_pipeline.generation.generator import SPLITS, Example, Generator, Split, split_of
+from trace_pipeline.generation.vocabulary import CatalogError
+
+__all__ = [
+    "SPLITS",
+    "AuditReport",
+    "Catalog",
+    "CatalogError",
+    "Example",
+    "Finding",
+    "GenerationError",
+    "Generator",
+    "Split",
+    "audit",
+    "dataset_hash",
+    "example_to_record",
+    "read_examples",
+    "record_to_example",
+    "split_of",
+    "write_examples",
+]

@@ -1,0 +1,135 @@
+"""The audit: many samples of every schema, judged by rules that need no trust in the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Struct
+
+from trace_pipeline.generation.catalog import Catalog
+from trace_pipeline.generation.findings import Finding, GenerationError
+from trace_pipeline.generation.generator import SPLITS, Generator, split_of
+from trace_pipeline.generation.lint import lint, question_count
+from trace_pipeline.generation.plan import Plan, Wording
+from trace_pipeline.generation.realisation import Realisation, faults
+from trace_pipeline.generation.structure import broken_rules
+from trace_pipeline.traces import TraceError, parse_trace, render_trace
+
+EXAMPLES_KEPT = 3
+"""Findings quoted per schema and class."""
+
+
+class SchemaAudit(Struct, frozen=True, kw_only=True):
+    """The findings of one schema."""
+
+    schema: str
+    samples: int
+    templates: int
+    duplicates: int
+    """Samples whose question occurred before, among those of the same schema."""
+    findings: dict[str, int]
+    """Count by class, classes without findings left out."""
+    quoted: dict[str, list[str]]
+    """The first findings of each class."""
+
+
+class AuditReport(Struct, frozen=True, kw_only=True):
+    """The findings of every schema."""
+
+    seed: int
+    samples: int
+    """Samples per schema."""
+    rows: list[SchemaAudit]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found (duplicates are reported, not judged)."""
+        return not any(row.findings for row in self.rows)
+
+    def to_table(self) -> str:
+        """A plain text table, one line a schema, followed by what was found."""
+        width = max(len(row.schema) for row in self.rows)
+        lines = [f"{'schema':{width}}  samples  templates  duplicates  findings"]
+        for row in self.rows:
+            found = ", ".join(f"{kind} {count}" for kind, count in row.findings.items()) or "none"
+            lines.append(
+                f"{row.schema:{width}}  {row.samples:7}  {row.templates:9}  "
+                f"{row.duplicates:10}  {found}"
+            )
+        for row in self.rows:
+            for kind, quotes in row.quoted.items():
+                lines += [f"{row.schema}: {kind}: {quote}" for quote in quotes]
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        """The report as JSON."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2).decode()
+
+
+def audit(source: Catalog | Generator, samples: int = 200, seed: int = 0) -> AuditReport:
+    """Judge ``samples`` examples of every schema, spread over its splits and templates.
+
+    Args:
+        source: A catalogue, or a generator whose options and schemas are to be judged.
+        samples: Examples per schema.
+        seed: Seed of the examples, where a catalogue is given.
+    """
+    generator = source if isinstance(source, Generator) else Generator(source, seed)
+    rows = [_audit_schema(plan, generator, samples) for plan in generator.plans.values()]
+    return AuditReport(seed=generator.seed, samples=samples, rows=rows)
+
+
+def _audit_schema(plan: Plan, generator: Generator, samples: int) -> SchemaAudit:
+    found: dict[str, list[str]] = {}
+    questions: set[str] = set()
+    unused = {wording.name for split in SPLITS for wording in generator.wordings(plan, split)}
+    for turn in range(samples):
+        index, split = turn // len(SPLITS), SPLITS[turn % len(SPLITS)]
+        wording = generator.wording_of(plan, index, split)
+        unused.discard(wording.name)
+        try:
+            drawn = generator.realise(plan, wording, index, split)
+        except GenerationError as error:
+            found.setdefault(error.kind, []).append(str(error))
+            continue
+        questions.add(drawn.question)
+        for kind, text in judge(plan, wording, drawn, generator):
+            found.setdefault(kind, []).append(f"{wording.name}: {text}: {drawn.question!r}")
+        if split != "heldout" and split_of(drawn.question) != split:
+            found.setdefault(Finding.SPLIT, []).append(f"not of {split}: {drawn.question!r}")
+    if unused and samples >= len(plan.wordings) * len(SPLITS):
+        found[Finding.REACHABILITY] = [f"no sample used {name}" for name in sorted(unused)]
+    return SchemaAudit(
+        schema=plan.id,
+        samples=samples,
+        templates=len(plan.wordings),
+        duplicates=samples - len(questions),
+        findings={kind: len(texts) for kind, texts in sorted(found.items())},
+        quoted={kind: texts[:EXAMPLES_KEPT] for kind, texts in sorted(found.items())},
+    )
+
+
+def judge(
+    plan: Plan, wording: Wording, drawn: Realisation, generator: Generator
+) -> Iterator[tuple[Finding, str]]:
+    """Everything that is wrong with one example."""
+    yield from faults(plan, drawn, generator.naming, generator.solver)
+    for text in lint(drawn.question):
+        yield Finding.GRAMMAR, text
+    if question_count(drawn.question) != 1:
+        yield Finding.QUESTION, f"{question_count(drawn.question)} questions"
+    try:
+        if parse_trace(render_trace(drawn.trace)) != drawn.trace:
+            yield Finding.ROUND_TRIP, "the trace is another when read back"
+    except TraceError as error:
+        yield Finding.ROUND_TRIP, f"the trace cannot be read back: {error}"
+    for text in broken_rules(drawn.trace, generator.naming):
+        yield Finding.STRUCTURE, text
+    values = {**drawn.story.values, "answer": drawn.answer}
+    for relation in wording.relations:
+        if not relation.evaluate(values):
+            yield Finding.RELATION, f"{relation.source!r} does not hold"
+    words = [entry.forms[""] for entry in drawn.story.draws.values() if "" in entry.forms]
+    if len(set(words)) < len(words):
+        yield Finding.ROLES, f"one word in two roles among {words}"

@@ -1,0 +1,182 @@
+"""Datasets of examples: one record a line, files that appear whole or not at all, a hash."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from trace_pipeline.generation.expressions import exact
+from trace_pipeline.generation.generator import Example
+from trace_pipeline.traces import TraceError, number_to_json, parse_trace, render_trace
+from trace_pipeline.validation import InvalidInputError, convert
+
+FIELDS = ("question", "trace", "answer", "expert", "schema", "index", "split")
+"""The fields of a record, in their order."""
+
+ROW_GROUP = 10_000
+"""Records per Parquet row group: memory stays flat however many are written."""
+
+
+class _Record(Struct, forbid_unknown_fields=True):
+    question: str
+    trace: str
+    answer: int | float
+    expert: str
+    schema: str
+    index: int
+    split: str
+
+
+def example_to_record(example: Example) -> dict[str, Any]:
+    """The example as plain data: the trace as YAML text, the answer as a JSON number."""
+    return {
+        "question": example.question,
+        "trace": render_trace(example.trace),
+        "answer": number_to_json(example.answer),
+        "expert": example.expert,
+        "schema": example.schema,
+        "index": example.index,
+        "split": example.split,
+    }
+
+
+def record_to_example(record: Any, where: str = "record") -> Example:
+    """The example of a record; the inverse of ``example_to_record``.
+
+    Raises:
+        InvalidInputError: a field that is missing, unknown or of the wrong type, or no trace.
+    """
+    found = convert(record, _Record, where)
+    try:
+        trace = parse_trace(found.trace)
+    except TraceError as error:
+        raise InvalidInputError(f"{where}: $.trace: {error}") from None
+    return Example(
+        question=found.question,
+        trace=trace,
+        answer=exact(found.answer),
+        expert=found.expert,
+        schema=found.schema,
+        index=found.index,
+        split=found.split,
+    )
+
+
+def canonical_line(example: Example) -> bytes:
+    """The one JSON line that stands for the example in files and hashes."""
+    return msgspec.json.encode(example_to_record(example))
+
+
+def write_examples(path: str | Path, examples: Iterable[Example]) -> int:
+    """Write ``.jsonl`` or ``.parquet`` and return how many; the file appears only when complete.
+
+    Raises:
+        InvalidInputError: another suffix.
+    """
+    target = Path(path)
+    writers = {".jsonl": _write_lines, ".parquet": _write_parquet}
+    if target.suffix not in writers:
+        raise InvalidInputError(f"{target}: expected a name ending in .jsonl or .parquet")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        count = writers[target.suffix](temporary, examples)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count
+
+
+def _write_lines(path: Path, examples: Iterable[Example]) -> int:
+    count = 0
+    with path.open("wb") as file:
+        for example in examples:
+            file.write(canonical_line(example) + b"\n")
+            count += 1
+        file.flush()
+        os.fsync(file.fileno())
+    return count
+
+
+def _write_parquet(path: Path, examples: Iterable[Example]) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text, whole = pa.string(), pa.int64()
+    types = {"answer": pa.float64(), "index": whole}
+    schema = pa.schema([(name, types.get(name, text)) for name in FIELDS])
+    count = 0
+    with path.open("wb") as file:
+        with pq.ParquetWriter(file, schema) as writer:
+            remaining = iter(examples)
+            while batch := [example_to_record(item) for item in islice(remaining, ROW_GROUP)]:
+                writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+                count += len(batch)
+        file.flush()
+        os.fsync(file.fileno())
+    return count
+
+
+def read_examples(path: str | Path) -> list[Example]:
+    """Read what ``write_examples`` wrote.
+
+    Raises:
+        InvalidInputError: no such file, another suffix, or a record that is not an example.
+    """
+    source = Path(path)
+    readers = {".jsonl": _read_lines, ".parquet": _read_parquet}
+    if source.suffix not in readers:
+        raise InvalidInputError(f"{source}: expected a name ending in .jsonl or .parquet")
+    if not source.is_file():
+        raise InvalidInputError(f"{source}: no such file; `trace-pipeline generate` makes one")
+    return list(readers[source.suffix](source))
+
+
+def _read_lines(path: Path) -> Iterator[Example]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            where = f"{path}:{number}"
+            try:
+                record = msgspec.json.decode(line)
+            except msgspec.DecodeError as error:
+                raise InvalidInputError(f"{where}: not JSON: {error}") from None
+            yield record_to_example(record, where)
+
+
+def _read_parquet(path: Path) -> Iterator[Example]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+    except pa.ArrowException as error:
+        raise InvalidInputError(f"{path}: not Parquet: {error}") from None
+    number = 0
+    with file:
+        for batch in file.iter_batches(batch_size=ROW_GROUP):
+            for record in batch.to_pylist():
+                yield record_to_example(record, f"{path}: row {number}")
+                number += 1
+
+
+def dataset_hash(examples: Iterable[Example]) -> str:
+    """SHA-256 of the canonical lines, sorted within each partition, partitions alphabetical.
+
+    It depends on the examples alone: not on their order, nor on how they were sharded or stored.
+    """
+    partitions: dict[str, list[bytes]] = {}
+    for example in examples:
+        digest = sha256(canonical_line(example)).digest()
+        partitions.setdefault(example.expert, []).append(digest)
+    total = sha256()
+    for expert in sorted(partitions):
+        total.update(f"{expert}\0{len(partitions[expert])}\0".encode())
+        total.update(b"".join(sorted(partitions[expert])))
+    return total.hexdigest()

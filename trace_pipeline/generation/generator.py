@@ -1,0 +1,210 @@
+"""Verified examples from a catalogue: any schema, any index, any split, any shard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Literal
+
+from msgspec import Struct
+
+from trace_pipeline.generation.allocation import Quota, allocate, in_proportion
+from trace_pipeline.generation.catalog import Catalog
+from trace_pipeline.generation.findings import GenerationError
+from trace_pipeline.generation.naming import Naming
+from trace_pipeline.generation.plan import Plan, Wording
+from trace_pipeline.generation.randomness import fingerprint
+from trace_pipeline.generation.realisation import Realisation, realise
+from trace_pipeline.generation.vocabulary import CatalogError
+from trace_pipeline.generation.wording import vary
+from trace_pipeline.solver import Solver
+from trace_pipeline.traces import Number, Trace
+from trace_pipeline.validation import unknown_name
+
+Split = Literal["train", "validation", "test", "heldout"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test", "heldout")
+"""``heldout`` keeps whole templates that the others never use."""
+
+_SHARES: tuple[Split, ...] = ("train",) * 6 + ("validation", "test")
+"""The split of a question by its hash: three quarters, an eighth, an eighth of all texts."""
+
+
+class Example(Struct, frozen=True, kw_only=True):
+    """One verified problem."""
+
+    question: str
+    trace: Trace
+    answer: Number
+    expert: str
+    schema: str
+    """The schema's id, ``<expert>/<name>``."""
+    index: int
+    """Number of the example within its schema and split."""
+    split: str
+
+
+def split_of(question: str) -> Split:
+    """The split to which a text belongs, whichever schema made it."""
+    return _SHARES[fingerprint("split", " ".join(question.lower().split())) % len(_SHARES)]
+
+
+class Generator:
+    """Makes examples; two generators with the same arguments make the same ones anywhere."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        seed: int = 0,
+        *,
+        naming: Naming = "hybrid",
+        phrasings: int | Literal["all"] = "all",
+        interleaved_ratio: float | None = None,
+        composition_share: float | None = None,
+        wording: Literal["plain", "varied"] = "plain",
+        schemas: Sequence[str] | None = None,
+        solver: Solver | None = None,
+        verify: bool = True,
+    ) -> None:
+        """Choose what is generated.
+
+        Args:
+            catalog: The schemas.
+            seed: Different seeds share no example but by chance.
+            naming: Names in the traces.
+            phrasings: Templates in use per schema, each with a single fixed wording if a number.
+            interleaved_ratio: Share of arithmetic examples with an init after an operation.
+            composition_share: Share of compositions, whatever their weight in a mix.
+            wording: ``varied`` also perturbs the finished text.
+            schemas: Ids or unique names to draw from; all when absent.
+            solver: The solver that verifies every example.
+            verify: Verify each example (the default; off only to measure what it costs).
+
+        Raises:
+            CatalogError: an unknown schema.
+        """
+        chosen = list(catalog.plans.values())
+        if schemas is not None:
+            chosen = list({plan.id: plan for plan in map(catalog.plan, schemas)}.values())
+        self.catalog = catalog
+        self.plans: dict[str, Plan] = {p.id: p for p in sorted(chosen, key=lambda p: p.id)}
+        self.seed = seed
+        self.naming: Naming = naming
+        self.phrasings = phrasings
+        self.interleaved_ratio = interleaved_ratio
+        self.composition_share = composition_share
+        self.wording = wording
+        self.solver = solver or Solver()
+        self.verify = verify
+        self._restricted = schemas is not None
+
+    def example(self, schema: str, index: int, split: str = "train") -> Example:
+        """Example number ``index`` (from 0) of a schema; nothing else influences it.
+
+        Raises:
+            CatalogError: an unknown schema or split.
+            GenerationError: constraints that cannot be met, or an example that fails verification.
+        """
+        plan = self.catalog.plan(schema)
+        found = self.realise(plan, self.wording_of(plan, index, split), index, split)
+        return Example(
+            question=found.question,
+            trace=found.trace,
+            answer=found.answer,
+            expert=plan.expert,
+            schema=plan.id,
+            index=index,
+            split=split,
+        )
+
+    def wordings(self, plan: Plan, split: str) -> tuple[Wording, ...]:
+        """The templates of a schema that serve a split under this generator's options.
+
+        Raises:
+            CatalogError: an unknown split.
+        """
+        if split not in SPLITS:
+            raise CatalogError(unknown_name("split", split, list(SPLITS)))
+        found = plan.for_split(split == "heldout")
+        return found if self.phrasings == "all" else found[: self.phrasings]
+
+    def wording_of(self, plan: Plan, index: int, split: str) -> Wording:
+        """The template of an example: they take turns, from a start that depends on the seed."""
+        wordings = self.wordings(plan, split)
+        return wordings[(fingerprint(self.seed, split, plan.id) + index) % len(wordings)]
+
+    def realise(self, plan: Plan, wording: Wording, index: int, split: str) -> Realisation:
+        """The drawn, written and verified problem behind an example.
+
+        Raises:
+            GenerationError: constraints that cannot be met, or an example that fails verification.
+        """
+        try:
+            return realise(
+                plan,
+                wording,
+                (self.seed, split, plan.id, index),
+                self.solver,
+                naming=self.naming,
+                fixed=self.phrasings != "all",
+                accept=None if split == "heldout" else partial(_belongs, split),
+                rewrite=vary if self.wording == "varied" else None,
+                verify=self.verify,
+            )
+        except GenerationError as error:
+            place = f"{plan.id} {wording.name} #{index} ({split})"
+            raise GenerationError(error.kind, f"{place}: {error}") from None
+
+    def quotas(self, n: int, mix: Mapping[str, float] | None = None, split: str = "train") -> Quota:
+        """How many of ``n`` examples each schema gives.
+
+        Raises:
+            CatalogError: a mix that names an unknown expert or one without schemas.
+        """
+        return allocate(
+            n,
+            mix,
+            self.plans.values(),
+            order=partial(fingerprint, self.seed, split),
+            interleaved_ratio=self.interleaved_ratio,
+            composition_share=self.composition_share,
+            restricted=self._restricted,
+        )
+
+    def sample(
+        self,
+        n: int,
+        mix: Mapping[str, float] | None = None,
+        split: str = "train",
+        *,
+        expert: str | None = None,
+        shard: tuple[int, int] = (0, 1),
+    ) -> Iterator[Example]:
+        """Exactly ``n`` examples, schemas and experts evenly mixed throughout.
+
+        Args:
+            n: Examples over all experts.
+            mix: Weight of each expert; the default mix when absent.
+            split: One of ``SPLITS``.
+            expert: Only this partition of the ``n``, the same as within the whole.
+            shard: ``(k, of)``: every ``of``-th example from the ``k``-th on.
+
+        Raises:
+            CatalogError: an unknown split or a mix that cannot be met.
+        """
+        quotas = self.quotas(n, mix, split)
+        if expert is not None:
+            quotas = {
+                key: count for key, count in quotas.items() if self.plans[key].expert == expert
+            }
+        part, parts = shard
+        if not 0 <= part < parts:
+            raise ValueError(f"expected a shard (k, of) with 0 <= k < of, found {shard}")
+        return (
+            self.example(schema, index, split)
+            for position, (schema, index) in enumerate(in_proportion(quotas))
+            if position % parts == part
+        )
+
+
+def _belongs(split: str, question: str) -> bool:
+    return split_of(question) == split

@@ -1,0 +1,342 @@
+"""A schema compiled: everything that generation needs, checked once, nothing left to parse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from trace_pipeline.generation.drawing import Drawer, RangeError, Sampler, compile_variable
+from trace_pipeline.generation.expressions import (
+    Expression,
+    ExpressionError,
+    compile_expression,
+    exact,
+)
+from trace_pipeline.generation.model import (
+    IDENTIFIER,
+    ChoiceVariable,
+    FloatVariable,
+    Phrasing,
+    Schema,
+    SubTraceSpec,
+)
+from trace_pipeline.generation.model import Expression as Source
+from trace_pipeline.generation.templates import (
+    Scope,
+    Template,
+    TemplateError,
+    compile_template,
+    expand_snippets,
+)
+from trace_pipeline.generation.tracing import SubTracePlan, TracePlanError, compile_subtrace
+from trace_pipeline.generation.vocabulary import CatalogError, Entry, Vocabulary
+from trace_pipeline.solver import COMPOSITION
+from trace_pipeline.traces import Number
+from trace_pipeline.validation import unknown_name
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """One template with the ranges and words of its family."""
+
+    name: str
+    """``<domain>/<number>``, unique in the schema."""
+    template: Template
+    drawer: Drawer
+    relations: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A compiled schema."""
+
+    id: str
+    """``<expert>/<name>``."""
+    expert: str
+    where: str
+    """Its file, for errors."""
+    subtraces: tuple[SubTracePlan, ...]
+    answer: Expression
+    constants: Mapping[str, Number]
+    implied_by: Mapping[Number, tuple[str, ...]]
+    """Phrases that stand for each declared constant."""
+    whole: frozenset[str]
+    """Drawn and derived values that must be whole."""
+    whole_answer: bool
+    fractions: bool
+    """Whether a value in the trace could have a fraction at all."""
+    wordings: tuple[Wording, ...]
+
+    @property
+    def interleaved(self) -> bool:
+        """Whether an init follows an operation somewhere."""
+        return any(subtrace.interleaved for subtrace in self.subtraces)
+
+    def for_split(self, held_out: bool) -> tuple[Wording, ...]:
+        """The last template is kept for the held-out split; all others serve the rest."""
+        return self.wordings[-1:] if held_out else self.wordings[:-1]
+
+
+class _Place:
+    """Turns the errors of one file's parts into errors that name the file and the path."""
+
+    def __init__(self, where: str, path: str) -> None:
+        self.where, self.path = where, path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, KeyError):
+            raise CatalogError(f"{self.where}: {self.path}: {error.args[0]}") from None
+        if isinstance(error, TracePlanError):
+            raise CatalogError(f"{self.where}: {error}") from None
+        if isinstance(error, ExpressionError | RangeError | TemplateError):
+            raise CatalogError(f"{self.where}: {self.path}: {error}") from None
+
+
+def compile_schema(schema: Schema, expert: str, name: str, vocab: Vocabulary, where: str) -> Plan:
+    """Compile and check a schema whose mixins are merged in.
+
+    Raises:
+        CatalogError: anything in it that cannot work; ``where: $.path: reason``.
+    """
+    return _SchemaCompiler(schema, vocab, where).plan(expert, name)
+
+
+class _SchemaCompiler:
+    def __init__(self, schema: Schema, vocab: Vocabulary, where: str) -> None:
+        self.schema, self.vocab, self.where = schema, vocab, where
+        self.numbers = frozenset(schema.variables) | set(schema.derived) | set(schema.constants)
+        self.used: set[str] = set()
+        self.constants = {key: exact(item.value) for key, item in schema.constants.items()}
+
+    def at(self, path: str) -> _Place:
+        """The place to blame for errors raised inside the ``with``."""
+        return _Place(self.where, path)
+
+    def refuse(self, path: str, reason: str) -> CatalogError:
+        """An error at ``path``."""
+        return CatalogError(f"{self.where}: {path}: {reason}")
+
+    def plan(self, expert: str, name: str) -> Plan:
+        """The whole schema, compiled."""
+        self._unique_names()
+        subtraces = self._subtraces(expert)
+        answer = self.expression(self.schema.answer, "$.answer")
+        derived = self._derived()
+        wordings = [
+            wording
+            for index, phrasing in enumerate(self.schema.phrasings)
+            for wording in self._family(phrasing, derived, f"$.phrasings[{index}]")
+        ]
+        if len(wordings) < 2:
+            raise self.refuse("$.phrasings", "expected two texts or more (the last is held out)")
+        self.used |= answer.names.union(*(subtrace.reads for subtrace in subtraces))
+        self._refuse_unused(derived, wordings)
+        implied: dict[Number, tuple[str, ...]] = {}
+        for constant in self.schema.constants.values():
+            value = exact(constant.value)
+            implied[value] = (*implied.get(value, ()), *constant.implied_by)
+        loose = set(self.schema.fractional)
+        return Plan(
+            id=f"{expert}/{name}",
+            expert=expert,
+            where=self.where,
+            subtraces=tuple(subtraces),
+            answer=answer,
+            constants=self.constants,
+            implied_by=implied,
+            whole=frozenset(self.schema.derived) - loose,
+            whole_answer="answer" not in loose,
+            fractions=any(part.divides for part in subtraces) or self._draws_fractions(),
+            wordings=tuple(_numbered(wordings)),
+        )
+
+    def expression(
+        self, source: Source, path: str, also: frozenset[str] = frozenset()
+    ) -> Expression:
+        """A compiled expression whose names all exist."""
+        with self.at(path):
+            expression = compile_expression(source)
+        for unknown in sorted(expression.names - self.numbers - also):
+            raise self.refuse(path, unknown_name("name", unknown, sorted(self.numbers)))
+        return expression
+
+    def _draws_fractions(self) -> bool:
+        families = (self.schema.variables, *(item.variables for item in self.schema.phrasings))
+        return any(
+            isinstance(variable, FloatVariable)
+            or (isinstance(variable, ChoiceVariable) and any(v % 1 for v in variable.values))
+            for family in families
+            for variable in family.values()
+        )
+
+    def _unique_names(self) -> None:
+        seen: dict[str, str] = {"a": "the article of templates", "answer": "the answer"}
+        schema = self.schema
+        groups: list[tuple[str, Iterable[str]]] = [
+            ("variables", schema.variables),
+            ("derived", schema.derived),
+            ("constants", schema.constants),
+            ("draws", sorted({*schema.draws, *(d for p in schema.phrasings for d in p.draws)})),
+            ("snippets", schema.snippets),
+        ]
+        for group, names in groups:
+            for name in names:
+                if not re.match(IDENTIFIER, name):
+                    reason = "expected a name of small letters, digits and underscores"
+                    raise self.refuse(f"$.{group}.{name}", reason)
+                if name in seen:
+                    raise self.refuse(f"$.{group}.{name}", f"the name is taken by {seen[name]}")
+                seen[name] = f"$.{group}"
+
+    def _subtraces(self, expert: str) -> list[SubTracePlan]:
+        schema = self.schema
+        if (schema.trace is None) == (schema.subtraces is None):
+            raise self.refuse("$", "expected either trace or subtraces")
+        if (schema.subtraces is not None) != (expert == COMPOSITION):
+            raise self.refuse("$", f"subtraces belong in schemas/{COMPOSITION}/, trace elsewhere")
+        specs = schema.subtraces or [SubTraceSpec(expert=expert, steps=schema.trace or [])]
+        plans = []
+        for index, spec in enumerate(specs):
+            path = f"$.subtraces[{index}].steps" if schema.subtraces else "$.trace"
+            with self.at(path):
+                plans.append(
+                    compile_subtrace(
+                        spec.expert, spec.steps, self.numbers, schema.anchors, schema.fractional,
+                        path,
+                    )
+                )  # fmt: skip
+        anchored = {name for plan in plans for name, _ in plan.anchors}
+        for name in schema.anchors:
+            if name not in anchored:
+                known = sorted({name for plan in plans for name in plan.names["semantic"]})
+                raise self.refuse("$.anchors", unknown_name("traced name", name, known))
+        traced = {name for plan in plans for name in plan.names["semantic"]}
+        known_loose = traced | set(schema.derived) | set(schema.variables) | {"answer"}
+        for name in schema.fractional:
+            if name not in known_loose:
+                raise self.refuse("$.fractional", unknown_name("name", name, sorted(known_loose)))
+        return plans
+
+    def _derived(self) -> tuple[tuple[str, Expression], ...]:
+        compiled = {
+            name: self.expression(source, f"$.derived.{name}")
+            for name, source in self.schema.derived.items()
+        }
+        graph = {name: item.names & set(compiled) for name, item in compiled.items()}
+        try:
+            order = list(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            raise self.refuse("$.derived", f"a cycle, {' -> '.join(error.args[1])}") from None
+        return tuple((name, compiled[name]) for name in order)
+
+    def _family(
+        self, phrasing: Phrasing, derived: tuple[tuple[str, Expression], ...], path: str
+    ) -> list[Wording]:
+        schema = self.schema
+        for name in phrasing.variables:
+            if name not in schema.variables:
+                known = unknown_name("variable", name, sorted(schema.variables))
+                raise self.refuse(f"{path}.variables", known)
+        ranges = schema.variables | phrasing.variables
+        samplers: list[tuple[str, Sampler]] = []
+        earlier: set[str] = set(self.constants)
+        for name, variable in ranges.items():
+            inside = f"{path}.variables" if name in phrasing.variables else "$.variables"
+            with self.at(f"{inside}.{name}"):
+                sampler, names = compile_variable(variable)
+            for unknown in sorted(names - earlier):
+                reason = unknown_name("earlier variable", unknown, sorted(earlier))
+                raise self.refuse(f"{inside}.{name}", reason)
+            self.used |= names
+            earlier.add(name)
+            samplers.append((name, sampler))
+        constraints = [
+            self.expression(source, f"{at}.constraints[{i}]")
+            for at, sources in (("$", schema.constraints), (path, phrasing.constraints))
+            for i, source in enumerate(sources)
+        ]
+        pools = self._pools(phrasing, path)
+        drawer = Drawer(
+            tuple(samplers), derived, self.constants, tuple(constraints), tuple(pools.items())
+        )
+        relations = tuple(
+            self.expression(source, f"{path}.relations[{i}]", frozenset({"answer"}))
+            for i, source in enumerate(phrasing.relations)
+        )
+        return [
+            Wording(
+                phrasing.domain,
+                self._template(text, pools, f"{path}.texts[{i}]"),
+                drawer,
+                relations,
+            )
+            for i, text in enumerate(phrasing.texts)
+        ]
+
+    def _pools(self, phrasing: Phrasing, path: str) -> dict[str, tuple[Entry, ...]]:
+        pools: dict[str, tuple[Entry, ...]] = {}
+        for name, source in (self.schema.draws | phrasing.draws).items():
+            inside = f"{path}.draws" if name in phrasing.draws else "$.draws"
+            with self.at(f"{inside}.{name}"):
+                pool = self.vocab.resolve(source)
+            keys = {entry.key for entry in pool}
+            rivals = sum(not keys.isdisjoint(e.key for e in other) for other in pools.values())
+            if len(pool) <= rivals:
+                reason = f"{len(pool)} entries for {rivals + 1} different draws; add more"
+                raise self.refuse(f"{inside}.{name}", reason)
+            pools[name] = pool
+        for name, parts in self.schema.anchors.items():
+            for part in parts:
+                if part.startswith("'"):
+                    continue
+                draw, _, role = part.partition(".")
+                form = f"{role}.slug" if role else "slug"
+                if draw not in pools:
+                    known = unknown_name("draw", draw, sorted(pools))
+                    raise self.refuse(f"$.anchors.{name}", known)
+                if any(form not in entry.forms for entry in pools[draw]):
+                    reason = f"{part!r} does not exist for every entry (used in {path})"
+                    raise self.refuse(f"$.anchors.{name}", reason)
+        return pools
+
+    def _template(self, text: str, pools: dict[str, tuple[Entry, ...]], path: str) -> Template:
+        with self.at(path):
+            source = expand_snippets(text, self.schema.snippets)
+            template = compile_template(source, Scope(self.numbers, pools))
+        self.used |= template.names
+        self.used |= {name for name in self.schema.snippets if f"${{{name}}}" in text}
+        return template
+
+    def _refuse_unused(
+        self, derived: tuple[tuple[str, Expression], ...], wordings: list[Wording]
+    ) -> None:
+        for name, expression in reversed(derived):
+            if name in self.used:
+                self.used |= expression.names
+        self.used |= {
+            draw.split(".")[0] for parts in self.schema.anchors.values() for draw in parts
+        }
+        groups: list[tuple[str, Iterable[str]]] = [
+            ("variables", self.schema.variables),
+            ("derived", self.schema.derived),
+            ("constants", self.schema.constants),
+            ("draws", {name for item in wordings for name, _ in item.drawer.pools}),
+        ]
+        for group, names in groups:
+            for name in sorted(set(names) - self.used):
+                reason = "nothing in the texts, trace or answer uses it; remove it"
+                raise self.refuse(f"$.{group}.{name}", reason)
+
+
+def _numbered(wordings: list[Wording]) -> Iterable[Wording]:
+    counts: dict[str, int] = {}
+    for wording in wordings:
+        index = counts[wording.name] = counts.get(wording.name, -1) + 1
+        yield Wording(
+            f"{wording.name}/{index}", wording.template, wording.drawer, wording.relations
+        )

@@ -1,0 +1,145 @@
+"""From a compiled schema and a stream of random bits to one verified question and trace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from trace_pipeline.generation.expressions import ExpressionError
+from trace_pipeline.generation.findings import Finding, GenerationError
+from trace_pipeline.generation.grounding import figures_in, spelled_in, trace_numbers
+from trace_pipeline.generation.naming import Naming
+from trace_pipeline.generation.numerals import NumeralError
+from trace_pipeline.generation.plan import Plan, Wording
+from trace_pipeline.generation.randomness import Stream
+from trace_pipeline.generation.templates import Story
+from trace_pipeline.solver import Solver
+from trace_pipeline.traces import Number, Trace, TraceError, format_number
+
+MAX_DRAWS = 1000
+"""Draws for one example before its constraints count as impossible to meet."""
+
+LARGEST_ANSWER = 10**9
+"""Answers beyond this are taken for a mistake in a schema's ranges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Realisation:
+    """One drawn, written and verified problem."""
+
+    question: str
+    trace: Trace
+    answer: Number
+    story: Story
+
+
+Accept = Callable[[str], bool]
+"""Whether a question's text may be used (its split); others are drawn again."""
+
+
+def realise(
+    plan: Plan,
+    wording: Wording,
+    key: tuple[str | int, ...],
+    solver: Solver,
+    *,
+    naming: Naming = "hybrid",
+    fixed: bool = False,
+    accept: Accept | None = None,
+    rewrite: Callable[[str, Stream], str] | None = None,
+    verify: bool = True,
+) -> Realisation:
+    """Draw from the stream of ``key`` until every constraint is met and the text is accepted.
+
+    Raises:
+        GenerationError: no acceptable draw, or an example that fails verification.
+    """
+    hindrance = ""
+    for attempt in range(MAX_DRAWS):
+        stream = Stream(*key, attempt)
+        try:
+            values, hindrance = wording.drawer.numbers(stream)
+            if values is None:
+                continue
+            story = Story(values, wording.drawer.words(stream), stream, fixed)
+            question = wording.template.render(story)
+            if rewrite is not None:
+                question = rewrite(question, stream)
+            if accept is not None and not accept(question):
+                hindrance = "the text belongs to another split"
+                continue
+            names = [plan_.names_for(naming, story.draws) for plan_ in plan.subtraces]
+            if any(len(set(table.values())) < len(table) for table in names):
+                hindrance = "two traced quantities had one name"
+                continue
+            parts = zip(plan.subtraces, names, strict=True)
+            trace = Trace(tuple([part.build(table, values) for part, table in parts]))
+            answer = plan.answer.evaluate(values)
+        except (ExpressionError, NumeralError) as error:
+            raise GenerationError(Finding.UNSATISFIABLE, str(error)) from None
+        found = Realisation(question, trace, answer, story)
+        if verify:
+            for kind, fault in faults(plan, found, naming, solver):
+                raise GenerationError(kind, f"{fault} (question: {question!r})")
+        return found
+    raise GenerationError(
+        Finding.UNSATISFIABLE,
+        f"no usable draw in {MAX_DRAWS}: {hindrance}; loosen the constraints or widen the ranges",
+    )
+
+
+def faults(
+    plan: Plan, found: Realisation, naming: Naming, solver: Solver
+) -> Iterator[tuple[Finding, str]]:
+    """What is wrong with an example, in the order of gravity; nothing, if it is sound."""
+    try:
+        execution = solver.execute(found.trace)
+    except TraceError as error:
+        yield Finding.LABEL, f"the trace is invalid: {error}"
+        return
+    answer, values = found.answer, found.story.values
+    if execution.answer != answer:
+        yield (
+            Finding.LABEL,
+            f"the answer {format_number(answer)} disagrees with the trace, which gives "
+            f"{format_number(execution.answer)}",
+        )
+    if not 0 < answer <= LARGEST_ANSWER:
+        yield Finding.POSITIVE, f"the answer {format_number(answer)} is not from 1 to 10**9"
+    if answer.denominator != 1 and (plan.whole_answer or 100 % answer.denominator):
+        yield Finding.WHOLE, _not_whole("the answer", answer, not plan.whole_answer)
+    for name in plan.whole:
+        if values[name].denominator != 1:
+            yield Finding.WHOLE, _not_whole(name, values[name], False)
+    for index, _, name, value in execution.steps if plan.fractions else ():
+        if value.denominator != 1:
+            loose = name in plan.subtraces[index].fractional[naming]
+            if not loose or 100 % value.denominator:
+                yield Finding.WHOLE, _not_whole(name, value, loose)
+    yield from ungrounded(plan, found)
+    if _LEFTOVER.search(found.question):
+        yield Finding.PLACEHOLDER, "a placeholder or bracket is left in the question"
+
+
+def _not_whole(name: str, value: Number, loose: bool) -> str:
+    limit = "has more than two decimals" if loose else "is not whole (declare it in fractional?)"
+    return f"{name} = {format_number(value)} {limit}"
+
+
+def ungrounded(plan: Plan, found: Realisation) -> Iterator[tuple[Finding, str]]:
+    """The trace's numbers that the question neither gives nor implies by a declared constant."""
+    given = figures_in(found.question)
+    missing = [n for n in trace_numbers(found.trace.subtraces) if n not in given]
+    if not missing:
+        return
+    spelled = spelled_in(found.question)
+    text = found.question.lower()
+    for number in missing:
+        phrases = plan.implied_by.get(number, ())
+        if number not in spelled and not any(phrase in text for phrase in phrases):
+            shown = format_number(number)
+            yield Finding.GROUNDING, f"the number {shown} of the trace is not in the question"
+
+
+_LEFTOVER = re.compile(r"[${}\[\]|](?![0-9])")

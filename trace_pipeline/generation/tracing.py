@@ -1,0 +1,245 @@
+"""Trace specifications compiled to builders of typed traces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from trace_pipeline.generation.expressions import (
+    Expression,
+    ExpressionError,
+    Values,
+    compile_expression,
+)
+from trace_pipeline.generation.grammar import slug
+from trace_pipeline.generation.model import (
+    IDENTIFIER,
+    SOURCE,
+    AddSpec,
+    CompareSpec,
+    ComputeSpec,
+    ConsumeSpec,
+    InitSpec,
+    PercentIncreaseSpec,
+    PercentOffSpec,
+    PercentOfSpec,
+    QuerySpec,
+    StepSpec,
+    TransferSpec,
+)
+from trace_pipeline.generation.model import Expression as Source
+from trace_pipeline.generation.naming import NAMINGS, Naming, printed_names, story_names
+from trace_pipeline.generation.vocabulary import Entry
+from trace_pipeline.solver import EXPERT_OPERATIONS
+from trace_pipeline.traces import (
+    AddEntity,
+    Compare,
+    Compute,
+    Consume,
+    Init,
+    Number,
+    PercentIncrease,
+    PercentOf,
+    PercentOff,
+    Query,
+    Step,
+    SubTrace,
+    Transfer,
+)
+from trace_pipeline.validation import unknown_name
+
+Names = Mapping[str, str]
+Builder = Callable[[Names, Values], Step]
+
+_PERCENT: dict[type, type[PercentOff] | type[PercentIncrease] | type[PercentOf]] = {
+    PercentOffSpec: PercentOff,
+    PercentIncreaseSpec: PercentIncrease,
+    PercentOfSpec: PercentOf,
+}
+
+
+class TracePlanError(ValueError):
+    """A trace specification that cannot be used; the message starts with the path inside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubTracePlan:
+    """A compiled sub-trace."""
+
+    expert: str
+    reads: frozenset[str]
+    """The variables, derived values and constants that its steps put into the trace."""
+    interleaved: bool
+    """Whether an init follows an operation."""
+    divides: bool
+    """Whether a step can make a fraction of whole numbers."""
+    names: Mapping[Naming, Mapping[str, str]]
+    anchors: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    """Story name and the parts that print it: (draw, slug form), or ("", text) as it is."""
+    builders: tuple[Builder, ...]
+    fractional: Mapping[Naming, frozenset[str]]
+    """Printed names that may have a fraction."""
+
+    def names_for(self, naming: Naming, draws: Mapping[str, Entry]) -> Names:
+        """Printed name by story name for one story."""
+        names = self.names[naming]
+        if naming == "abstract" or not self.anchors:
+            return names
+        anchored = {
+            name: ".".join([draws[draw].forms[form] if draw else form for draw, form in parts])
+            for name, parts in self.anchors
+        }
+        return {**names, **anchored}
+
+    def build(self, names: Names, values: Values) -> SubTrace:
+        """The typed sub-trace of one story."""
+        return SubTrace(self.expert, tuple([builder(names, values) for builder in self.builders]))
+
+
+def compile_subtrace(
+    expert: str,
+    steps: Sequence[StepSpec],
+    numbers: frozenset[str],
+    anchors: Mapping[str, Sequence[str]],
+    fractional: Sequence[str],
+    path: str,
+) -> SubTracePlan:
+    """Compile one sub-trace; ``numbers`` are the names that expressions may read.
+
+    Raises:
+        TracePlanError: an unknown name, a malformed expression, a query that is not last.
+    """
+    if expert not in EXPERT_OPERATIONS:
+        reason = unknown_name("expert", expert, list(EXPERT_OPERATIONS))
+        raise TracePlanError(f"{path}: {reason}")
+    reads: set[str] = set()
+    known: set[str] = set()
+    builders = []
+    for index, step in enumerate(steps):
+        where = f"{path}[{index}]"
+        op = str(step.__struct_config__.tag)
+        if op not in EXPERT_OPERATIONS[expert]:
+            allowed = list(EXPERT_OPERATIONS[expert])
+            raise TracePlanError(f"{where}.op: {unknown_name(f'{expert} op', op, allowed)}")
+        if isinstance(step, QuerySpec) != (index == len(steps) - 1):
+            raise TracePlanError(f"{where}: expected exactly one query, as the last step")
+        builders.append(_builder(step, known, numbers, reads, where))
+    read, computed = story_names(steps)
+    tables = {naming: printed_names(steps, naming) for naming in NAMINGS}
+    own = {name: parts for name, parts in anchors.items() if name in read}
+    loose = [name for name in fractional if name in read or name in computed]
+    if any(name in own for name in loose):
+        raise TracePlanError(f"{path}: an anchored name cannot be fractional")
+    operations = [not isinstance(step, InitSpec | QuerySpec) for step in steps]
+    first = operations.index(True) if any(operations) else len(steps)
+    return SubTracePlan(
+        expert=expert,
+        reads=frozenset(reads),
+        divides=any(map(_divides, steps)),
+        interleaved=any(isinstance(step, InitSpec) for step in steps[first:]),
+        names=tables,
+        anchors=tuple((name, tuple(map(_slug_form, parts))) for name, parts in own.items()),
+        builders=tuple(builders),
+        fractional={n: frozenset(t[name] for name in loose) for n, t in tables.items()},
+    )
+
+
+def _divides(step: StepSpec) -> bool:
+    """Whether a step can make a fraction; an init can, where an expression divides."""
+    match step:
+        case ComputeSpec(compute_op=op) | CompareSpec(compute_op=op):
+            return op not in ("add", "sub", "mul", "min", "max", "floordiv", "ceildiv", "abs")
+        case QuerySpec() | ConsumeSpec() | AddSpec() | TransferSpec():
+            return False
+        case InitSpec(value=str() as value):
+            return not value.isidentifier()
+        case InitSpec(value=value):
+            return isinstance(value, float)
+    return True
+
+
+def _slug_form(part: str) -> tuple[str, str]:
+    if part.startswith("'"):
+        return "", slug(part.strip("'"))
+    draw, _, role = part.partition(".")
+    return draw, f"{role}.slug" if role else "slug"
+
+
+def _builder(
+    step: StepSpec, known: set[str], numbers: frozenset[str], reads: set[str], where: str
+) -> Builder:
+    def name(value: str, field: str) -> str:
+        if value not in known:
+            raise TracePlanError(
+                f"{where}.{field}: {unknown_name('traced name', value, sorted(known))}"
+            )
+        return value
+
+    def amount(source: Source, field: str) -> Callable[[Names, Values], Number | str]:
+        if isinstance(source, str) and source in known:
+            return lambda names, values: names[source]
+        expression = _expression(source, numbers, f"{where}.{field}")
+        reads.update(expression.names)
+        return lambda names, values: expression.evaluate(values)
+
+    match step:
+        case InitSpec(var=var, value=None, source=str() as earlier):
+            if not re.match(SOURCE, earlier):
+                raise TracePlanError(
+                    f"{where}.source: expected prev.result or subN.result, found {earlier!r}"
+                )
+            builder: Builder = lambda names, values: Init(names[var], source=earlier)  # noqa: E731
+        case InitSpec(var=var, value=str() | int() | float() as value, source=None):
+            number = _expression(value, numbers, f"{where}.value")
+            reads.update(number.names)
+            builder = lambda names, values: Init(names[var], number.evaluate(values))  # noqa: E731
+        case InitSpec():
+            raise TracePlanError(f"{where}: expected either value or source")
+        case (
+            ComputeSpec(compute_op=op, args=args, var=var)
+            | CompareSpec(compute_op=op, args=args, var=var)
+        ):
+            kind = Compute if isinstance(step, ComputeSpec) else Compare
+            operands = [name(arg, "args") for arg in args]
+            builder = lambda names, values: kind(  # noqa: E731
+                op, tuple([names[operand] for operand in operands]), names[var]
+            )
+        case QuerySpec(var=var):
+            name(var, "var")
+            return lambda names, values: Query(names[var])
+        case ConsumeSpec(entity=entity, amount=source):
+            name(entity, "entity")
+            taken = amount(source, "amount")
+            return lambda names, values: Consume(names[entity], taken(names, values))
+        case AddSpec(entity=var, amount=source):
+            added = amount(source, "amount")
+            known.add(var)
+            return lambda names, values: AddEntity(names[var], added(names, values))
+        case TransferSpec(from_entity=giver, to_entity=var, amount=source):
+            name(giver, "from_entity")
+            moved = amount(source, "amount")
+            known.add(var)
+            return lambda names, values: Transfer(names[giver], names[var], moved(names, values))
+        case PercentOffSpec() | PercentIncreaseSpec() | PercentOfSpec():
+            var, base, operation = step.var, name(step.base, "base"), _PERCENT[type(step)]
+            rate = amount(step.rate, "rate")
+            builder = lambda names, values: operation(  # noqa: E731
+                names[base], rate(names, values), names[var]
+            )
+    if not re.match(IDENTIFIER, var):
+        raise TracePlanError(f"{where}.var: expected small letters, digits and _, found {var!r}")
+    if var in known:
+        raise TracePlanError(f"{where}.var: {var!r} exists already; take another name")
+    known.add(var)
+    return builder
+
+
+def _expression(source: Source, numbers: frozenset[str], where: str) -> Expression:
+    try:
+        expression = compile_expression(source)
+    except ExpressionError as error:
+        raise TracePlanError(f"{where}: {error}") from None
+    for name in sorted(expression.names - numbers):
+        raise TracePlanError(f"{where}: {unknown_name('name', name, sorted(numbers))}")
+    return expression

@@ -1,0 +1,178 @@
+"""The vocabulary: lists of words with every form that a template may ask for, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from trace_pipeline.generation import grammar
+from trace_pipeline.generation.model import (
+    NounsFile,
+    PeopleFile,
+    ScenesFile,
+    VocabFile,
+    WordsFile,
+)
+from trace_pipeline.validation import InvalidInputError, convert, unknown_name
+
+
+class CatalogError(InvalidInputError):
+    """A schema or vocabulary file that cannot be used; the message says where and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One word or bundle with its forms."""
+
+    key: str
+    """What makes it different from others: two draws of one story never share it."""
+    forms: dict[str, str]
+    """Text by the path that a template gives after the draw's name; ``""`` is the plain word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """All lists by path: ``people``, ``<file>.<list>``."""
+
+    lists: dict[str, tuple[Entry, ...]]
+
+    def resolve(self, paths: str | list[str]) -> tuple[Entry, ...]:
+        """The entries of one list or of several together.
+
+        Raises:
+            KeyError: an unknown path; its message lists the nearest and what there is.
+        """
+        found: dict[str, Entry] = {}
+        for path in [paths] if isinstance(paths, str) else paths:
+            if path not in self.lists:
+                raise KeyError(unknown_name("vocabulary path", path, sorted(self.lists)))
+            found.update((entry.key, entry) for entry in self.lists[path])
+        return tuple(found.values())
+
+
+def read_json(path: Path) -> Any:
+    """Plain data of a JSON file.
+
+    Raises:
+        CatalogError: unreadable or not JSON.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes())
+    except OSError as error:
+        raise CatalogError(f"{path}: cannot be read: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CatalogError(f"{path}: not JSON: {error}") from None
+
+
+def load_vocabulary(folder: Path) -> Vocabulary:
+    """Read every ``*.json`` of ``folder``.
+
+    Raises:
+        CatalogError: no such folder, or a file that cannot be used.
+    """
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise CatalogError(f"{folder}: expected a folder with vocabulary files (*.json)")
+    lists: dict[str, tuple[Entry, ...]] = {}
+    for path in paths:
+        try:
+            file: VocabFile = convert(read_json(path), VocabFile, str(path))  # type: ignore[arg-type]
+            for name, entries in _entries(file):
+                _refuse_repeats(entries)
+                lists[f"{path.stem}.{name}" if name else path.stem] = tuple(entries)
+        except CatalogError:
+            raise
+        except InvalidInputError as error:
+            text = str(error)
+            raise CatalogError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+    return Vocabulary(lists)
+
+
+def _entries(file: VocabFile) -> Iterable[tuple[str, list[Entry]]]:
+    match file:
+        case PeopleFile():
+            yield "", _people(file)
+        case NounsFile():
+            for name, items in file.lists.items():
+                yield name, [_noun(item, f"$.lists.{name}[{i}]") for i, item in enumerate(items)]
+        case WordsFile():
+            for name, phrases in file.lists.items():
+                yield name, [_word(phrase) for phrase in phrases]
+        case ScenesFile():
+            for name, bundles in file.lists.items():
+                yield (
+                    name,
+                    [_scene(b, file, f"$.lists.{name}[{i}]") for i, b in enumerate(bundles)],
+                )
+
+
+def _refuse_repeats(entries: list[Entry]) -> None:
+    if not entries:
+        raise CatalogError("expected at least one entry in each list")
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.key in seen:
+            raise InvalidInputError(f"{entry.key!r} stands in one list twice; remove one")
+        seen.add(entry.key)
+
+
+def _people(file: PeopleFile) -> list[Entry]:
+    people = []
+    for pronoun, names in (("she", file.she), ("he", file.he)):
+        for name in names:
+            forms = {"": name, "'s": grammar.possessive(name), "slug": grammar.slug(name)}
+            people.append(Entry(name, forms | grammar.PRONOUNS[pronoun]))
+    return people
+
+
+def _noun_forms(item: str | dict[Any, str], where: str) -> dict[str, str]:
+    """``one`` (as ``""``), ``many`` and ``slug`` of a thing."""
+    given = {"one": item} if isinstance(item, str) else dict(item)
+    if "one" not in given or set(given) - {"one", "many"}:
+        raise InvalidInputError(f"{where}: expected the fields one and many, found {sorted(given)}")
+    one = given["one"]
+    many = given.get("many") or grammar.plural(one)
+    return {"": one, "many": many, "'s": grammar.possessive(one), "slug": grammar.slug(many)}
+
+
+def _noun(item: str | dict[Any, str], where: str) -> Entry:
+    forms = _noun_forms(item, where)
+    return Entry(forms[""], forms)
+
+
+def _word(phrase: str) -> Entry:
+    forms = {"": phrase, "'s": grammar.possessive(phrase), "slug": grammar.slug(phrase)}
+    return Entry(phrase, forms)
+
+
+def _scene(bundle: dict[str, str | dict[str, str]], file: ScenesFile, where: str) -> Entry:
+    forms: dict[str, str] = {}
+    for role, value in bundle.items():
+        if role in file.verbs:
+            found = _verb_forms(value, f"{where}.{role}")
+        elif role in file.nouns:
+            found = _noun_forms(value, f"{where}.{role}")
+        elif isinstance(value, str):
+            found = {"": value, "slug": grammar.slug(value)}
+        else:
+            raise InvalidInputError(
+                f"{where}.{role}: expected a text, found {value!r}; list the role under nouns or "
+                f"verbs to give it forms"
+            )
+        forms |= {f"{role}.{form}".rstrip("."): text for form, text in found.items()}
+    return Entry("/".join(str(value) for value in bundle.values()), forms)
+
+
+def _verb_forms(value: str | dict[str, str], where: str) -> dict[str, str]:
+    given = {"base": value} if isinstance(value, str) else dict(value)
+    unknown = set(given) - {"base", "s", "past", "ing"}
+    if "base" not in given or unknown:
+        raise InvalidInputError(
+            f"{where}: expected the fields base, s, past, ing, found {sorted(given)}"
+        )
+    base = given.pop("base")
+    return {"": base} | grammar.verb_forms(base, given)

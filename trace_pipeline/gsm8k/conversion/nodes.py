@@ -1,0 +1,114 @@
+"""Where a quantity of a reading comes from: the question, the world, or a computation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from fractions import Fraction
+from math import prod
+
+from msgspec import Struct
+
+from trace_pipeline.gsm8k.conversion.mentions import Mention
+from trace_pipeline.traces.numbers import Number, normalise
+
+
+class Facet(StrEnum):
+    """Which number of a mention is meant: of ``2/5`` the value 0.4, the 2 or the 5."""
+
+    VALUE = "value"
+    NUMERATOR = "numerator"
+    DENOMINATOR = "denominator"
+
+
+class Given(Struct, frozen=True):
+    """A number of the question."""
+
+    mention: int
+    """Position among the question's mentions."""
+    facet: Facet = Facet.VALUE
+
+
+class World(Struct, frozen=True):
+    """A named constant of the world, or a count of what the question lists."""
+
+    name: str
+    value: Number
+
+
+class Stated(Struct, frozen=True):
+    """A number that only the solution states: not grounded."""
+
+    value: Number
+
+
+class Earlier(Struct, frozen=True):
+    """The result of an earlier calculation, before a reading is put together."""
+
+    calculation: int
+
+
+class Apply(Struct, frozen=True):
+    """``op(args)`` in the trace language's own operations."""
+
+    op: str
+    args: tuple[Node, ...]
+
+
+Node = Given | World | Stated | Earlier | Apply
+
+
+class UndefinedValueError(ValueError):
+    """A division by zero."""
+
+
+def facet_value(mention: Mention, facet: Facet) -> Number:
+    """The number that one facet of a mention stands for."""
+    if facet is Facet.VALUE:
+        return mention.value
+    value = mention.numerator if facet is Facet.NUMERATOR else mention.denominator
+    if value is None:
+        raise ValueError(f"{mention.form} has no {facet}")
+    return value
+
+
+def apply(op: str, values: Sequence[Number]) -> Number:
+    """The value of one operation of the kinds that readings use.
+
+    Raises:
+        UndefinedValueError: division by zero.
+    """
+    match op:
+        case "add":
+            return normalise(sum(values))
+        case "mul":
+            return normalise(prod(values))
+        case "sub":
+            return normalise(values[0] - sum(values[1:]))
+    below = values[1]
+    if below == 0:
+        raise UndefinedValueError("division by zero")
+    if op == "div":
+        return normalise(Fraction(values[0]) / below)
+    return values[0] // below if op == "floordiv" else -(-values[0] // below)
+
+
+def evaluate(node: Node, given: Callable[[Given], Number], known: dict[Node, Number]) -> Number:
+    """The value of ``node``; ``known`` keeps what has been computed.
+
+    Raises:
+        UndefinedValueError: division by zero.
+    """
+    if node in known:
+        return known[node]
+    match node:
+        case Given():
+            value = given(node)
+        case World(value=value) | Stated(value=value):
+            pass
+        case Apply(op=op, args=args):
+            value = apply(op, [evaluate(arg, given, known) for arg in args])
+        case Earlier():
+            raise ValueError("an unresolved reference to an earlier calculation")
+    known[node] = value
+    return value

@@ -1,0 +1,341 @@
+"""The readings of a solution: which origin each operand has, the likeliest first.
+
+A reading is put together from one candidate per operand. Its cost adds what the
+candidates cost, calculations that nothing uses, and numbers of the question that
+are left over. Readings that compute the same thing for any numbers are one reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from heapq import nsmallest
+
+from msgspec import Struct
+
+from trace_pipeline.gsm8k.annotations import Expression, Operation, Operator
+from trace_pipeline.gsm8k.annotations import evaluate as evaluate_expression
+from trace_pipeline.gsm8k.conversion.mentions import Form, Mention
+from trace_pipeline.gsm8k.conversion.nodes import (
+    Apply,
+    Earlier,
+    Facet,
+    Given,
+    Node,
+    UndefinedValueError,
+    World,
+    evaluate,
+    facet_value,
+)
+from trace_pipeline.gsm8k.conversion.solution import Calculated
+from trace_pipeline.gsm8k.conversion.sources import Candidate, Slot, Text, candidates
+from trace_pipeline.traces.numbers import Number
+
+BEAM = 48
+"""Partial readings kept while operands are assigned from left to right."""
+
+DEAD = 1.0
+DEAD_PLAIN = 0.4
+"""A plain equation may be a mere remark."""
+REUSED = 0.2
+"""A mention that an earlier operand has used already."""
+SAME_TWICE = 0.3
+"""One origin for two operands of a sum or product."""
+SELF_DIVIDED = 2.0
+"""Something divided by itself, or taken from itself."""
+_LEFT_OVER = {
+    Form.FIGURES: 0.5,
+    Form.MONEY: 0.5,
+    Form.PERCENT: 0.5,
+    Form.FRACTION: 0.5,
+    Form.MIXED: 0.5,
+    Form.WORDS: 0.35,
+    Form.PART: 0.4,
+    Form.MULTIPLE: 0.4,
+    Form.CLOCK: 0.1,
+    Form.ORDINAL: 0.0,
+}
+_OPS = {Operator.ADD: "add", Operator.SUB: "sub", Operator.MUL: "mul", Operator.DIV: "div", Operator.FLOORDIV: "floordiv"}
+
+
+class Reading(Struct, frozen=True):
+    """One way to compute the answer from the question."""
+
+    root: Node
+    cost: float
+    mentions: frozenset[int]
+    """The mentions that it uses."""
+    dead: int
+    """Calculations of the author that it does not use."""
+
+
+class _Partial(Struct, frozen=True):
+    cost: float
+    chosen: tuple[Node, ...]
+    used: int
+    """Bits of the mentions used so far."""
+    consumed: int
+    """Bits of the calculations used so far."""
+
+
+def readings(
+    calculations: Sequence[Calculated], target: int, text: Text, rounded: bool
+) -> list[Reading]:
+    """Readings of ``calculations[: target + 1]``, the likeliest first, without doubles.
+
+    Args:
+        calculations: What the author computed, in order.
+        target: The calculation that gives the answer.
+        text: The question.
+        rounded: Whether a whole result of an inexact division means a rounded division.
+    """
+    slots: list[Slot] = []
+    for index in range(target + 1):
+        _collect(calculations[index].expression, index, calculations, slots)
+    options: list[list[Candidate]] = []
+    implied: dict[Node, Number] = {}
+    for slot in slots:
+        choices = candidates(slot, text, calculations, tuple(implied.items()))
+        options.append(choices)
+        if isinstance(choices[0].node, Apply):
+            implied[choices[0].node] = slot.value
+    partials = _search(slots, options)
+    found = [
+        _finished(partial, slots, calculations, target, text, rounded) for partial in partials
+    ]
+    found.sort(key=lambda reading: reading.cost)
+    return list({reading.root: reading for reading in reversed(found)}.values())[::-1]
+
+
+def _collect(
+    expression: Expression,
+    calculation: int,
+    calculations: Sequence[Calculated],
+    slots: list[Slot],
+    op: str = "",
+    divides: bool = False,
+    group: int = 0,
+) -> None:
+    if not isinstance(expression, Operation) or _is_written_share(
+        expression, calculations[:calculation]
+    ):
+        slots.append(Slot(calculation, evaluate_expression(expression), op, divides, group))
+        return
+    own = _OPS[expression.operator]
+    if own != op or own not in ("add", "mul"):
+        group = len(slots) + 1
+    _collect(expression.left, calculation, calculations, slots, own, False, group)
+    divides = expression.operator is Operator.DIV
+    _collect(expression.right, calculation, calculations, slots, own, divides, group)
+
+
+def _is_written_share(expression: Operation, before: Sequence[Calculated]) -> bool:
+    """Whether ``1/2`` is an earlier result that the author writes as a fraction."""
+    if expression.operator is not Operator.DIV or isinstance(expression.left, Operation):
+        return False
+    if isinstance(expression.right, Operation) or expression.right == 0:
+        return False
+    share = evaluate_expression(expression)
+    return isinstance(share, Fraction) and any(share == earlier.value for earlier in before)
+
+
+def _search(slots: Sequence[Slot], options: Sequence[Sequence[Candidate]]) -> list[_Partial]:
+    partials = [_Partial(0.0, (), 0, 0)]
+    for slot, choices in zip(slots, options, strict=True):
+        grown = []
+        for partial in partials:
+            for choice in choices:
+                mentions, earlier = _uses(choice.node)
+                cost = partial.cost + choice.cost
+                if partial.used & mentions:
+                    cost += REUSED
+                if partial.consumed & earlier:
+                    cost += REUSED / 4
+                grown.append(
+                    _Partial(
+                        cost,
+                        (*partial.chosen, choice.node),
+                        partial.used | mentions,
+                        partial.consumed | earlier,
+                    )
+                )
+        if len(grown) > BEAM:
+            grown = nsmallest(BEAM, grown, key=_promise)
+        partials = grown
+    return partials
+
+
+def _promise(partial: _Partial) -> float:
+    """What a partial reading will cost: each number left over adds to it at the end."""
+    return partial.cost - 0.5 * partial.consumed.bit_count() - 0.3 * partial.used.bit_count()
+
+
+def _uses(node: Node) -> tuple[int, int]:
+    """Bits of the mentions and of the calculations that a candidate uses."""
+    match node:
+        case Given(mention=mention):
+            return 1 << mention, 0
+        case Earlier(calculation=calculation):
+            return 0, 1 << calculation
+        case Apply(args=args):
+            mentions = earlier = 0
+            for arg in args:
+                first, second = _uses(arg)
+                mentions, earlier = mentions | first, earlier | second
+            return mentions, earlier
+    return 0, 0
+
+
+def _finished(
+    partial: _Partial,
+    slots: Sequence[Slot],
+    calculations: Sequence[Calculated],
+    target: int,
+    text: Text,
+    rounded: bool,
+) -> Reading:
+    chosen = iter(partial.chosen)
+    roots: list[Node] = []
+    needs: list[tuple[int, int]] = []
+    at, fit = 0, 0.0
+    for index in range(target + 1):
+        start = at
+        while at < len(slots) and slots[at].calculation == index:
+            at += 1
+        mentions = earlier = 0
+        for node in partial.chosen[start:at]:
+            first, second = _uses(node)
+            mentions, earlier = mentions | first, earlier | second
+        needs.append((mentions, earlier))
+        fit += _fit(partial.chosen[start:at], slots[start:at], text)
+        node = _assembled(calculations[index].expression, chosen, roots, calculations[:index])
+        if rounded:
+            node = _rounded(node, calculations[index])
+        roots.append(node)
+    reached, used, open_ = 0, 0, 1 << target
+    for index in range(target, -1, -1):
+        if open_ >> index & 1:
+            reached |= 1 << index
+            used |= needs[index][0]
+            open_ |= needs[index][1]
+    cost, dead = partial.cost + fit, 0
+    for index in range(target):
+        if not reached >> index & 1:
+            dead += 1
+            cost += DEAD if calculations[index].annotated else DEAD_PLAIN
+    mentions_used = frozenset(i for i in range(len(text.mentions)) if used >> i & 1)
+    cost += sum(left_over(text, mentions_used).values())
+    return Reading(roots[target], cost, mentions_used, dead)
+
+
+def _fit(nodes: Sequence[Node], slots: Sequence[Slot], text: Text) -> float:
+    """How well the operands of one calculation go together."""
+    cost = 0.0
+    seen: set[tuple[int, Node]] = set()
+    given: set[Given] = set()
+    worlds: set[str] = set()
+    for node, slot in zip(nodes, slots, strict=True):
+        if (slot.group, node) in seen:
+            cost += SELF_DIVIDED if slot.op in ("div", "sub") else SAME_TWICE
+        seen.add((slot.group, node))
+        if isinstance(node, Given):
+            given.add(node)
+        elif isinstance(node, World):
+            worlds.add(node.name)
+    mentions = {node.mention for node in given}
+    cost -= 0.1 * (len(mentions) - len({text.sentences[mention] for mention in mentions}))
+    for node in given:
+        if node.facet is Facet.NUMERATOR:
+            paired = Given(node.mention, Facet.DENOMINATOR) in given
+            cost += -0.3 if paired else 0.3
+    for name in worlds:
+        unit = name.rpartition("per_")[2]
+        cost -= 0.2 * any(unit in text.nouns[mention] for mention in mentions)
+    return cost
+
+
+def left_over(text: Text, used: frozenset[int]) -> dict[int, float]:
+    """What each unused mention costs: less where its number is used at another place."""
+    mentions = text.mentions
+    values = {mentions[index].value for index in used}
+    costs = {}
+    for index, mention in enumerate(mentions):
+        if index not in used:
+            cost = _LEFT_OVER[mention.form]
+            if text.names_group(index):
+                cost = 0.1
+            if mention.value in values:
+                cost *= 0.2
+            elif mention.value == 1:
+                cost *= 0.1
+            costs[index] = cost
+    return costs
+
+
+def _assembled(
+    expression: Expression,
+    chosen: Iterator[Node],
+    roots: Sequence[Node],
+    before: Sequence[Calculated],
+) -> Node:
+    if isinstance(expression, Operation) and not _is_written_share(expression, before):
+        left = _assembled(expression.left, chosen, roots, before)
+        right = _assembled(expression.right, chosen, roots, before)
+        return simplified(_OPS[expression.operator], left, right)
+    return _resolved(next(chosen), roots)
+
+
+def _resolved(node: Node, roots: Sequence[Node]) -> Node:
+    match node:
+        case Earlier(calculation=calculation):
+            return roots[calculation]
+        case Apply(op=op, args=(left, World(name="one"))) if op in ("floordiv", "ceildiv"):
+            inner = _resolved(left, roots)
+            if isinstance(inner, Apply) and inner.op == "div":
+                return Apply(op, inner.args)
+            return Apply(op, (inner, World("one", 1)))
+        case Apply(op=op, args=args):
+            return Apply(op, tuple([_resolved(arg, roots) for arg in args]))
+    return node
+
+
+_ONE = World("one", 1)
+_ZERO = World("zero", 0)
+
+
+def simplified(op: str, left: Node, right: Node) -> Node:
+    """``op(left, right)`` without neutral constants, with sums and products in one step."""
+    if op == "mul" and left == _ONE:
+        return right
+    if op in ("mul", "div") and right == _ONE:
+        return left
+    if op in ("add", "sub") and right == _ZERO:
+        return left
+    if op == "add" and left == _ZERO:
+        return right
+    if op == "mul":
+        for part, other in ((right, left), (left, right)):
+            # x * (1/3) is x / 3.
+            if isinstance(part, Apply) and part.op == "div" and part.args[0] == _ONE:
+                return simplified("div", other, part.args[1])
+    return Apply(op, (left, right))
+
+
+def _rounded(node: Node, calculation: Calculated) -> Node:
+    value, result = calculation.value, calculation.result
+    if not isinstance(result, int) or value == result or abs(value - result) >= 1:
+        return node
+    op = "floordiv" if result < value else "ceildiv"
+    if isinstance(node, Apply) and node.op == "div":
+        return Apply(op, node.args)
+    return Apply(op, (node, _ONE))
+
+
+def reading_value(reading: Reading, mentions: Sequence[Mention]) -> Number | None:
+    """The exact answer of a reading; None where it divides by zero."""
+    try:
+        return evaluate(
+            reading.root, lambda node: facet_value(mentions[node.mention], node.facet), {}
+        )
+    except UndefinedValueError:
+        return None

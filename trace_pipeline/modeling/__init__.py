@@ -1,0 +1,84 @@
+"""Base models, the prompt, fine-tuning, reinforcement and decoding.
+
+The names below are loaded on first use, so that importing this package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trace_pipeline.modeling.base_models import (
+        BaseModel,
+        load_model,
+        load_tokenizer,
+        resolve_base,
+    )
+    from trace_pipeline.modeling.checkpoints import (
+        CheckpointInfo,
+        Policy,
+        checkpoint_differs_from,
+        export_checkpoint,
+        load_base_policy,
+        load_checkpoint,
+        read_info,
+        save_checkpoint,
+    )
+    from trace_pipeline.modeling.decoding import Completion, Decoder, Sampling
+    from trace_pipeline.modeling.prompts import Prompt, Shot
+    from trace_pipeline.modeling.rl import train_rl
+    from trace_pipeline.modeling.rollouts import Rollout
+    from trace_pipeline.modeling.sft import train_sft
+    from trace_pipeline.modeling.training import TrainingError
+
+_HOMES = {
+    "base_models": ["BaseModel", "load_model", "load_tokenizer", "resolve_base"],
+    "checkpoints": [
+        "CheckpointInfo",
+        "Policy",
+        "checkpoint_differs_from",
+        "export_checkpoint",
+        "load_base_policy",
+        "load_checkpoint",
+        "read_info",
+        "save_checkpoint",
+    ],
+    "decoding": ["Completion", "Decoder", "Sampling"],
+    "prompts": ["Prompt", "Shot"],
+    "rl": ["train_rl"],
+    "rollouts": ["Rollout"],
+    "sft": ["train_sft"],
+    "training": ["TrainingError"],
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "BaseModel",
+    "CheckpointInfo",
+    "Completion",
+    "Decoder",
+    "Policy",
+    "Prompt",
+    "Rollout",
+    "Sampling",
+    "Shot",
+    "TrainingError",
+    "checkpoint_differs_from",
+    "export_checkpoint",
+    "load_base_policy",
+    "load_checkpoint",
+    "load_model",
+    "load_tokenizer",
+    "read_info",
+    "resolve_base",
+    "save_checkpoint",
+    "train_rl",
+    "train_sft",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

@@ -1,0 +1,296 @@
+"""Checkpoints: the tensors that training changed, and all that is needed to use them.
+
+A checkpoint folder holds ``weights.safetensors`` (changed tensors only; all of them
+after a full fine-tune) and ``checkpoint.json`` (:class:`CheckpointInfo`). It is a delta:
+loading it needs its base model, recognised by hash.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import torch
+from msgspec import Struct
+
+from trace_pipeline.experiment import PromptConfig
+from trace_pipeline.modeling.base_models import (
+    BaseModel,
+    load_model,
+    load_tokenizer,
+    resolve_base,
+)
+from trace_pipeline.modeling.prompts import Prompt, Shot
+from trace_pipeline.modeling.trainable import untie_head
+from trace_pipeline.modeling.weights import weight_files
+from trace_pipeline.provenance import library_versions, utc_now
+from trace_pipeline.store import file_sha256, write_json
+from trace_pipeline.validation import InvalidInputError
+
+WEIGHTS = "weights.safetensors"
+INFO = "checkpoint.json"
+HEAD = "lm_head.weight"
+FORMAT = 1
+
+
+class CheckpointInfo(Struct, frozen=True, kw_only=True):
+    """What a checkpoint is and how it is used."""
+
+    stage: Literal["sft", "rl"]
+    kind: Literal["delta", "full"]
+    """``full`` holds every tensor of the model."""
+    base: str
+    """Reference of the base model."""
+    base_sha256: str
+    weights_sha256: str
+    """Hash of ``weights.safetensors``."""
+    tensors: tuple[str, ...]
+    """Names of the tensors in it, which are those that were trained."""
+    run: str
+    """Fingerprint of all that defines the run which made it."""
+    prompt: PromptConfig
+    prompt_description: dict[str, Any]
+    config: dict[str, Any]
+    """The settings of the stage that made it."""
+    metrics: dict[str, float]
+    """Final figures of that stage."""
+    parent: str | None = None
+    """``weights_sha256`` of the checkpoint it started from."""
+    parameters_trained: int
+    parameters_total: int
+    libraries: dict[str, str]
+    created: str
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A model that writes traces: weights, prompt, and where they came from."""
+
+    model: Any
+    """A transformers causal language model."""
+    prompt: Prompt
+    base: BaseModel
+    info: CheckpointInfo | None = None
+    """None for an untuned base model."""
+
+
+def load_base_policy(
+    base: BaseModel,
+    prompt: PromptConfig,
+    dtype: str = "auto",
+    device: str = "auto",
+    shots: tuple[Shot, ...] = (),
+) -> Policy:
+    """The untuned base model with a prompt.
+
+    Raises:
+        InvalidInputError: a model or tokenizer that cannot be used.
+    """
+    rendered = Prompt(prompt, load_tokenizer(base), shots)
+    return Policy(load_model(base, dtype, device), rendered, base)
+
+
+def read_info(folder: Path) -> CheckpointInfo:
+    """The description of the checkpoint in ``folder``.
+
+    Raises:
+        InvalidInputError: no checkpoint there, or one of another format.
+    """
+    path = folder / INFO
+    if not path.is_file():
+        raise InvalidInputError(f"{folder}: no checkpoint here ({INFO} is missing); train one")
+    try:
+        info = msgspec.json.decode(path.read_bytes(), type=CheckpointInfo)
+    except msgspec.MsgspecError as error:
+        raise InvalidInputError(f"{path}: not a checkpoint's description: {error}") from None
+    if info.format != FORMAT:
+        raise InvalidInputError(
+            f"{path}: format {info.format}, this version reads {FORMAT}; train it again"
+        )
+    return info
+
+
+def save_checkpoint(
+    folder: Path,
+    policy: Policy,
+    names: tuple[str, ...],
+    *,
+    stage: Literal["sft", "rl"],
+    run: str,
+    config: dict[str, Any],
+    metrics: dict[str, float],
+) -> CheckpointInfo:
+    """Write the tensors ``names`` of ``policy`` and their description into ``folder``.
+
+    The description is written last, so a folder with one is complete.
+    """
+    from safetensors.torch import save_file
+
+    parameters = dict(policy.model.named_parameters())
+    tensors = {name: parameters[name].detach().cpu().contiguous() for name in names}
+    folder.mkdir(parents=True, exist_ok=True)
+    staged = folder / f".{WEIGHTS}.partial"  # what a kill left there is overwritten
+    try:
+        save_file(tensors, staged, metadata={"format": "pt"})
+        with staged.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(staged, folder / WEIGHTS)
+    finally:
+        staged.unlink(missing_ok=True)
+    info = CheckpointInfo(
+        stage=stage,
+        kind="full" if len(names) == len(parameters) else "delta",
+        base=policy.base.reference,
+        base_sha256=policy.base.sha256,
+        weights_sha256=file_sha256(folder / WEIGHTS),
+        tensors=names,
+        run=run,
+        prompt=policy.prompt.config,
+        prompt_description=policy.prompt.describe(),
+        config=config,
+        metrics=metrics,
+        parent=policy.info.weights_sha256 if policy.info else None,
+        parameters_trained=sum(tensor.numel() for tensor in tensors.values()),
+        parameters_total=sum(parameter.numel() for parameter in parameters.values()),
+        libraries=library_versions(),
+        created=utc_now(),
+    )
+    write_json(folder / INFO, info)
+    return info
+
+
+def finished_run(folder: Path, run: str) -> CheckpointInfo | None:
+    """The checkpoint in ``folder`` if the run ``run`` has made it already.
+
+    Raises:
+        InvalidInputError: another run's checkpoint is there.
+    """
+    if not (folder / INFO).exists():
+        return None
+    info = read_info(folder)
+    if info.run != run:
+        raise InvalidInputError(
+            f"{folder}: holds the finished checkpoint of another run; give a new folder"
+        )
+    return info
+
+
+def load_checkpoint(
+    folder: Path, base: BaseModel | None = None, dtype: str = "auto", device: str = "auto"
+) -> Policy:
+    """The trained model of a checkpoint, with the prompt that it was trained with.
+
+    Args:
+        folder: written by :func:`save_checkpoint`.
+        base: its base model; found by the recorded reference when None.
+        dtype: ``auto``, ``float32`` or ``bfloat16``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        InvalidInputError: no checkpoint, a damaged one, or one of another base model.
+    """
+    from safetensors.torch import load_file
+
+    info = read_info(folder)
+    if base is None:
+        base = resolve_base(info.base)
+    if base.sha256 != info.base_sha256:
+        raise InvalidInputError(
+            f"{folder}: a checkpoint of base model {info.base!r} ({info.base_sha256[:12]}), not of "
+            f"{base.reference!r} ({base.sha256[:12]}); give the base that it was trained from"
+        )
+    weights = folder / WEIGHTS
+    if not weights.is_file() or file_sha256(weights) != info.weights_sha256:
+        raise InvalidInputError(f"{weights}: missing or altered since it was saved; train it again")
+    model = load_model(base, dtype, device)
+    tensors = load_file(weights)
+    if HEAD in tensors:
+        untie_head(model)
+    parameters = dict(model.named_parameters())
+    unknown = sorted(tensors.keys() - parameters.keys())
+    if unknown:
+        raise InvalidInputError(f"{weights}: the base model has no tensor {unknown[0]!r}")
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            parameters[name].copy_(tensor)
+    return Policy(model, Prompt(info.prompt, load_tokenizer(base)), base, info)
+
+
+def checkpoint_differs_from(
+    folder: Path, parent: Path | BaseModel, base: BaseModel | None = None
+) -> float:
+    """Largest absolute change of any weight against the parent; 0 means nothing was learned.
+
+    Args:
+        folder: a checkpoint.
+        parent: the checkpoint or base model that it started from.
+        base: the base model of both, found by the recorded reference when None.
+
+    Raises:
+        InvalidInputError: either cannot be read, or a weight is not finite.
+    """
+    from safetensors.torch import load_file
+
+    info = read_info(folder)
+    child = load_file(folder / WEIGHTS)
+    if isinstance(parent, BaseModel):
+        before = _base_tensors(parent, child.keys())
+    else:
+        read_info(parent)
+        before = load_file(parent / WEIGHTS)
+        missing = child.keys() - before.keys()
+        if missing:
+            before |= _base_tensors(base or resolve_base(info.base), missing)
+    changes = [float((child[n].float() - before[n].float()).abs().max()) for n in child]
+    if not all(math.isfinite(change) for change in changes):
+        raise InvalidInputError(f"{folder}: holds weights that are not finite; train it again")
+    return max(changes)
+
+
+def _base_tensors(base: BaseModel, names: Iterable[str]) -> dict[str, torch.Tensor]:
+    """Tensors of a base model by name; a head that is tied there equals the embeddings."""
+    from safetensors import safe_open
+
+    wanted = set(names)
+    found: dict[str, torch.Tensor] = {}
+    embeddings: torch.Tensor | None = None
+    for path in weight_files(base.folder):
+        with safe_open(path, framework="pt") as file:
+            there = set(file.keys())
+            found |= {name: file.get_tensor(name) for name in wanted & there}
+            if HEAD in wanted - found.keys():
+                tied = [name for name in there if name.endswith("embed_tokens.weight")]
+                embeddings = file.get_tensor(tied[0]) if tied else embeddings
+    if HEAD in wanted - found.keys() and embeddings is not None:
+        found[HEAD] = embeddings
+    if wanted - found.keys():
+        raise InvalidInputError(
+            f"base model {base.reference!r} has no tensor {min(wanted - found.keys())!r}"
+        )
+    return found
+
+
+def export_checkpoint(folder: Path, target: Path, base: BaseModel | None = None) -> None:
+    """Write a checkpoint as a plain transformers folder, usable without its base.
+
+    Raises:
+        InvalidInputError: ``target`` exists, or the checkpoint cannot be loaded.
+    """
+    if target.exists():
+        raise InvalidInputError(f"{target}: exists; name a folder that does not")
+    policy = load_checkpoint(folder, base, device="cpu")
+    staging = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    try:
+        policy.model.save_pretrained(staging)
+        policy.prompt.tokenizer.save_pretrained(staging)
+        os.rename(staging, target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)

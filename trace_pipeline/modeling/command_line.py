@@ -1,0 +1,170 @@
+"""``python -m trace_pipeline.modeling.sft|rl|decode``: training without the pipeline.
+
+For a bare host with a GPU: an experiment file, data as JSON lines, a folder for the
+result. Nothing of Dagster, MLflow or pandas is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from trace_pipeline.experiment import Experiment, experiment_from_dict, load_experiment
+from trace_pipeline.generation import read_examples
+from trace_pipeline.modeling.base_models import BaseModel, resolve_base
+from trace_pipeline.modeling.checkpoints import (
+    CheckpointInfo,
+    load_base_policy,
+    load_checkpoint,
+    read_info,
+)
+from trace_pipeline.modeling.decoding import Completion, Decoder
+from trace_pipeline.modeling.progress import Progress
+from trace_pipeline.modeling.training import TrainingError
+from trace_pipeline.store import write_atomic
+from trace_pipeline.validation import InvalidInputError
+
+
+def sft_main(arguments: Sequence[str] | None = None) -> int:
+    """Entry of ``python -m trace_pipeline.modeling.sft``; the exit code."""
+    parser = _parser("sft", "Fine-tune a base model on verified examples (resumes if killed).")
+    parser.add_argument("--data", type=Path, required=True, help="training examples (.jsonl)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
+    return _guarded(_run_sft, parser.parse_args(arguments))
+
+
+def rl_main(arguments: Sequence[str] | None = None) -> int:
+    """Entry of ``python -m trace_pipeline.modeling.rl``; the exit code."""
+    parser = _parser("rl", "Reinforce a checkpoint with solver-verified rewards (resumes).")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="folder of the SFT stage")
+    parser.add_argument("--data", type=Path, required=True, help="problems to learn on (.jsonl)")
+    parser.add_argument("--validation", type=Path, required=True, help="held-out ones (.jsonl)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
+    return _guarded(_run_rl, parser.parse_args(arguments))
+
+
+def decode_main(arguments: Sequence[str] | None = None) -> int:
+    """Entry of ``python -m trace_pipeline.modeling.decode``; the exit code."""
+    parser = _parser("decode", "Write completions: JSON lines with `question` in, `text` out.")
+    parser.add_argument("--checkpoint", type=Path, help="trained; the untuned base model if absent")
+    parser.add_argument("--data", type=Path, required=True, help="questions (.jsonl)")
+    parser.add_argument("--out", type=Path, required=True, help="completions (.jsonl)")
+    return _guarded(_run_decode, parser.parse_args(arguments))
+
+
+def _parser(name: str, description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m trace_pipeline.modeling.{name}", description=description
+    )
+    parser.add_argument(
+        "--experiment", type=Path, required=True, help="experiment file (.yaml or .json)"
+    )
+    parser.add_argument(
+        "--base", help="base model instead of the experiment's: 'embedded', hub id or folder"
+    )
+    return parser
+
+
+def _guarded(function: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
+    """Run a command; errors of the input end it with their message alone."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    try:
+        function(options)
+    except (InvalidInputError, TrainingError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last snapshot", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run_sft(options: argparse.Namespace) -> None:
+    from trace_pipeline.modeling.sft import train_sft
+
+    experiment, base = _experiment(options)
+    _report(options.out, train_sft(experiment, base, read_examples(options.data), options.out))
+
+
+def _run_rl(options: argparse.Namespace) -> None:
+    from trace_pipeline.modeling.rl import train_rl
+
+    experiment, base = _experiment(options)
+    data, held_out = read_examples(options.data), read_examples(options.validation)
+    info = train_rl(experiment, options.checkpoint, data, held_out, options.out, base)
+    _report(options.out, info)
+
+
+def _run_decode(options: argparse.Namespace) -> None:
+    experiment, base = _experiment(options)
+    model = experiment.model
+    questions = _questions(options.data)
+    if options.checkpoint:
+        policy = load_checkpoint(options.checkpoint, base, model.dtype, model.device)
+    else:
+        policy = load_base_policy(base, experiment.prompt, model.dtype, model.device)
+    with Progress("decoding", len(questions), "problems") as progress:
+        completions = Decoder(policy, experiment.decoding).decode(
+            questions, on_progress=lambda done, _, tokens: progress.update(done, f"{tokens} tokens")
+        )
+    lines = [
+        msgspec.json.encode(_record(q, c)) for q, c in zip(questions, completions, strict=True)
+    ]
+    write_atomic(options.out, b"\n".join(lines) + b"\n")
+
+
+def _experiment(options: argparse.Namespace) -> tuple[Experiment, BaseModel]:
+    path: Path = options.experiment
+    if not path.is_file():
+        raise InvalidInputError(f"{path}: no such experiment file")
+    if path.suffix == ".json":
+        try:
+            data = msgspec.json.decode(path.read_bytes())
+        except msgspec.DecodeError as error:
+            raise InvalidInputError(f"{path}: not JSON: {error}") from None
+        experiment = experiment_from_dict(data, str(path))
+    else:
+        experiment = load_experiment(path.stem, path.parent)
+    reference = options.base
+    if reference is None and getattr(options, "checkpoint", None):
+        reference = read_info(options.checkpoint).base
+    return experiment, resolve_base(reference or experiment.model.reference)
+
+
+def _questions(path: Path) -> list[str]:
+    questions: list[str] = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            record = msgspec.json.decode(line)
+        except msgspec.DecodeError as error:
+            raise InvalidInputError(f"{path}: line {number}: not JSON: {error}") from None
+        if not isinstance(record, dict) or not isinstance(record.get("question"), str):
+            raise InvalidInputError(
+                f"{path}: line {number}: the field 'question' (text) is missing"
+            )
+        questions.append(record["question"])
+    if not questions:
+        raise InvalidInputError(f"{path}: no questions")
+    return questions
+
+
+def _record(question: str, completion: Completion) -> dict[str, Any]:
+    return {
+        "question": question,
+        "text": completion.text,
+        "tokens": completion.tokens,
+        "clipped": completion.clipped,
+        "seconds": round(completion.seconds, 3),
+    }
+
+
+def _report(folder: Path, info: CheckpointInfo) -> None:
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in info.metrics.items())
+    print(f"{os.fspath(folder)}: {info.stage} checkpoint; {figures}")

@@ -1,0 +1,105 @@
+"""Where and in which precision to compute, and whether the memory suffices."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+
+from trace_pipeline.validation import InvalidInputError
+
+_FAST_BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+"""CPU flags (x86, Arm) of instructions that multiply bfloat16 natively."""
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def available_devices() -> list[str]:
+    """Names that :func:`resolve_device` accepts on this machine."""
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return ["auto", "cpu", *(["cuda"] if cuda else []), *cuda]
+
+
+def resolve_device(name: str = "auto") -> torch.device:
+    """The device called ``name``; ``auto`` is the first GPU, else the CPU.
+
+    Raises:
+        InvalidInputError: not on this machine.
+    """
+    known = available_devices()
+    if name not in known:
+        raise InvalidInputError(f"unknown device {name!r}. There are: {', '.join(known)}")
+    if name == "auto":
+        name = "cuda" if "cuda" in known else "cpu"
+    device = torch.device(name)
+    if device.type == "cuda":
+        # float32 matmuls (masters are updated elementwise, unaffected) may use tensor cores.
+        torch.set_float32_matmul_precision("high")
+    return device
+
+
+def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The precision called ``name``; ``auto`` is bfloat16 where ``device`` is fast at it."""
+    if name != "auto":
+        return _DTYPES[name]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if _cpu_flags() & _FAST_BF16_FLAGS else torch.float32
+
+
+def _cpu_flags() -> set[str]:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return set()
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
+    return set(found[1].split()) if found else set()
+
+
+def available_memory(device: torch.device) -> int | None:
+    """Free memory of ``device`` in bytes; None where it cannot be told."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    limits = [_meminfo(), _cgroup_room()]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def require_memory(needed: int, device: torch.device, remedy: str) -> None:
+    """Refuse work that would run out of memory, before it starts.
+
+    Args:
+        needed: estimate in bytes.
+        device: where the memory is needed.
+        remedy: settings that lower the need, for the message.
+
+    Raises:
+        InvalidInputError: ``device`` has less than ``needed``.
+    """
+    free = available_memory(device)
+    if free is not None and needed > free:
+        raise InvalidInputError(
+            f"about {needed / 2**30:.1f} GiB of memory are needed on {device}, "
+            f"{free / 2**30:.1f} GiB are free; {remedy}"
+        )
+
+
+def _meminfo() -> int | None:
+    try:
+        text = Path("/proc/meminfo").read_text()
+    except OSError:
+        return None
+    found = re.search(r"MemAvailable:\s+(\d+) kB", text)
+    return int(found[1]) * 1024 if found else None
+
+
+def _cgroup_room() -> int | None:
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+        stat = Path("/sys/fs/cgroup/memory.stat").read_text()
+    except (OSError, ValueError):
+        return None
+    if limit == "max":
+        return None
+    reclaimable = re.search(r"^inactive_file (\d+)$", stat, re.MULTILINE)
+    return int(limit) - used + (int(reclaimable[1]) if reclaimable else 0)

@@ -1,0 +1,137 @@
+"""Log-probabilities of target tokens from hidden states, without keeping float32 logits.
+
+The vocabulary is the widest dimension of a small language model. Applying the head only
+where there is a target, in slices, with the softmax's gradient written out, needs one copy
+of the logits in the model's precision instead of several in float32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from trace_pipeline.modeling.batching import Batch
+
+SLICE = 256
+"""Rows of logits that are in float32 at a time."""
+
+
+def completion_logprobs(
+    model: Any, batch: Batch, temperature: float = 1.0, top_p: float = 1.0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """:func:`token_logprobs` of the completion tokens of ``batch`` under ``model``."""
+    output = model.base_model(input_ids=batch.input_ids, use_cache=False)
+    hidden = output.last_hidden_state.flatten(0, 1)[batch.positions]  # (B*T, H) -> (N, H)
+    return token_logprobs(hidden, model.lm_head, batch.targets, temperature, top_p)
+
+
+def token_logprobs(
+    hidden: torch.Tensor,
+    head: torch.nn.Linear,
+    targets: torch.Tensor,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probability of each target, and the entropy of the distribution it came from.
+
+    Args:
+        hidden: (N, H), last hidden states at the positions that predict the targets.
+        head: from H to the vocabulary.
+        targets: (N,) token ids.
+        temperature: logits are divided by it.
+        top_p: the distribution is cut to its nucleus (see :func:`nucleus`) and renormalised;
+            a target outside, where rounding moved the border, counts as part of it.
+
+    Returns:
+        (N,) float32 log-probabilities, differentiable, and (N,) float32 entropies in nats, not.
+    """
+    logprobs, entropy = _TokenLogprobs.apply(  # type: ignore[no-untyped-call]
+        hidden, head.weight, head.bias, targets, temperature, top_p
+    )
+    return logprobs, entropy
+
+
+def nucleus(logits: torch.Tensor, top_p: float) -> torch.Tensor:
+    """Which tokens belong to the nucleus of each row: the smallest set that holds ``top_p``.
+
+    Args:
+        logits: (N, V).
+        top_p: probability that the set must reach; the likeliest token is always in it.
+
+    Returns:
+        (N, V) booleans.
+    """
+    probabilities, order = logits.softmax(-1).sort(stable=True, dim=-1, descending=True)
+    before = probabilities.cumsum(-1) - probabilities
+    return torch.zeros_like(logits, dtype=torch.bool).scatter_(-1, order, before < top_p)
+
+
+def shaped(
+    logits: torch.Tensor, temperature: float, top_p: float, targets: torch.Tensor | None = None
+) -> torch.Tensor:
+    """(n, V) float32 logits after temperature and nucleus, as rollouts are drawn from.
+
+    Tokens outside the nucleus get the lowest finite value, hence probability 0.
+    """
+    scaled = logits.float()
+    if temperature != 1:
+        scaled = scaled / temperature
+    if top_p < 1:
+        kept = nucleus(scaled, top_p)
+        if targets is not None:
+            kept.scatter_(-1, targets[:, None], True)
+        scaled = scaled.masked_fill(~kept, torch.finfo(torch.float32).min)
+    return scaled
+
+
+class _TokenLogprobs(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        targets: torch.Tensor,
+        temperature: float,
+        top_p: float,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        logits = functional.linear(hidden, weight, bias)  # (N, V)
+        chosen = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
+        entropy = torch.empty_like(chosen)
+        for part in _slices(len(targets)):
+            scaled = shaped(logits[part], temperature, top_p, targets[part])
+            total = scaled.logsumexp(-1)
+            chosen[part] = scaled.gather(-1, targets[part][:, None])[:, 0] - total
+            # H = log Z - sum p * logit; what lies outside the nucleus has p = 0.
+            weights = (scaled - total[:, None]).exp_()
+            entropy[part] = total - torch.einsum("nv,nv->n", weights, scaled)
+        ctx.save_for_backward(hidden, weight, bias, targets, logits)
+        ctx.temperature, ctx.top_p = temperature, top_p
+        ctx.mark_non_differentiable(entropy)
+        return chosen, entropy
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        hidden, weight, bias, targets, logits = ctx.saved_tensors
+        grad = torch.empty_like(logits)  # (N, V)
+        for part in _slices(len(targets)):
+            # d logp[t] / d logits = (onehot(t) - softmax) / temperature
+            scaled = shaped(logits[part], ctx.temperature, ctx.top_p, targets[part])
+            slope = scaled.softmax(-1).neg_()
+            slope.scatter_add_(-1, targets[part][:, None], torch.ones_like(slope[:, :1]))
+            grad[part] = slope.mul_((gradients[0][part] / ctx.temperature)[:, None])
+        wants = ctx.needs_input_grad
+        return (
+            grad @ weight if wants[0] else None,
+            grad.T @ hidden if wants[1] else None,
+            grad.sum(0) if bias is not None and wants[2] else None,
+            None,
+            None,
+            None,
+        )
+
+
+def _slices(count: int) -> list[slice]:
+    return [slice(start, start + SLICE) for start in range(0, count, SLICE)]

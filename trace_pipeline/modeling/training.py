@@ -1,0 +1,110 @@
+"""What SFT and RL share: identity of a run, schedule, metrics, errors."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from trace_pipeline.experiment import Experiment, SftConfig
+from trace_pipeline.modeling.base_models import BaseModel
+from trace_pipeline.modeling.batching import TraceExample
+from trace_pipeline.modeling.devices import require_memory
+from trace_pipeline.modeling.trainable import Trainable, training_memory
+from trace_pipeline.store import object_sha256
+from trace_pipeline.traces import render_trace
+
+log = logging.getLogger(__name__)
+
+OnMetrics = Callable[[int, dict[str, float]], None]
+"""Called after each step with its number, from 1, and its figures."""
+
+
+class TrainingError(RuntimeError):
+    """Training that cannot go on; the message says why and what to change."""
+
+
+def run_fingerprint(
+    stage: str,
+    experiment: Experiment,
+    base: BaseModel,
+    data: Sequence[Sequence[TraceExample]],
+    parent: str | None = None,
+) -> str:
+    """Hash of all that defines a training run: settings, seed, base, parent and data."""
+    settings = experiment.to_dict()
+    sections = ["seed", "model", "prompt", "sft"]
+    sections += ["rl", "decoding", "solver"] if stage == "rl" else []
+    digest = hashlib.sha256()
+    for examples in data:
+        for example in examples:
+            line = [example.question, render_trace(example.trace), example.expert]
+            digest.update(object_sha256(line).encode())
+        digest.update(b"/")
+    return object_sha256(
+        {
+            "stage": stage,
+            "settings": {name: settings[name] for name in sections},
+            "base": base.sha256,
+            "parent": parent,
+            "data": digest.hexdigest(),
+        }
+    )
+
+
+def prepare(model: Any, chosen: Trainable, config: SftConfig) -> None:
+    """Report what is trained and refuse to start without the memory for it.
+
+    Raises:
+        InvalidInputError: too little memory.
+    """
+    share = chosen.trained / chosen.total
+    log.info(
+        "training %.1f of %.1f million parameters (%.0f %%) in %s on %s",
+        chosen.trained / 1e6, chosen.total / 1e6, 100 * share, model.dtype, model.device,
+    )  # fmt: skip
+    require_memory(
+        training_memory(model, chosen, config.batch_tokens),
+        model.device,
+        "lower sft.batch_tokens or sft.layers, or take a smaller model.reference",
+    )
+
+
+def learning_rate(config: SftConfig, step: int, steps: int) -> float:
+    """Learning rate of ``step`` (from 0) of ``steps``: linear warm-up, then the decay.
+
+    A warm-up longer than half of the run is shortened to that half.
+    """
+    warmup = min(config.warmup_steps, steps // 2)
+    if step < warmup:
+        return config.learning_rate * (step + 1) / warmup
+    progress = (step - warmup) / (steps - warmup)
+    factor = {
+        "constant": 1.0,
+        "linear": 1.0 - progress,
+        "cosine": 0.5 * (1.0 + math.cos(math.pi * progress)),
+    }[config.schedule]
+    return config.learning_rate * factor
+
+
+def require_finite(name: str, value: float, step: int) -> None:
+    """Stop training that has diverged.
+
+    Raises:
+        TrainingError: ``value`` is NaN or infinite.
+    """
+    if not math.isfinite(value):
+        raise TrainingError(
+            f"{name} is {value} at step {step}: training has diverged. Lower learning_rate or "
+            "max_grad_norm, or set model.dtype: float32; nothing of this step was kept"
+        )
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait for ``device``, so that clocks measure work and not its queueing."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

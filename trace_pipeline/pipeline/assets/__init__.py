@@ -1,0 +1,1 @@
+"""The assets, by area: data, problems, models, evaluation."""

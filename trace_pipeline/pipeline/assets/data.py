@@ -1,0 +1,203 @@
+"""The synthetic data: schemas checked, then verified examples by expert."""
+
+from collections import Counter
+
+import dagster as dg
+from pydantic import Field
+
+from trace_pipeline.generation import Example, audit, dataset_hash, write_examples
+from trace_pipeline.pipeline import metadata
+from trace_pipeline.pipeline.partitions import expert_partitions
+from trace_pipeline.pipeline.resources import (
+    ArtifactsResource,
+    ExperimentResource,
+    SolverResource,
+    TrackingResource,
+    open_workbench,
+)
+from trace_pipeline.pipeline.workbench import Workbench
+from trace_pipeline.solver import Solver, VerdictKind
+from trace_pipeline.store import Artifact, object_sha256, write_json
+from trace_pipeline.traces import render_trace
+
+SPLITS = ("train", "validation", "test")
+
+
+class AuditConfig(dg.Config):
+    """How thoroughly the schemas are audited."""
+
+    samples: int = Field(default=20, ge=1, description="Examples drawn from each schema.")
+
+
+@dg.asset(
+    group_name="data",
+    kinds={"json", "python"},
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    check_specs=[
+        dg.AssetCheckSpec(
+            "audit_clean",
+            asset="schema_validation",
+            blocking=True,
+            description="The audit finds nothing: labels, grounding, grammar, structure, reach.",
+        )
+    ],
+)
+def schema_validation(
+    context: dg.AssetExecutionContext,
+    config: AuditConfig,
+    experiment: ExperimentResource,
+    artifacts: ArtifactsResource,
+    tracking: TrackingResource,
+    solver: SolverResource,
+) -> dg.MaterializeResult:
+    """Every problem schema and word list: read, typed, compiled, and audited on samples."""
+    bench = open_workbench(experiment, artifacts, tracking, solver)
+    report = audit(bench.catalog, config.samples, bench.experiment.seed)
+    findings = sum(sum(row.findings.values()) for row in report.rows)
+    with bench.store.write(bench.key("schema_validation")) as draft:
+        write_json(draft.path / "audit.json", report)
+        draft.content_hash = bench.catalog_sha256
+        draft.config = {"samples": config.samples}
+        draft.summary = {"schemas": len(bench.catalog.plans), "findings": findings}
+    context.log.info("%d schemas audited, %d findings", len(bench.catalog.plans), findings)
+    by_expert = Counter(plan.expert for plan in bench.catalog.plans.values())
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(draft.stored.sha256),
+        metadata={
+            "schemas": len(bench.catalog.plans),
+            "schemas_by_expert": metadata.table(["expert", "schemas"], sorted(by_expert.items())),
+            "audit": metadata.preformatted(report.to_table()),
+            **metadata.of_artifact(draft.stored),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                passed=report.ok,
+                check_name="audit_clean",
+                metadata={"findings": findings, "samples_per_schema": config.samples},
+            )
+        ],
+    )
+
+
+@dg.asset(
+    group_name="data",
+    kinds={"json", "python"},
+    partitions_def=expert_partitions,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=[schema_validation],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "gold_through_solver",
+            asset="synthetic_dataset",
+            blocking=True,
+            description="The text of every trace, read and executed, gives the stored answer.",
+        ),
+        dg.AssetCheckSpec(
+            "splits_disjoint",
+            asset="synthetic_dataset",
+            blocking=True,
+            description="No question stands in two of train, validation and test.",
+        ),
+    ],
+)
+def synthetic_dataset(
+    context: dg.AssetExecutionContext,
+    experiment: ExperimentResource,
+    artifacts: ArtifactsResource,
+    tracking: TrackingResource,
+    solver: SolverResource,
+) -> dg.MaterializeResult:
+    """Verified word problems with their traces, one partition an expert, in three splits."""
+    bench = open_workbench(experiment, artifacts, tracking, solver)
+    made: dict[str, dict[str, list[Example]]] = {}
+    stored: list[Artifact] = []
+    for partition in context.partition_keys:
+        made[partition] = generate_partition(bench, partition)
+        stored.append(store_partition(bench, partition, made[partition]))
+        context.log.info(
+            "%s: %s", partition, ", ".join(f"{len(v)} {k}" for k, v in made[partition].items())
+        )
+    wrong = failures_through_solver(bench.solver, made)
+    shared = shared_questions(made)
+    rows = [[p, *(len(splits[s]) for s in SPLITS)] for p, splits in made.items()]
+    first = [splits["train"][0] for splits in made.values() if splits["train"]]
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(object_sha256([[a.manifest.key, a.sha256] for a in stored])),
+        metadata={
+            "examples": metadata.table(["partition", *SPLITS], rows),
+            "chain_lengths": metadata.table(
+                ["steps in the trace", "examples"], sorted(chain_lengths(made).items())
+            ),
+            "samples": metadata.sample_traces(first, len(first)),
+            "sha256": metadata.table(
+                ["artifact", "sha256"], [[a.manifest.key, a.sha256] for a in stored]
+            ),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                passed=not wrong,
+                check_name="gold_through_solver",
+                metadata={"failures": len(wrong), "first": "\n".join(wrong[:5])},
+            ),
+            dg.AssetCheckResult(
+                passed=not shared,
+                check_name="splits_disjoint",
+                metadata={"shared": len(shared), "first": "\n".join(shared[:5])},
+            ),
+        ],
+    )
+
+
+def generate_partition(bench: Workbench, partition: str) -> dict[str, list[Example]]:
+    """The three splits of one expert's examples, as the experiment asks for."""
+    data = bench.experiment.data
+    counts = {"train": data.train, "validation": data.validation, "test": data.test}
+    return {
+        split: list(bench.generator.sample(n, data.mix, split, expert=partition))
+        for split, n in counts.items()
+    }
+
+
+def store_partition(bench: Workbench, partition: str, splits: dict[str, list[Example]]) -> Artifact:
+    """Write one partition; its identity is the hash of its examples, not of the files."""
+    with bench.store.write(bench.key("synthetic_dataset", partition)) as draft:
+        for split, examples in splits.items():
+            write_examples(draft.path / f"{split}.jsonl", examples)
+        draft.content_hash = dataset_hash(e for examples in splits.values() for e in examples)
+        draft.config = bench.data_config
+        draft.seed = bench.experiment.seed
+        draft.summary = {split: len(examples) for split, examples in splits.items()}
+        draft.parents = {bench.key("schema_validation"): bench.catalog_sha256}
+    return draft.stored
+
+
+def failures_through_solver(solver: Solver, made: dict[str, dict[str, list[Example]]]) -> list[str]:
+    """Examples whose trace, as text, does not earn the verdict ``correct``."""
+    found = []
+    for splits in made.values():
+        for example in (e for examples in splits.values() for e in examples):
+            verdict = solver.verify(render_trace(example.trace), example.answer, example.expert)
+            if verdict.kind is not VerdictKind.CORRECT:
+                found.append(f"{example.schema} {example.split} {example.index}: {verdict.message}")
+    return found
+
+
+def shared_questions(made: dict[str, dict[str, list[Example]]]) -> list[str]:
+    """Questions that stand in more than one split, over all partitions at hand."""
+    where: dict[str, set[str]] = {}
+    for splits in made.values():
+        for split, examples in splits.items():
+            for example in examples:
+                where.setdefault(example.question, set()).add(split)
+    return [question for question, splits in where.items() if len(splits) > 1]
+
+
+def chain_lengths(made: dict[str, dict[str, list[Example]]]) -> dict[int, int]:
+    """Steps of a training trace -> number of examples."""
+    return dict(
+        Counter(
+            sum(len(sub.steps) for sub in example.trace.subtraces)
+            for splits in made.values()
+            for example in splits["train"]
+        )
+    )

@@ -1,0 +1,213 @@
+"""What the trained model can do: on held-out synthetic problems and on real ones."""
+
+import dagster as dg
+
+from trace_pipeline.evaluation import (
+    CautionCode,
+    Evaluation,
+    Figure,
+    Report,
+    accuracy_figure,
+    groups_figure,
+    groups_table,
+    models_table,
+    outcomes_table,
+    real_benchmark,
+    samples_table,
+    synthetic_benchmark,
+    verdicts_figure,
+    write_evaluation,
+    write_report,
+)
+from trace_pipeline.generation import read_examples
+from trace_pipeline.gsm8k import read_problem_set
+from trace_pipeline.pipeline import metadata
+from trace_pipeline.pipeline.assets.models import rl_checkpoint
+from trace_pipeline.pipeline.assets.problems import gsm8k_problems
+from trace_pipeline.pipeline.judging import (
+    BASELINE,
+    PREDICTIONS,
+    baseline,
+    decoding_config,
+    judge,
+    stored_evaluation,
+)
+from trace_pipeline.pipeline.policies import curves, open_base, open_policy
+from trace_pipeline.pipeline.resources import (
+    ArtifactsResource,
+    ExperimentResource,
+    SolverResource,
+    TrackingResource,
+    open_workbench,
+)
+from trace_pipeline.pipeline.workbench import Workbench
+from trace_pipeline.store import Artifact
+
+
+@dg.asset(
+    group_name="evaluation",
+    kinds={"parquet"},
+    deps=[rl_checkpoint],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def synthetic_eval(
+    context: dg.AssetExecutionContext,
+    experiment: ExperimentResource,
+    artifacts: ArtifactsResource,
+    tracking: TrackingResource,
+    solver: SolverResource,
+) -> dg.MaterializeResult:
+    """The trained model on held-out synthetic problems: has it mastered the format?"""
+    bench = open_workbench(experiment, artifacts, tracking, solver)
+    checkpoint = bench.require("rl_checkpoint")
+    partitions = bench.partitions()
+    examples = [e for a in partitions for e in read_examples(a.path / "test.jsonl")]
+    benchmark = synthetic_benchmark(examples)
+    policy = open_policy(bench, checkpoint)
+    with bench.stage("synthetic_eval", bench.dataset_hash(partitions)) as stage:
+        evaluation = judge(bench, policy, benchmark, decoding_config(bench), "rl")
+        stored = _store(bench, "synthetic_eval", evaluation, [checkpoint, *partitions])
+        stage.finals({f"synthetic.{k}": v for k, v in evaluation.metrics().items()})
+    context.log.info("held-out synthetic problems: %s", evaluation.correct)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(stored.sha256),
+        metadata={
+            "accuracy": evaluation.correct.rate,
+            "parsed": evaluation.parsed.rate,
+            "by_expert": metadata.of_table(groups_table("", "expert", evaluation.by_expert())),
+            "outcomes": metadata.of_table(outcomes_table(evaluation)),
+            "plot": metadata.picture(
+                groups_figure(evaluation.by_expert(), "Held-out synthetic problems", "expert"),
+                "accuracy by expert",
+            ),
+            "mlflow": stage.link(),
+            **metadata.of_artifact(stored),
+        },
+    )
+
+
+@dg.asset(
+    group_name="evaluation",
+    kinds={"parquet", "markdown"},
+    deps=[rl_checkpoint, gsm8k_problems, synthetic_eval],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    check_specs=[
+        dg.AssetCheckSpec(
+            "enough_problems",
+            asset="gsm8k_eval",
+            description="At least 100 problems; fewer cannot tell runs apart.",
+        ),
+        dg.AssetCheckSpec(
+            "reasoning_beyond_format",
+            asset="gsm8k_eval",
+            description="A model that parses over 95 % also solves more than the untuned base.",
+        ),
+    ],
+)
+def gsm8k_eval(
+    context: dg.AssetExecutionContext,
+    experiment: ExperimentResource,
+    artifacts: ArtifactsResource,
+    tracking: TrackingResource,
+    solver: SolverResource,
+) -> dg.MaterializeResult:
+    """The trained model on real problems, the untuned base beside it, and the report."""
+    bench = open_workbench(experiment, artifacts, tracking, solver)
+    checkpoint, problems = bench.require("rl_checkpoint"), bench.require("gsm8k_problems")
+    partitions = bench.partitions()
+    benchmark = real_benchmark(read_problem_set(problems.path / "problems.json"))
+    if bench.experiment.eval.problems != "all":
+        benchmark = benchmark.first(bench.experiment.eval.problems)
+    with bench.stage("gsm8k_eval", bench.dataset_hash(partitions)) as stage:
+        base = baseline(bench, open_base(bench), benchmark)
+        policy = open_policy(bench, checkpoint)
+        evaluation = judge(bench, policy, benchmark, decoding_config(bench), "rl")
+        report = build_report(bench, evaluation, base, checkpoint)
+        stored = _store(bench, "gsm8k_eval", evaluation, [checkpoint, problems], report)
+        finals = {f"gsm8k.{k}": v for k, v in evaluation.metrics().items()}
+        if base:
+            finals |= {f"gsm8k_base.{k}": v for k, v in base.metrics().items()}
+        stage.finals(finals)
+        for name in ("report.md", "report.html", PREDICTIONS):
+            stage.log.artifact(stored.path / name, "report")
+    context.log.info("%s", report.headline)
+    for caution in report.cautions:
+        context.log.warning(caution.text)
+    raised = {caution.code: caution.text for caution in report.cautions}
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(stored.sha256),
+        metadata={
+            "headline": report.headline,
+            "accuracy": evaluation.correct.rate,
+            "report": dg.MetadataValue.path(str(stored.path / "report.html")),
+            "models": metadata.of_table(models_table(report.models)),
+            "by_steps": metadata.of_table(groups_table("", "steps", evaluation.by_steps())),
+            "outcomes": metadata.of_table(outcomes_table(evaluation)),
+            "samples": metadata.of_table(samples_table(evaluation)),
+            "accuracy_plot": metadata.picture(accuracy_figure(report.models), "accuracy"),
+            "verdicts_plot": metadata.picture(verdicts_figure(report.models), "verdicts"),
+            "mlflow": stage.link(),
+            **metadata.of_artifact(stored),
+        },
+        check_results=[
+            _warning("enough_problems", raised.get(CautionCode.FEW_PROBLEMS)),
+            _warning("reasoning_beyond_format", raised.get(CautionCode.FORMAT_WITHOUT_REASONING)),
+        ],
+    )
+
+
+def build_report(
+    bench: Workbench, evaluation: Evaluation, base: Evaluation | None, checkpoint: Artifact
+) -> Report:
+    """The report of an evaluation, with the synthetic figures of the same checkpoint beside."""
+    synthetic = None
+    key = bench.key("synthetic_eval")
+    if bench.store.has(key):
+        beside = bench.store.read(key)
+        if beside.manifest.parents.get(checkpoint.manifest.key) == checkpoint.sha256:
+            synthetic = stored_evaluation(beside.path)
+    manifest = checkpoint.manifest
+    return Report(
+        title=bench.experiment.name,
+        evaluation=evaluation,
+        base=base,
+        synthetic=synthetic,
+        curves=tuple(Figure(name, caption, png) for name, caption, png in curves(bench)),
+        facts=(
+            ("base model", bench.experiment.model.reference),
+            ("checkpoint", f"{manifest.key} version {manifest.version}"),
+            ("checkpoint sha256", manifest.sha256),
+            ("seed", str(bench.experiment.seed)),
+            ("git revision", manifest.git.revision + (" (changed)" if manifest.git.dirty else "")),
+        ),
+    )
+
+
+def _store(
+    bench: Workbench,
+    asset: str,
+    evaluation: Evaluation,
+    parents: list[Artifact],
+    report: Report | None = None,
+) -> Artifact:
+    with bench.store.write(bench.key(asset)) as draft:
+        write_evaluation(draft.path / PREDICTIONS, evaluation)
+        if report:
+            write_report(draft.path, report)
+        if report and report.base:
+            (draft.path / BASELINE).mkdir()
+            write_evaluation(draft.path / BASELINE / PREDICTIONS, report.base)
+        settings = bench.experiment.to_dict()
+        draft.config = {name: settings[name] for name in ("decoding", "eval", "solver")}
+        draft.summary = evaluation.metrics()
+        draft.derive_from(*parents)
+    return draft.stored
+
+
+def _warning(name: str, text: str | None) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=text is None,
+        check_name=name,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=text,
+    )

@@ -1,0 +1,247 @@
+"""The models: base, fine-tuned, reinforced."""
+
+import dagster as dg
+
+from trace_pipeline.evaluation import loss_figure, reward_figure
+from trace_pipeline.pipeline import metadata
+from trace_pipeline.pipeline.assets.data import synthetic_dataset
+from trace_pipeline.pipeline.assets.problems import gsm8k_problems
+from trace_pipeline.pipeline.policies import METRICS, open_base, train_checkpoint, training_data
+from trace_pipeline.pipeline.resources import (
+    ArtifactsResource,
+    ExperimentResource,
+    SolverResource,
+    TrackingResource,
+    open_workbench,
+)
+from trace_pipeline.store import write_json
+
+
+def _loads_and_differs(asset: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        "loads_and_differs_from_parent",
+        asset=asset,
+        blocking=True,
+        description="The stored checkpoint loads, is finite, and is not its parent.",
+    )
+
+
+@dg.asset(
+    group_name="models",
+    kinds={"huggingface"},
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def base_model(
+    context: dg.AssetExecutionContext,
+    experiment: ExperimentResource,
+    artifacts: ArtifactsResource,
+    tracking: TrackingResource,
+    solver: SolverResource,
+) -> dg.MaterializeResult:
+    """The pretrained model: found, converted to safetensors if need be, and identified."""
+    from trace_pipeline.modeling.base_models import resolve_base
+
+    bench = open_workbench(experiment, artifacts, tracking, solver)
+    base = resolve_base(bench.experiment.model.reference)
+    with bench.store.write(bench.key("base_model")) as draft:
+        description = {"reference": base.reference, "sha256": base.sha256}
+        write_json(draft.path / "base_model.json", description)
+        draft.config = {"reference": base.reference}
+        draft.summary = description
+        draft.content_hash = base.sha256
+    context.log.info("base model %s (%s) in %s", base.reference, base.sha256[:12], base.folder)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(base.sha256),
+        metadata={
+            "reference": base.reference,
+            "local_folder": dg.MetadataValue.path(str(base.folder)),
+            **metadata.of_artifact(draft.stored),
+        },
+    )
+
+
+@dg.asset(
+    group_name="models",
+    kinds={"pytorch"},
+    deps=[
+        dg.AssetDep(synthetic_dataset, partition_mapping=dg.AllPartitionMapping()),
+        base_model,
+        gsm8k_problems,
+    ],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    check_specs=[
+        dg.AssetCheckSpec(
+            "no_test_question_in_training",
+            asset="sft_checkpoint",
+            blocking=True,
+            description="No training question equals a test question or shares 13 words in a row.",
+        ),
+        dg.AssetCheckSpec(
+            "no_example_truncated",
+            asset="sft_checkpoint",
+            blocking=True,
+            description="Every training target fits sft.max_len whole.",
+        ),
+        _loads_and_differs("sft_checkpoint"),
+    ],
+)
+def sft_checkpoint(
+    context: dg.AssetExecutionContext,
+    experiment: ExperimentResource,
+    artifacts: ArtifactsResource,
+    tracking: TrackingResource,
+    solver: SolverResource,
+) -> dg.MaterializeResult:
+    """The base model fine-tuned to write the traces of the synthetic examples."""
+    from trace_pipeline.modeling.checkpoints import checkpoint_differs_from
+    from trace_pipeline.modeling.records import read_records
+    from trace_pipeline.modeling.sft import train_sft
+
+    bench = open_workbench(experiment, artifacts, tracking, solver)
+    partitions, base = bench.partitions(), open_base(bench)
+    data = training_data(bench, partitions)
+    context.log.info("%d training examples; %s", len(data.train), data.dropped.describe())
+    if not data.left.clean:
+        raise dg.Failure(f"test questions would be trained on: {data.left.describe()}")
+    settings = {k: bench.experiment.to_dict()[k] for k in ("seed", "model", "prompt", "sft")}
+    parents = [*partitions, bench.require("base_model"), bench.require("gsm8k_problems")]
+    with bench.stage("sft", bench.dataset_hash(partitions)) as stage:
+        stored, info = train_checkpoint(
+            bench,
+            "sft_checkpoint",
+            parents,
+            settings,
+            lambda folder: train_sft(
+                bench.experiment,
+                base,
+                data.train,
+                folder,
+                lambda step, values: stage.metrics(
+                    {f"sft.{k}": v for k, v in values.items()}, step
+                ),
+            ),
+        )
+        stage.finals({f"sft.final_{name}": value for name, value in info.metrics.items()})
+    change = checkpoint_differs_from(stored.path, base)
+    records = read_records(stored.path / METRICS)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(stored.sha256),
+        metadata={
+            "training_examples": len(data.train),
+            "parameters_trained": info.parameters_trained,
+            "final_loss": info.metrics["loss"],
+            "loss_curve": metadata.picture(loss_figure(records), "loss by step"),
+            "samples": metadata.sample_traces(data.train),
+            "mlflow": stage.link(),
+            **metadata.of_artifact(stored),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                passed=data.left.clean,
+                check_name="no_test_question_in_training",
+                metadata={
+                    "dropped_before_training": len(data.dropped.train_indices),
+                    "compared_with": f"{len(data.problems.problems)} problems, "
+                    + data.problems.source
+                    + ("" if data.problems.is_gsm8k else "; GSM-8K's test set was not at hand"),
+                },
+            ),
+            dg.AssetCheckResult(
+                passed=bench.experiment.sft.overflow == "error",
+                check_name="no_example_truncated",
+                severity=dg.AssetCheckSeverity.WARN,
+                description="sft.overflow: cut allows truncated targets; for the ablation alone"
+                if bench.experiment.sft.overflow == "cut"
+                else "an example over sft.max_len stops training",
+            ),
+            dg.AssetCheckResult(
+                passed=change > 0,
+                check_name="loads_and_differs_from_parent",
+                metadata={"largest_change_of_a_weight": change},
+            ),
+        ],
+    )
+
+
+@dg.asset(
+    group_name="models",
+    kinds={"pytorch"},
+    deps=[sft_checkpoint],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    check_specs=[_loads_and_differs("rl_checkpoint")],
+)
+def rl_checkpoint(
+    context: dg.AssetExecutionContext,
+    experiment: ExperimentResource,
+    artifacts: ArtifactsResource,
+    tracking: TrackingResource,
+    solver: SolverResource,
+) -> dg.MaterializeResult:
+    """The fine-tuned model reinforced with rewards that the solver verifies."""
+    from trace_pipeline.modeling.checkpoints import checkpoint_differs_from
+    from trace_pipeline.modeling.records import read_records
+    from trace_pipeline.modeling.rl import train_rl
+
+    bench = open_workbench(experiment, artifacts, tracking, solver)
+    sft, base, partitions = bench.require("sft_checkpoint"), open_base(bench), bench.partitions()
+    data = training_data(bench, partitions)
+    names = ("seed", "model", "rl", "decoding", "solver")
+    settings = {name: bench.experiment.to_dict()[name] for name in names}
+    with bench.stage("rl", bench.dataset_hash(partitions)) as stage:
+        stored, info = train_checkpoint(
+            bench,
+            "rl_checkpoint",
+            [sft, *partitions],
+            settings,
+            lambda folder: train_rl(
+                bench.experiment,
+                sft.path,
+                data.train,
+                data.validation,
+                folder,
+                base,
+                lambda step, values: stage.metrics({f"rl.{k}": v for k, v in values.items()}, step),
+            ),
+        )
+        stage.finals({f"rl.final_{name}": value for name, value in info.metrics.items()})
+    records = read_records(stored.path / METRICS)
+    change = checkpoint_differs_from(stored.path, sft.path, base)
+    signal = any(record["grad_norm"] for record in records)
+    if not signal:
+        context.log.warning("the checkpoint is the SFT checkpoint: %s", _no_signal(len(records)))
+    shown = ("iteration", "reward", "correct", "baseline", "zero_variance_share", "clipped_share")
+    rows = [[record.get(name, "") for name in shown] for record in records]
+    curve = (
+        {"reward_curve": metadata.picture(reward_figure(records, reward="reward"), "reward")}
+        if records
+        else {}
+    )
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(stored.sha256),
+        metadata={
+            "iterations": bench.experiment.rl.iterations,
+            "parameters_trained": info.parameters_trained,
+            "by_iteration": metadata.table(shown, rows),
+            **curve,
+            "mlflow": stage.link(),
+            **metadata.of_artifact(stored),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                passed=change > 0,
+                check_name="loads_and_differs_from_parent",
+                severity=dg.AssetCheckSeverity.ERROR if signal else dg.AssetCheckSeverity.WARN,
+                description=None if signal else _no_signal(len(records)),
+                metadata={"largest_change_of_a_weight": change, "iterations": len(records)},
+            )
+        ],
+    )
+
+
+def _no_signal(iterations: int) -> str:
+    if not iterations:
+        return "rl.iterations is 0"
+    return (
+        f"in all {iterations} iterations every completion earned the same reward, so there was "
+        "nothing to learn from; see docs/training.md, reward 0"
+    )

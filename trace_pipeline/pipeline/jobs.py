@@ -1,0 +1,29 @@
+"""Jobs: the whole chain, the data alone, the evaluation alone."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from trace_pipeline.pipeline.partitions import ALL_EXPERTS_TAGS
+
+full_pipeline = dg.define_asset_job(
+    "full_pipeline",
+    selection=dg.AssetSelection.all(),
+    tags=ALL_EXPERTS_TAGS,
+    description="Everything, from the schemas to the report, for one experiment.",
+)
+
+data_only = dg.define_asset_job(
+    "data_only",
+    selection=dg.AssetSelection.groups("data", "problems"),
+    tags=ALL_EXPERTS_TAGS,
+    description="Schemas audited, every partition of the synthetic data, the real problems.",
+)
+
+evaluate = dg.define_asset_job(
+    "evaluate",
+    selection=dg.AssetSelection.groups("evaluation"),
+    description="The trained checkpoint on synthetic and on real problems, and the report.",
+)
+
+ALL_JOBS = [full_pipeline, data_only, evaluate]

@@ -1,0 +1,162 @@
+"""The journal of an experiment's runs: what a tracking server is to be told.
+
+Every event is appended to a file with the experiment's artifacts before anything
+is sent, so that a tracking server that is down loses nothing: what was not sent
+yet is sent by the next stage that finds it up, or by ``trace-pipeline sync``.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from trace_pipeline.store import write_json
+
+Status = Literal["FINISHED", "FAILED"]
+
+
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of the journal; ``stage`` is empty for what belongs to the parent run."""
+
+    op: Literal["start", "tags", "params", "metrics", "artifact", "end"]
+    stage: str
+    """Identifier of the stage's run within this journal."""
+    time: int
+    """Milliseconds since the epoch."""
+    name: str = ""
+    """Name of the stage (``start``) or folder in the run's artifacts (``artifact``)."""
+    step: int = 0
+    values: dict[str, float] = {}
+    texts: dict[str, str] = {}
+    path: str = ""
+    status: Status = "FINISHED"
+
+
+class Sent(Struct, frozen=True):
+    """How far the journal was sent, and the ids that the server gave."""
+
+    offset: int = 0
+    """Bytes of the journal that the server has."""
+    parent: str = ""
+    runs: dict[str, str] = {}
+    """Stage identifier -> run id."""
+
+
+class Journal:
+    """Append-only events of one parent run: an experiment on one dataset."""
+
+    def __init__(self, folder: Path, title: str, dataset: str) -> None:
+        """``folder`` keeps the journal, ``title`` names the parent run, ``dataset`` is a hash."""
+        self.folder = folder / dataset[:12]
+        self.title = title
+        self.dataset = dataset
+        self.path = self.folder / "events.jsonl"
+        self._sent_path = self.folder / "sent.json"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / "title.json").exists():
+            write_json(self.folder / "title.json", {"title": title, "dataset": dataset})
+
+    def append(self, event: Event) -> None:
+        """Add one event; whole lines only, also with several writers."""
+        line = msgspec.json.encode(event) + b"\n"
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, line)
+        finally:
+            os.close(descriptor)
+
+    def unsent(self, sent: Sent) -> list[tuple[Event, int]]:
+        """Events beyond ``sent``, each with the offset behind its line."""
+        if not self.path.exists():
+            return []
+        with self.path.open("rb") as file:
+            file.seek(sent.offset)
+            data = file.read()
+        offset, found = sent.offset, []
+        for line in data[: data.rfind(b"\n") + 1].splitlines(keepends=True):
+            offset += len(line)
+            found.append((msgspec.json.decode(line, type=Event), offset))
+        return found
+
+    def sent(self) -> Sent:
+        """What the server has so far."""
+        if not self._sent_path.exists():
+            return Sent()
+        return msgspec.json.decode(self._sent_path.read_bytes(), type=Sent)
+
+    def mark_sent(self, sent: Sent) -> None:
+        """Record what the server has."""
+        write_json(self._sent_path, sent)
+
+
+def open_journals(folder: Path) -> list[Journal]:
+    """All journals below ``folder``, for sending what was kept."""
+    found = []
+    for path in sorted(folder.glob("*/title.json")):
+        head = msgspec.json.decode(path.read_bytes())
+        found.append(Journal(folder, head["title"], head["dataset"]))
+    return found
+
+
+class StageLog:
+    """Writes one stage's events: parameters, curves, artifacts, its end."""
+
+    def __init__(self, journal: Journal, name: str, tags: Mapping[str, str]) -> None:
+        self.journal = journal
+        self.stage = f"{name}-{uuid.uuid4().hex[:8]}"
+        self._add(Event(op="start", stage=self.stage, time=_now(), name=name, texts=dict(tags)))
+
+    def params(self, params: Mapping[str, str], parent: bool = False) -> None:
+        """Log parameters of the stage, or of the parent run."""
+        self._add(self._event("params", parent, texts=dict(params)))
+
+    def tags(self, tags: Mapping[str, str], parent: bool = False) -> None:
+        """Set tags of the stage, or of the parent run."""
+        self._add(self._event("tags", parent, texts=dict(tags)))
+
+    def metrics(self, values: Mapping[str, float], step: int = 0, parent: bool = False) -> None:
+        """Log metrics at ``step``; on the parent run they are the experiment's final figures."""
+        self._add(self._event("metrics", parent, step=step, values=dict(values)))
+
+    def artifact(self, path: Path, folder: str = "", parent: bool = False) -> None:
+        """Attach a file to the run."""
+        self._add(self._event("artifact", parent, path=str(path.resolve()), name=folder))
+
+    def end(self, status: Status = "FINISHED") -> None:
+        """Close the stage's run."""
+        self._add(self._event("end", False, status=status))
+
+    def _event(self, op: str, parent: bool, **fields: object) -> Event:
+        data = {"op": op, "stage": "" if parent else self.stage, "time": _now(), **fields}
+        return msgspec.convert(data, Event)
+
+    def _add(self, event: Event) -> None:
+        self.journal.append(event)
+
+
+def batches(entries: Iterable[tuple[Event, int]]) -> list[tuple[list[Event], int]]:
+    """Group neighbouring metric events of one run, so that each group is one request.
+
+    Each group comes with the offset behind it; MLflow takes 1,000 metrics in a request.
+    """
+    groups: list[tuple[list[Event], int]] = []
+    for event, offset in entries:
+        group = groups[-1][0] if groups else []
+        alike = bool(group) and event.op == group[0].op == "metrics"
+        same = alike and event.stage == group[0].stage
+        if same and sum(len(e.values) for e in group) + len(event.values) <= 1000:
+            groups[-1] = ([*group, event], offset)
+        else:
+            groups.append(([event], offset))
+    return groups
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

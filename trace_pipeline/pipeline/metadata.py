@@ -1,0 +1,60 @@
+"""What a person sees beside a materialisation: tables, plots, sample traces."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+
+import dagster as dg
+
+from trace_pipeline.evaluation import Table
+from trace_pipeline.generation import Example
+from trace_pipeline.store import Artifact
+from trace_pipeline.traces import format_number, render_trace
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MarkdownMetadataValue:
+    """A table; floats are shown to four digits."""
+    cells = tuple(tuple(_cell(cell) for cell in row) for row in rows)
+    return of_table(Table("", tuple(columns), cells))
+
+
+def of_table(shown: Table) -> dg.MarkdownMetadataValue:
+    """A table of a report."""
+    return dg.MetadataValue.md(shown.to_markdown())
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
+    """A plot, embedded."""
+    data = base64.b64encode(png).decode()
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{data})")
+
+
+def sample_traces(examples: Sequence[Example], count: int = 3) -> dg.MarkdownMetadataValue:
+    """The first ``count`` examples as a person reads them."""
+    blocks = [
+        f"**{example.schema}** — {example.question}\n\n"
+        f"```yaml\n{render_trace(example.trace)}```\n\nanswer: {format_number(example.answer)}"
+        for example in examples[:count]
+    ]
+    return dg.MetadataValue.md("\n\n---\n\n".join(blocks))
+
+
+def preformatted(text: str) -> dg.MarkdownMetadataValue:
+    """Text whose columns matter."""
+    return dg.MetadataValue.md(f"```\n{text.rstrip()}\n```")
+
+
+def of_artifact(artifact: Artifact) -> dict[str, dg.MetadataValue]:
+    """Where the artifact is and what it was made from."""
+    parents = artifact.manifest.parents.items()
+    return {
+        "folder": dg.MetadataValue.path(str(artifact.path)),
+        "version": dg.MetadataValue.text(artifact.manifest.version),
+        "sha256": dg.MetadataValue.text(artifact.sha256),
+        "made_from": table(["artifact", "sha256"], [[key, value[:12]] for key, value in parents]),
+    }

@@ -1,0 +1,127 @@
+"""Training data, base model and checkpoints as the assets use them.
+
+Everything that needs torch is imported inside: Dagster loads this module.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from trace_pipeline.evaluation import loss_figure, reward_figure
+from trace_pipeline.generation import Example, read_examples
+from trace_pipeline.gsm8k import Overlap, ProblemSet, find_overlaps, read_problem_set
+from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
+from trace_pipeline.store import Artifact
+
+if TYPE_CHECKING:
+    from trace_pipeline.modeling.base_models import BaseModel
+    from trace_pipeline.modeling.checkpoints import CheckpointInfo, Policy
+
+METRICS = "metrics.jsonl"
+
+Train = Callable[[Path], "CheckpointInfo"]
+"""Trains into a folder, resuming what an interrupted run left there."""
+
+
+class TrainingData(Struct, frozen=True):
+    """What SFT and RL learn from, without any question of the test set."""
+
+    train: list[Example]
+    validation: list[Example]
+    dropped: Overlap
+    """Overlaps with the test set that were found; their training examples are gone."""
+    left: Overlap
+    """Overlaps among what is left; anything here blocks."""
+    problems: ProblemSet
+
+
+def training_data(bench: Workbench, partitions: Sequence[Artifact]) -> TrainingData:
+    """The partitions' examples less those that overlap with the evaluation's problems."""
+    problems = read_problem_set(bench.require("gsm8k_problems").path / "problems.json")
+    asked = [problem.question for problem in problems.problems]
+    train = [e for a in partitions for e in read_examples(a.path / "train.jsonl")]
+    validation = [e for a in partitions for e in read_examples(a.path / "validation.jsonl")]
+    dropped = find_overlaps([e.question for e in train], asked)
+    kept = [e for index, e in enumerate(train) if index not in dropped.train_indices]
+    left = find_overlaps([e.question for e in kept], asked)
+    return TrainingData(kept, validation, dropped, left, problems)
+
+
+def open_base(bench: Workbench) -> BaseModel:
+    """The base model that ``base_model`` recorded.
+
+    Raises:
+        MissingUpstreamError: never materialised, or the reference now gives another model.
+    """
+    from trace_pipeline.modeling.base_models import resolve_base
+
+    recorded = bench.require("base_model")
+    base = resolve_base(bench.experiment.model.reference)
+    if base.sha256 != recorded.manifest.summary["sha256"]:
+        raise MissingUpstreamError(
+            f"{bench.experiment.model.reference!r} is not the base model that was recorded "
+            f"({base.sha256[:12]}, recorded {recorded.manifest.summary['sha256'][:12]}); record "
+            f"it anew with\n  {bench.command('base_model')}"
+        )
+    return base
+
+
+def open_policy(bench: Workbench, checkpoint: Artifact) -> Policy:
+    """The trained model of a checkpoint, on the experiment's device."""
+    from trace_pipeline.modeling.checkpoints import load_checkpoint
+
+    model = bench.experiment.model
+    return load_checkpoint(checkpoint.path, open_base(bench), model.dtype, model.device)
+
+
+def train_checkpoint(
+    bench: Workbench,
+    asset: str,
+    parents: Sequence[Artifact],
+    settings: dict[str, Any],
+    train: Train,
+) -> tuple[Artifact, CheckpointInfo]:
+    """Run ``train`` in the asset's workspace and store what it made.
+
+    A run that was killed left its snapshots there; the same settings and parents find them.
+    """
+    hashes = {parent.manifest.key: parent.sha256 for parent in parents}
+    key = bench.key(asset)
+    workspace = bench.store.workspace(key, {"settings": settings, "parents": hashes})
+    info = train(workspace)
+    with bench.store.write(key) as draft:
+        for path in workspace.iterdir():
+            if path.is_file():
+                shutil.copy2(path, draft.path / path.name)
+        draft.config = settings
+        draft.seed = bench.experiment.seed
+        draft.content_hash = info.weights_sha256
+        draft.summary = {"metrics": info.metrics, "parameters_trained": info.parameters_trained}
+        draft.derive_from(*parents)
+    shutil.rmtree(workspace)
+    return draft.stored, info
+
+
+def curves(bench: Workbench) -> list[tuple[str, str, bytes]]:
+    """Name, caption and picture of the training curves at hand."""
+    from trace_pipeline.modeling.records import read_records
+
+    shown = []
+    for asset, caption, draw in (
+        ("sft_checkpoint", "Loss during supervised fine-tuning", loss_figure),
+        ("rl_checkpoint", "Mean reward during reinforcement learning", _reward_figure),
+    ):
+        if bench.store.has(bench.key(asset)):
+            records = read_records(bench.store.read(bench.key(asset)).path / METRICS)
+            if records:
+                shown.append((asset, caption, draw(records)))
+    return shown
+
+
+def _reward_figure(records: Sequence[dict[str, Any]]) -> bytes:
+    return reward_figure(records, reward="reward")

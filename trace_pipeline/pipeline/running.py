@@ -1,0 +1,51 @@
+"""The whole chain as one Dagster run, for a person at a terminal."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import dagster as dg
+
+from trace_pipeline.paths import project_root
+from trace_pipeline.pipeline.partitions import ALL_EXPERTS_TAGS
+from trace_pipeline.pipeline.resources import bench_of
+from trace_pipeline.pipeline.summary import summary
+from trace_pipeline.validation import InvalidInputError
+
+
+class PipelineError(InvalidInputError):
+    """A run of which a step or a blocking check failed; the terminal has shown why."""
+
+
+def run_pipeline(name: str, definitions: dg.Definitions) -> str:
+    """Run everything of the experiment ``name`` and return the closing table.
+
+    The run is recorded in the project's Dagster instance, so the UI shows it.
+
+    Raises:
+        PipelineError: a step or a blocking check failed.
+    """
+    root = project_root()
+    os.chdir(root)
+    os.environ["TRACE_PIPELINE_EXPERIMENT"] = name
+    os.environ.setdefault("DAGSTER_HOME", str(root))
+    started = time.monotonic()
+    with dg.DagsterInstance.get() as instance:
+        result = definitions.resolve_job_def("full_pipeline").execute_in_process(
+            instance=instance,
+            tags={**ALL_EXPERTS_TAGS, "experiment": name},
+            raise_on_error=False,
+            run_config={
+                "loggers": {"console": {}},
+                "resources": {"experiment": {"config": {"name": name}}},
+            },
+        )
+    if not result.success:
+        failed = [event.step_key for event in result.all_events if event.is_step_failure]
+        raise PipelineError(
+            f"{', '.join(map(str, failed)) or 'the run'} failed, see above; after mending it, "
+            f"`trace-pipeline run --experiment {name}` goes on with training that was interrupted"
+        )
+    minutes = (time.monotonic() - started) / 60
+    return f"\n{summary(bench_of(name))}\n\ndone in {minutes:.1f} minutes"

@@ -1,0 +1,63 @@
+"""The short table at the end of a run, and where everything is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trace_pipeline.evaluation import Evaluation, Group, Proportion
+from trace_pipeline.pipeline.judging import BASELINE, stored_evaluation
+from trace_pipeline.pipeline.workbench import Workbench
+
+
+def report_page(bench: Workbench) -> Path:
+    """The HTML page of the last evaluation."""
+    return (bench.require("gsm8k_eval").path / "report.html").resolve()
+
+
+def summary(bench: Workbench) -> str:
+    """Synthetic accuracy by expert, real accuracy with interval, the base beside, and where."""
+    synthetic = stored_evaluation(bench.require("synthetic_eval").path)
+    stored = bench.require("gsm8k_eval")
+    beside = stored.path / BASELINE
+    real, base = stored_evaluation(stored.path), None
+    if beside.is_dir():
+        base = stored_evaluation(beside)
+    lines = [f"experiment {bench.experiment.name}", ""]
+    lines += _table(synthetic, real, base)
+    lines += [
+        "",
+        f"report   {report_page(bench)}",
+        f"files    {stored.path.parent.parent}",
+        "Dagster  make dagster   (dagster dev)              http://127.0.0.1:3000",
+        "MLflow   make mlflow    (the comparison of runs)   http://127.0.0.1:5000",
+    ]
+    return "\n".join(lines)
+
+
+def _table(synthetic: Evaluation, real: Evaluation, base: Evaluation | None) -> list[str]:
+    left = f"{'':<34}{'correct':>12}{'accuracy':>10}"
+    rows = [f"{left}   {'95 % interval':<16}{'valid':>7}{'parsed':>8}"]
+    rows.append(_row(f"{synthetic.benchmark}, trained", _whole(synthetic)))
+    rows += [_row(f"  {group.name}", group) for group in synthetic.by_expert()]
+    rows.append(_row(f"{real.benchmark}, trained", _whole(real)))
+    if base:
+        rows.append(_row(f"{base.benchmark}, untuned base", _whole(base)))
+    return rows
+
+
+def _whole(evaluation: Evaluation) -> Group:
+    return Group("all", evaluation.correct, evaluation.valid, evaluation.parsed)
+
+
+def _row(name: str, group: Group) -> str:
+    correct = f"{group.correct.count} of {group.correct.total}"
+    bounds = group.correct.interval
+    interval = f"{100 * bounds.low:.1f} to {100 * bounds.high:.1f} %"
+    return (
+        f"{name:<34}{correct:>12}{_percent(group.correct):>10}   {interval:<16}"
+        f"{_percent(group.valid):>7}{_percent(group.parsed):>8}"
+    )
+
+
+def _percent(share: Proportion) -> str:
+    return f"{100 * share.rate:.1f} %"

@@ -1,0 +1,209 @@
+"""Sending journals to MLflow: one parent run per experiment and dataset, nested stages.
+
+MLflow is slow to import and may be down; neither may cost a training run. The
+stage appends to its journal, and what is unsent goes out in batches at a paced
+interval and at the stage's end.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trace_pipeline.pipeline.journal import Event, Journal, Sent, StageLog, batches, open_journals
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "trace_pipeline"
+"""One MLflow experiment holds every parent run, so that any two stand on one comparison page."""
+
+SEND_EVERY = 15.0
+"""Seconds between sendings while a stage runs."""
+
+log = logging.getLogger(__name__)
+
+
+class Tracking:
+    """The tracking server at ``uri``, its artifacts in ``artifact_root`` where it is a database."""
+
+    def __init__(self, uri: str, artifact_root: Path) -> None:
+        self.uri = uri
+        self.artifact_root = artifact_root
+
+    @contextmanager
+    def stage(
+        self, journal: Journal, name: str, tags: Mapping[str, str], parameters: Mapping[str, str]
+    ) -> Iterator[Stage]:
+        """A stage's run; ``parameters`` are those of the experiment, carried by the parent."""
+        stage_log = StageLog(journal, name, tags)
+        stage_log.params(parameters)
+        stage_log.params(parameters, parent=True)
+        stage_log.tags({k: v for k, v in tags.items() if k != "stage"}, parent=True)
+        stage = Stage(stage_log, self)
+        try:
+            yield stage
+        except BaseException:
+            stage_log.end("FAILED")
+            self.send(journal)
+            raise
+        stage_log.end()
+        self.send(journal)
+
+    def send(self, journal: Journal) -> bool:
+        """Send what ``journal`` keeps; False, and a word in the log, if the server is down."""
+        sent = journal.sent()
+        entries = journal.unsent(sent)
+        if not entries:
+            return True
+        try:
+            _Sender(self._client(), journal, sent, self.artifact_root).send(entries)
+        except Exception as error:
+            reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+            log.warning(
+                "the tracking server at %s did not take the metrics (%s); they are kept in %s "
+                "and go out with the next stage or with: trace-pipeline sync",
+                self.uri,
+                reason,
+                journal.path,
+            )
+            return False
+        return True
+
+    def send_all(self, folder: Path) -> tuple[int, int]:
+        """Send every journal below ``folder``; how many were sent, and how many could not be."""
+        done = [self.send(journal) for journal in open_journals(folder)]
+        return done.count(True), done.count(False)
+
+    def _client(self) -> MlflowClient:
+        # A server that is down is noticed within seconds instead of MLflow's minutes.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        if self.uri.startswith("sqlite:///"):
+            Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self.uri)
+
+
+class Stage:
+    """The running stage, as an asset sees it."""
+
+    def __init__(self, stage_log: StageLog, tracking: Tracking) -> None:
+        self.log = stage_log
+        self._tracking = tracking
+        self._last = time.monotonic()
+        self._up = True
+
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Log metrics at ``step`` and send what is due."""
+        self.log.metrics(values, step)
+        if self._up and time.monotonic() - self._last > SEND_EVERY:
+            self._up = self._tracking.send(self.log.journal)
+            self._last = time.monotonic()
+
+    def finals(self, values: Mapping[str, float]) -> None:
+        """Log the experiment's final figures: on this stage and on the parent run."""
+        self.log.metrics(values)
+        self.log.metrics(values, parent=True)
+
+    def link(self) -> str:
+        """Where the run stands on the server, for a person; empty while it is unsent."""
+        sent = self.log.journal.sent()
+        run = sent.runs.get(self.log.stage, "")
+        return f"{EXPERIMENT}/{sent.parent}/{run}" if run else ""
+
+
+class _Sender:
+    """One connection's worth of sending; what the server has is recorded group by group."""
+
+    def __init__(self, client: MlflowClient, journal: Journal, sent: Sent, root: Path) -> None:
+        self.client = client
+        self.journal = journal
+        self.offset = sent.offset
+        self.parent = sent.parent
+        self.runs = dict(sent.runs)
+        self.experiment = _experiment(client, root)
+
+    def send(self, entries: list[tuple[Event, int]]) -> None:
+        """Send ``entries`` in order."""
+        if not self.parent or not _exists(self.client, self.parent):
+            tags = {"dataset_hash": self.journal.dataset, "stage": "experiment"}
+            title = self.journal.title
+            start = entries[0][0].time
+            made = self.client.create_run(self.experiment, start, tags, title)
+            self.parent = made.info.run_id
+            self._record()
+        for group, offset in batches(entries):
+            self._send_group(group)
+            self.offset = offset
+            self._record()
+
+    def _record(self) -> None:
+        self.journal.mark_sent(Sent(self.offset, self.parent, self.runs))
+
+    def _send_group(self, group: list[Event]) -> None:
+        event = group[0]
+        run_id = self.runs.get(event.stage, "") if event.stage else self.parent
+        if event.op == "start":
+            tags = {"mlflow.parentRunId": self.parent, **event.texts}
+            made = self.client.create_run(self.experiment, event.time, tags, event.name)
+            self.runs[event.stage] = made.info.run_id
+            self.client.update_run(self.parent, status="RUNNING")
+        elif event.op == "params":
+            self._send_params(run_id, event.texts)
+        elif event.op == "tags":
+            self._send_tags(run_id, event.texts)
+        elif event.op == "metrics":
+            from mlflow.entities import Metric
+
+            metrics = [Metric(k, v, e.time, e.step) for e in group for k, v in e.values.items()]
+            self.client.log_batch(run_id, metrics=metrics)
+        elif event.op == "artifact":
+            if Path(event.path).exists():
+                self.client.log_artifact(run_id, event.path, event.name or None)
+        else:
+            self.client.set_terminated(run_id, event.status, event.time)
+            self.client.set_terminated(self.parent, event.status, event.time)
+
+    def _send_params(self, run_id: str, params: dict[str, str]) -> None:
+        """Log what is new; MLflow's parameters cannot change, so a change becomes a tag."""
+        from mlflow.entities import Param
+
+        known = self.client.get_run(run_id).data.params
+        fresh = [Param(k, v[:6000]) for k, v in params.items() if k not in known]
+        for start in range(0, len(fresh), 100):
+            self.client.log_batch(run_id, params=fresh[start : start + 100])
+        changed = {k: v for k, v in params.items() if known.get(k, v[:6000]) != v[:6000]}
+        self._send_tags(run_id, {f"changed.{k}": v for k, v in changed.items()})
+
+    def _send_tags(self, run_id: str, tags: dict[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        self.client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+
+
+def _experiment(client: MlflowClient, root: Path) -> str:
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is not None:
+        return str(found.experiment_id)
+    database = client.tracking_uri.startswith(("sqlite:", "postgresql", "mysql", "mssql"))
+    location = (root.resolve() / EXPERIMENT).as_uri() if database else None
+    return str(client.create_experiment(EXPERIMENT, artifact_location=location))
+
+
+def _exists(client: MlflowClient, run_id: str) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return bool(client.get_run(run_id).info.lifecycle_stage == "active")
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return False
+        raise

@@ -1,0 +1,148 @@
+"""What every asset works with: one experiment, its artifacts, the solver and the tracking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from trace_pipeline.experiment import EXPERTS, Experiment
+from trace_pipeline.generation import Catalog, Generator
+from trace_pipeline.pipeline.journal import Journal
+from trace_pipeline.pipeline.tracking import Stage, Tracking
+from trace_pipeline.solver import Solver
+from trace_pipeline.store import Artifact, ArtifactStore, file_sha256, object_sha256
+
+
+class MissingUpstreamError(RuntimeError):
+    """An upstream that was never made, or made with other settings; names the command for it."""
+
+
+class Workbench:
+    """One experiment at work."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        root: Path,
+        store: ArtifactStore,
+        tracking: Tracking,
+        solver: Solver,
+    ) -> None:
+        """``root`` is the project's folder, with ``schemas/`` and ``vocab/``."""
+        self.experiment = experiment
+        self.root = root
+        self.store = store
+        self.tracking = tracking
+        self.solver = solver
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The schemas and the vocabulary."""
+        return Catalog.load(self.root / "schemas", self.root / "vocab")
+
+    @cached_property
+    def catalog_sha256(self) -> str:
+        """Identity of the schemas and the vocabulary: over their files' paths and content."""
+        files = [
+            path for folder in ("schemas", "vocab") for path in (self.root / folder).rglob("*.json")
+        ]
+        return object_sha256(
+            {path.relative_to(self.root).as_posix(): file_sha256(path) for path in files}
+        )
+
+    @cached_property
+    def generator(self) -> Generator:
+        """The generator as the experiment configures it."""
+        data = self.experiment.data
+        return Generator(
+            self.catalog,
+            seed=self.experiment.seed,
+            naming=data.naming,
+            phrasings=data.phrasings,
+            interleaved_ratio=data.interleaved_ratio,
+            composition_share=data.composition_share,
+            wording=data.wording,
+            schemas=data.schemas,
+        )
+
+    def key(self, asset: str, partition: str = "") -> str:
+        """The artifact key of an asset of this experiment."""
+        return "/".join(part for part in (self.experiment.name, asset, partition) if part)
+
+    def require(self, asset: str, partition: str = "") -> Artifact:
+        """The asset's artifact in force.
+
+        Raises:
+            MissingUpstreamError: never made; the message is the command that makes it.
+        """
+        key = self.key(asset, partition)
+        if not self.store.has(key):
+            raise MissingUpstreamError(
+                f"{key} was never materialised; make it with\n  {self.command(asset, partition)}"
+            )
+        return self.store.read(key)
+
+    def command(self, asset: str, partition: str = "") -> str:
+        """The command that makes ``asset``, for error messages."""
+        prefix = f"TRACE_PIPELINE_EXPERIMENT={self.experiment.name} "
+        chosen = f" --partition {partition}" if partition else ""
+        return (
+            f"{prefix}dagster asset materialize --select {asset}{chosen}\n"
+            f"or, everything up to the end,\n  "
+            f"trace-pipeline run --experiment {self.experiment.name}"
+        )
+
+    # -- the dataset ----------------------------------------------------------------------
+
+    @property
+    def data_config(self) -> dict[str, Any]:
+        """The settings that determine the synthetic data."""
+        config = self.experiment.to_dict()
+        return {"data": config["data"], "seed": config["seed"]}
+
+    def partitions(self) -> list[Artifact]:
+        """The partitions of the synthetic data, all made with the experiment's settings.
+
+        Raises:
+            MissingUpstreamError: one is missing or was made with other settings.
+        """
+        found = []
+        for expert in EXPERTS:
+            artifact = self.require("synthetic_dataset", expert)
+            if artifact.manifest.config != self.data_config:
+                raise MissingUpstreamError(
+                    f"{artifact.manifest.key} was made with other data settings than "
+                    f"experiments/{self.experiment.name}.yaml has now; make it anew with\n  "
+                    + self.command("synthetic_dataset", expert)
+                )
+            found.append(artifact)
+        return found
+
+    def dataset_hash(self, partitions: list[Artifact]) -> str:
+        """Identity of the whole dataset, whatever the order its partitions were made in."""
+        return object_sha256({a.manifest.key.rsplit("/", 1)[-1]: a.sha256 for a in partitions})
+
+    # -- tracking -------------------------------------------------------------------------
+
+    @property
+    def tracking_folder(self) -> Path:
+        """Where the experiment's journals are kept."""
+        return self.store.local_folder(f"{self.experiment.name}/tracking")
+
+    def stage(
+        self, name: str, dataset: str, tags: Mapping[str, str] = {}
+    ) -> AbstractContextManager[Stage]:
+        """A tracked stage of this experiment on the dataset with hash ``dataset``."""
+        journal = Journal(self.tracking_folder, self.experiment.name, dataset)
+        everywhere = {
+            "experiment": self.experiment.name,
+            "base_model": self.experiment.model.reference,
+            "dataset_hash": dataset,
+            "stage": name,
+        }
+        return self.tracking.stage(
+            journal, name, {**everywhere, **tags}, self.experiment.parameters()
+        )
