@@ -34,7 +34,6 @@ def _numbered(step: str, head: str, tail: str) -> str:
 
 
 def _texts() -> Iterator[tuple[str, str]]:
-    huge_number = "9" * 300
     deep = "expert: arithmetic\ntrace: "
     yield "empty", ""
     yield "a million characters", "a" * 1_000_000
@@ -64,7 +63,8 @@ def _texts() -> Iterator[tuple[str, str]]:
     yield "aliases", _fill("*a, ", "expert: &a arithmetic\ntrace: [", "]")
     yield (
         "alias bomb",
-        "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in ("ab", "bc", "cd", "de")),
+        "expert: &a [x, x]\ntrace: [*a]\n"
+        + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in ("ab", "bc", "cd", "de")),
     )
     yield "tags", _fill("- !!int 5\n")
     yield "comments", _fill("# x\n", _HEAD + _QUERY)
@@ -77,10 +77,9 @@ def _texts() -> Iterator[tuple[str, str]]:
     yield "hexadecimal", _fill("f", _HEAD + "- {op: init, var: a, value: 0x", "}\n")
     yield "exponent", _fill("9", _HEAD + "- {op: init, var: a, value: 1e", "}\n")
     yield "ratio", _fill("9", _HEAD + "- {op: init, var: a, value: 1/", "}\n")
-    yield "ratios", _numbered(f"- {{op: init, var: v{{n}}, value: {huge_number}/7}}\n", _HEAD, _QUERY)
-    yield "many huge values", _numbered(
-        f"- {{op: init, var: v{{n}}, value: {huge_number}}}\n", _HEAD, _QUERY
-    )
+    init = f"- {{op: init, var: v{{n}}, value: {'9' * 300}}}\n"
+    yield "many huge values", _numbered(init, _HEAD, _QUERY)
+    yield "ratios", _numbered(init.replace("9}", "9/7}"), _HEAD, _QUERY)
     yield "control characters", _fill("\x00\x1b\x7f", "")
     yield "surrogates", "expert: \ud800\ntrace: []\n" * 10
     yield "unicode", _fill("é\u2028\u0085😀", "")
@@ -99,33 +98,51 @@ def _executions() -> Iterator[tuple[str, str]]:
     yield "wide sums", _subtraces(start, sums)
     yield "wide products", _subtraces(start, sums.replace("add", "mul"))
     yield "wide sums of fractions", _subtraces(start, sums.replace("[a", "[b"))
-    yield "a disguise under wide sums", _subtraces(
-        start + f"- {{op: compute, compute_op: add, args: [{args}], var: t}}\n",
-        f"- {{op: compute, compute_op: sub, args: [t, {', '.join(['a'] * 31)}], var: s{{n}}}}\n",
+    yield (
+        "a disguise under wide sums",
+        _subtraces(
+            start + f"- {{op: compute, compute_op: add, args: [{args}], var: t}}\n",
+            f"- {{op: compute, compute_op: sub, args: [t, {', '.join(['a'] * 31)}], var: s{{n}}}}\n",
+        ),
     )
     yield "towers", _subtraces(start, "- {op: compute, compute_op: pow, args: [a, a], var: s{n}}\n")
     huge = f"- {{op: init, var: a, value: {'8' * 307}}}\n- {{op: init, var: b, value: 1/3}}\n"
-    yield "cube roots", _subtraces(
-        huge.replace("8" * 307, str(int("8" * 102) ** 3)),
-        "- {op: compute, compute_op: pow, args: [a, b], var: s{n}}\n",
+    yield (
+        "cube roots",
+        _subtraces(
+            huge.replace("8" * 307, str(int("8" * 102) ** 3)),
+            "- {op: compute, compute_op: pow, args: [a, b], var: s{n}}\n",
+        ),
     )
-    yield "huge powers", _subtraces(huge, "- {op: compute, compute_op: pow, args: [b, a], var: s{n}}\n")
+    yield (
+        "huge powers",
+        _subtraces(huge, "- {op: compute, compute_op: pow, args: [b, a], var: s{n}}\n"),
+    )
     fine = f"- {{op: init, var: a, value: {'8' * 307}/{'7' * 306}1}}\n"
     copies = "- {op: compute, compute_op: sub, args: [a, a], var: s{n}}\n"
     yield "fine fractions", _subtraces(fine, copies)
     wide = ", ".join(["a"] + ["z"] * 31)
-    yield "fine fractions, wide", _subtraces(
-        fine + "- {op: compute, compute_op: sub, args: [a, a], var: z}\n",
-        f"- {{op: compute, compute_op: add, args: [{wide}], var: s{{n}}}}\n",
+    yield (
+        "fine fractions, wide",
+        _subtraces(
+            fine + "- {op: compute, compute_op: sub, args: [a, a], var: z}\n",
+            f"- {{op: compute, compute_op: add, args: [{wide}], var: s{{n}}}}\n",
+        ),
     )
-    yield "wide minima", _subtraces(
-        fine,
-        f"- {{op: compute, compute_op: min, args: [{args}], var: s{{n}}}}\n",
+    yield (
+        "wide minima",
+        _subtraces(
+            fine,
+            f"- {{op: compute, compute_op: min, args: [{args}], var: s{{n}}}}\n",
+        ),
     )
     pair = ", ".join(["a", "b"] * 16)
-    yield "products that cancel", _subtraces(
-        "- {op: init, var: a, value: 3/7}\n- {op: init, var: b, value: 7/3}\n",
-        f"- {{op: compute, compute_op: mul, args: [{pair}], var: s{{n}}}}\n",
+    yield (
+        "products that cancel",
+        _subtraces(
+            "- {op: init, var: a, value: 3/7}\n- {op: init, var: b, value: 7/3}\n",
+            f"- {{op: compute, compute_op: mul, args: [{pair}], var: s{{n}}}}\n",
+        ),
     )
     moves = "- {op: transfer, from_entity: a, to_entity: e, amount: 0}\n"
     yield "moves of nothing", _subtraces(start, moves, "entity_track")

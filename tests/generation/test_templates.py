@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import pytest
 
+from trace_pipeline.generation.model import PeopleFile
 from trace_pipeline.generation.randomness import Stream
 from trace_pipeline.generation.templates import (
     Scope,
@@ -13,7 +14,6 @@ from trace_pipeline.generation.templates import (
     expand_snippets,
 )
 from trace_pipeline.generation.vocabulary import Entry, _noun, _people
-from trace_pipeline.generation.model import PeopleFile
 from trace_pipeline.traces import Number
 
 AVA, BEN = _people(PeopleFile(she=["Ava"], he=["Ben"]))

@@ -81,7 +81,7 @@ trace:
      var: result}
 """
 EXPERT_LAST = "trace:\n" + SINGLE.partition("trace:\n")[2] + "expert: arithmetic\n"
-DASH_ALONE = "-\n  expert: arithmetic\n  trace:\n" + SINGLE.partition("trace:\n")[2].replace("- {", "  - {")
+DASH_ALONE = "-\n" + "".join(f"  {line}\n" for line in SINGLE.splitlines())
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ DASH_ALONE = "-\n  expert: arithmetic\n  trace:\n" + SINGLE.partition("trace:\n"
         (BLOCK, SINGLE),
         (EXPERT_LAST, SINGLE),
         (DASH_ALONE, SINGLE),
-        (SINGLE.replace("a, value: 2", '"a", \'value\': +2'), SINGLE),
+        (SINGLE.replace("a, value: 2", "\"a\", 'value': +2"), SINGLE),
     ],
     ids=["indented", "json", "json in prose", "json fence", "block", "order", "dash", "quotes"],
 )
@@ -112,7 +112,14 @@ def test_the_first_of_two_traces_counts() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "The answer is 18.", "expert: arithmetic", "trace:\n- {op: query, var: a}", "a" * 20_000, "\ud800"],
+    [
+        "",
+        "The answer is 18.",
+        "expert: arithmetic",
+        "trace:\n- {op: query, var: a}",
+        "a" * 20_000,
+        "\ud800",
+    ],
     ids=["empty", "prose", "no trace", "no expert", "over 16 KiB", "lone surrogate"],
 )
 def test_a_text_without_a_trace_is_a_parse_fail(text: str) -> None:

@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import pytest
 from hypothesis import given
-from trace_strategies import numbers
 
+from tests.traces.trace_strategies import numbers
 from trace_pipeline.traces import format_number, normalise_numbers, number_to_json, parse_number
 from trace_pipeline.traces.numbers import decimal_number
 
@@ -36,7 +36,8 @@ def test_decimal_notation_is_exact(text: str, value: int | Fraction) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["1e400", "-1e400", "1e-400", "9" * 310, "9" * 16000, "1e99999999999", "0." + "3" * 2000]
+    "text",
+    ["1e400", "-1e400", "1e-400", "9" * 310, "9" * 16000, "1e99999999999", "0." + "3" * 2000],
 )
 def test_numbers_over_1024_bits_are_out_of_range(text: str) -> None:
     with pytest.raises(OverflowError):
@@ -97,5 +98,7 @@ def test_formatting_a_number_loses_nothing(value: int | Fraction) -> None:
 @pytest.mark.parametrize(
     ("value", "expected"), [(12, 12), (Fraction(5, 2), 2.5), (Fraction(1, 3), "1/3")]
 )
-def test_json_has_a_number_wherever_a_decimal_is_exact(value: int | Fraction, expected: object) -> None:
+def test_json_has_a_number_wherever_a_decimal_is_exact(
+    value: int | Fraction, expected: object
+) -> None:
     assert number_to_json(value) == expected

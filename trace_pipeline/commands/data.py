@@ -34,7 +34,8 @@ def generate(
     root = project_root()
     catalog = Catalog.load(root / "schemas", root / "vocab")
     generator = Generator(catalog, seed=seed, schemas=[schema] if schema else None)
-    written = write_examples(out, generator.sample(count, split=split, expert=expert))
+    mix = {expert: 1.0} if expert else None
+    written = write_examples(out, generator.sample(count, mix, split))
     click.echo(f"{written} examples -> {out}")
 
 

@@ -41,11 +41,13 @@ class AuditReport(Struct, frozen=True, kw_only=True):
     samples: int
     """Samples per schema."""
     rows: list[SchemaAudit]
+    unused_vocabulary: list[str]
+    """Vocabulary paths that no schema draws from."""
 
     @property
     def ok(self) -> bool:
         """Whether nothing was found (duplicates are reported, not judged)."""
-        return not any(row.findings for row in self.rows)
+        return not self.unused_vocabulary and not any(row.findings for row in self.rows)
 
     def to_table(self) -> str:
         """A plain text table, one line a schema, followed by what was found."""
@@ -60,6 +62,7 @@ class AuditReport(Struct, frozen=True, kw_only=True):
         for row in self.rows:
             for kind, quotes in row.quoted.items():
                 lines += [f"{row.schema}: {kind}: {quote}" for quote in quotes]
+        lines += [f"vocabulary {path}: no schema draws from it" for path in self.unused_vocabulary]
         return "\n".join(lines)
 
     def to_json(self) -> str:
@@ -77,7 +80,12 @@ def audit(source: Catalog | Generator, samples: int = 200, seed: int = 0) -> Aud
     """
     generator = source if isinstance(source, Generator) else Generator(source, seed)
     rows = [_audit_schema(plan, generator, samples) for plan in generator.plans.values()]
-    return AuditReport(seed=generator.seed, samples=samples, rows=rows)
+    return AuditReport(
+        seed=generator.seed,
+        samples=samples,
+        rows=rows,
+        unused_vocabulary=list(generator.catalog.unused_vocabulary),
+    )
 
 
 def _audit_schema(plan: Plan, generator: Generator, samples: int) -> SchemaAudit:

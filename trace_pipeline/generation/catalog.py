@@ -25,6 +25,8 @@ class Catalog:
     """Every schema, compiled, by id in alphabetical order."""
 
     plans: dict[str, Plan]
+    unused_vocabulary: tuple[str, ...] = ()
+    """Vocabulary paths that no schema draws from."""
 
     @classmethod
     def load(cls, schemas: str | Path, vocab: str | Path) -> Catalog:
@@ -37,6 +39,7 @@ class Catalog:
         if not folder.is_dir():
             raise CatalogError(f"{folder}: expected a folder of schemas, found none")
         plans: dict[str, Plan] = {}
+        drawn: set[str] = set()
         for expert_folder in sorted(path for path in folder.iterdir() if path.is_dir()):
             if expert_folder.name == MIXINS:
                 continue
@@ -47,12 +50,13 @@ class Catalog:
                 schema = _read_schema(path, folder / MIXINS)
                 plan = compile_schema(schema, expert_folder.name, path.stem, vocabulary, str(path))
                 plans[plan.id] = plan
+                drawn |= _paths_drawn(schema)
         if not plans:
             raise CatalogError(f"{folder}: expected schemas at <expert>/<name>.json, found none")
         solver = Solver()
         for plan in plans.values():
             _try_out(plan, solver)
-        return cls(plans)
+        return cls(plans, tuple(sorted(set(vocabulary.lists) - drawn)))
 
     def plan(self, name: str) -> Plan:
         """The schema of an id, or of a bare name where that is unique.
@@ -68,6 +72,17 @@ class Catalog:
         if not matches:
             raise CatalogError(unknown_name("schema", name, list(self.plans)))
         return self.plans[matches[0]]
+
+
+def _paths_drawn(schema: Schema) -> set[str]:
+    sources = [
+        source
+        for draws in (schema.draws, *(p.draws for p in schema.phrasings))
+        for source in draws.values()
+    ]
+    return {
+        path for source in sources for path in ([source] if isinstance(source, str) else source)
+    }
 
 
 def _read_schema(path: Path, mixins: Path) -> Schema:

@@ -81,7 +81,16 @@ class Generator:
 
         Raises:
             CatalogError: an unknown schema.
+            ValueError: an option out of its range.
         """
+        if phrasings != "all" and phrasings < 1:
+            raise ValueError(f"phrasings: expected 'all' or at least 1, found {phrasings}")
+        for name, share in (
+            ("interleaved_ratio", interleaved_ratio),
+            ("composition_share", composition_share),
+        ):
+            if share is not None and not 0 <= share <= 1:
+                raise ValueError(f"{name}: expected a share from 0 to 1, found {share}")
         chosen = list(catalog.plans.values())
         if schemas is not None:
             chosen = list({plan.id: plan for plan in map(catalog.plan, schemas)}.values())

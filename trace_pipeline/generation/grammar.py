@@ -8,6 +8,8 @@ import unicodedata
 import inflection
 
 _IRREGULAR_PLURALS = {
+    "cow": "cows",
+    "mango": "mangoes",
     "loaf": "loaves",
     "leaf": "leaves",
     "hero": "heroes",

@@ -20,7 +20,7 @@ _ONE_MANY = re.compile(rf"(?<![\d.,-])(?:1|[Oo]ne) ((?:{_SINGULAR_UNITS})(?:e?s)
 _MANY_ONE = re.compile(
     rf"(?:(?<![\d.,$-])(?!1 )\d[\d,.]*|\b(?:{_NUMBER_WORDS})) ({_SINGULAR_UNITS})\b(?!-)"
 )
-_SYMBOL_WORD = re.compile(rf"\b(?:{_NUMBER_WORDS})(?:%|:)|[$:](?:{_NUMBER_WORDS})\b")
+_SYMBOL_WORD = re.compile(rf"\b(?:one|{_NUMBER_WORDS})(?:%|:)|[$:](?:one|{_NUMBER_WORDS})\b")
 _SPACING = re.compile(r"  | [,.?!;:]|[,;?!](?=[^\s\d\"')])|^\s|\s$")
 _INFLECTED_AFTER_TO = re.compile(
     r"\b(?:to|will|can|does|did|must|should) "

@@ -84,8 +84,6 @@ def load_vocabulary(folder: Path) -> Vocabulary:
             for name, entries in _entries(file):
                 _refuse_repeats(entries)
                 lists[f"{path.stem}.{name}" if name else path.stem] = tuple(entries)
-        except CatalogError:
-            raise
         except InvalidInputError as error:
             text = str(error)
             raise CatalogError(text if text.startswith(str(path)) else f"{path}: {text}") from None
@@ -112,7 +110,7 @@ def _entries(file: VocabFile) -> Iterable[tuple[str, list[Entry]]]:
 
 def _refuse_repeats(entries: list[Entry]) -> None:
     if not entries:
-        raise CatalogError("expected at least one entry in each list")
+        raise InvalidInputError("expected at least one entry in each list")
     seen: set[str] = set()
     for entry in entries:
         if entry.key in seen:

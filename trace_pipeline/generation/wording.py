@@ -1,4 +1,7 @@
-"""Perturbation of finished questions, for ``wording: varied``: meaning and numbers stay."""
+"""Perturbation of finished questions, for ``wording: varied``: meaning and numbers stay.
+
+What is added holds for any story, whatever its tense, place or day.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ _OPENINGS = (
     "",
     "",
     "",
-    "It was a busy week. ",
-    "This happened last month. ",
     "Here is what we know. ",
-    "Everyone kept careful notes. ",
-    "It all started on a Monday. ",
+    "Here is a small problem. ",
+    "The facts are these. ",
+    "Read this carefully. ",
+    "Consider this situation. ",
     "The story is simple. ",
 )
 _QUESTION_LEADS = ("", "", "", "Now, ", "So, ", "In the end, ", "With that in mind, ")

@@ -12,8 +12,10 @@ from trace_pipeline.traces.numbers import normalise_numbers
 from trace_pipeline.traces.raw import parse_fail
 
 _KEY = r"""["']?(?:expert|trace)["']?[ ]*:"""
+_ITEM = r"-(?:[ ]+|[ ]*\n[ ]*|[ ]+[a-z_]+:[ ][^\n]*\n[ ]+)"
+"""A list item up to its first key of ours; one that we do not know may stand before it."""
 _BLOCK_START = re.compile(
-    rf"^(?P<indent>[ ]*)(?:-(?:[ ]+|[ ]*\n[ ]*)(?:{_KEY}(?=\s|$)|\{{\s*{_KEY})|{_KEY}(?=\s|$))",
+    rf"^(?P<indent>[ ]*)(?:{_ITEM}(?:{_KEY}(?=\s|$)|\{{\s*{_KEY})|{_KEY}(?=\s|$))",
     re.MULTILINE,
 )
 _FLOW_START = re.compile(rf"(?:\[\s*)?\{{\s*{_KEY}")

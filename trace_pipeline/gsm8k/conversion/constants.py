@@ -21,6 +21,8 @@ class Constant(Struct, frozen=True):
     value: Number
     words: frozenset[str]
     """Singular words in lower case, any of which calls for it."""
+    scales: bool = False
+    """Whether it only ever multiplies or divides."""
     converts: bool = False
     """Whether it converts one unit into another, so that an author may do it unsaid."""
 
@@ -66,7 +68,7 @@ millimeters_per_centimeter 10 centimeter cm
 milliliters_per_liter 1000 liter litre milliliter ml
 years_per_decade 10 decade
 years_per_century 100 century
-percent_whole 100 % percent percentage
+hundred 100 % percent percentage
 """
 """Units: name, value, the words that call for it."""
 
@@ -145,13 +147,18 @@ digits 20 toe finger
 """
 
 
+_SCALES = frozenset(("halves", "both", "couple", "round_trip", "sides", "per_pair"))
+
+
 def _read(table: str, converts: bool) -> list[Constant]:
     constants = []
     for line in table.split("\n"):
         if line:
             name, value, *words = line.split()
             number = normalise(Fraction(value))
-            constants.append(Constant(name, number, frozenset(words), converts))
+            constants.append(
+                Constant(name, number, frozenset(words), name in _SCALES, converts)
+            )
     return constants
 
 
@@ -159,7 +166,7 @@ CONSTANTS: tuple[Constant, ...] = (*_read(_UNITS, True), *_read(_WORLD, False))
 
 ONE = Constant("one", 1, frozenset())
 ZERO = Constant("zero", 0, frozenset())
-HUNDRED = next(constant for constant in CONSTANTS if constant.name == "percent_whole")
+HUNDRED = next(constant for constant in CONSTANTS if constant.name == "hundred")
 
 
 def singular(word: str) -> str:

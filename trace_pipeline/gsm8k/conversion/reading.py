@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from trace_pipeline.gsm8k.annotations import Expression, Operation, Operator
 from trace_pipeline.gsm8k.annotations import evaluate as evaluate_expression
+from trace_pipeline.gsm8k.conversion.constants import HUNDRED
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention
 from trace_pipeline.gsm8k.conversion.nodes import (
     Apply,
@@ -39,7 +40,9 @@ DEAD_PLAIN = 0.4
 """A plain equation may be a mere remark."""
 REUSED = 0.2
 """A mention that an earlier operand has used already."""
-SAME_TWICE = 0.3
+OUT_OF_ORDER = 0.06
+"""A mention after a later one of the same number: authors use numbers in order."""
+SAME_TWICE = 0.5
 """One origin for two operands of a sum or product."""
 SELF_DIVIDED = 2.0
 """Something divided by itself, or taken from itself."""
@@ -62,6 +65,8 @@ class Reading(Struct, frozen=True):
     """One way to compute the answer from the question."""
 
     root: Node
+    order: tuple[Node, ...]
+    """What it computes, in the author's order; the last is the root."""
     cost: float
     mentions: frozenset[int]
     """The mentions that it uses."""
@@ -99,7 +104,7 @@ def readings(
         options.append(choices)
         if isinstance(choices[0].node, Apply):
             implied[choices[0].node] = slot.value
-    partials = _search(slots, options)
+    partials = _search(options, text)
     found = [
         _finished(partial, slots, calculations, target, text, rounded) for partial in partials
     ]
@@ -139,16 +144,29 @@ def _is_written_share(expression: Operation, before: Sequence[Calculated]) -> bo
     return isinstance(share, Fraction) and any(share == earlier.value for earlier in before)
 
 
-def _search(slots: Sequence[Slot], options: Sequence[Sequence[Candidate]]) -> list[_Partial]:
+def _search(
+    options: Sequence[Sequence[Candidate]], text: Text
+) -> list[_Partial]:
+    ratios = sum(1 << i for i in range(len(text.mentions)) if text.is_ratio(i))
+    later = {
+        1 << first: sum(
+            1 << second
+            for second in range(first + 1, len(text.mentions))
+            if text.mentions[second].value == mention.value
+        )
+        for first, mention in enumerate(text.mentions)
+    }
     partials = [_Partial(0.0, (), 0, 0)]
-    for slot, choices in zip(slots, options, strict=True):
+    for choices in options:
         grown = []
         for partial in partials:
             for choice in choices:
                 mentions, earlier = _uses(choice.node)
                 cost = partial.cost + choice.cost
-                if partial.used & mentions:
+                if partial.used & mentions & ~ratios:
                     cost += REUSED
+                elif partial.used & later.get(mentions, 0):
+                    cost += OUT_OF_ORDER
                 if partial.consumed & earlier:
                     cost += REUSED / 4
                 grown.append(
@@ -225,7 +243,12 @@ def _finished(
             cost += DEAD if calculations[index].annotated else DEAD_PLAIN
     mentions_used = frozenset(i for i in range(len(text.mentions)) if used >> i & 1)
     cost += sum(left_over(text, mentions_used).values())
-    return Reading(roots[target], cost, mentions_used, dead)
+    order = tuple(
+        root
+        for index, root in enumerate(roots)
+        if reached >> index & 1 and isinstance(root, Apply)
+    )
+    return Reading(roots[target], order, cost, mentions_used, dead)
 
 
 def _fit(nodes: Sequence[Node], slots: Sequence[Slot], text: Text) -> float:
@@ -243,7 +266,10 @@ def _fit(nodes: Sequence[Node], slots: Sequence[Slot], text: Text) -> float:
         elif isinstance(node, World):
             worlds.add(node.name)
     mentions = {node.mention for node in given}
-    cost -= 0.1 * (len(mentions) - len({text.sentences[mention] for mention in mentions}))
+    cost -= 0.05 * (len(mentions) - len({text.sentences[mention] for mention in mentions}))
+    for above, below, slot in zip(nodes, nodes[1:], slots[1:], strict=False):
+        if above == _ONE and slot.divides and isinstance(below, Given):
+            cost += -0.3 if below.facet is Facet.DENOMINATOR else 0.3
     for node in given:
         if node.facet is Facet.NUMERATOR:
             paired = Given(node.mention, Facet.DENOMINATOR) in given
@@ -251,6 +277,8 @@ def _fit(nodes: Sequence[Node], slots: Sequence[Slot], text: Text) -> float:
     for name in worlds:
         unit = name.rpartition("per_")[2]
         cost -= 0.2 * any(unit in text.nouns[mention] for mention in mentions)
+        if name == HUNDRED.name:
+            cost -= 0.3 * any(text.mentions[mention].form is Form.PERCENT for mention in mentions)
     return cost
 
 
@@ -281,7 +309,19 @@ def _assembled(
     if isinstance(expression, Operation) and not _is_written_share(expression, before):
         left = _assembled(expression.left, chosen, roots, before)
         right = _assembled(expression.right, chosen, roots, before)
-        return simplified(_OPS[expression.operator], left, right)
+        op = _OPS[expression.operator]
+        node = simplified(op, left, right)
+        if node == Apply(op, (left, right)) and op in ("add", "sub", "mul"):
+            # One step for what the author wrote as one sum: 3 + 4 + 5, 20 - 5 - 3.
+            first = (
+                left.args
+                if isinstance(expression.left, Operation)
+                and isinstance(left, Apply)
+                and left.op == op
+                else (left,)
+            )
+            return Apply(op, (*first, right))
+        return node
     return _resolved(next(chosen), roots)
 
 

@@ -2,14 +2,14 @@
 
 An unannotated equation counts only if it is true: the numbers beside the equals
 sign are computed and must give what stands behind it. A second, looser look also
-takes expressions without a written result (``because 60 x 320``) and solved
-equations (``5x = 30``), if the value that they give is written in the solution.
+takes expressions without a written result (``because 60 x 320``), if the value that
+they give is written in the solution. Equations with one unknown are solved.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 
 from msgspec import Struct
@@ -18,11 +18,11 @@ from trace_pipeline.gsm8k.annotations import (
     AnnotationError,
     Expression,
     Operation,
-    Operator,
     evaluate,
     parse_expression,
     read_calculations,
 )
+from trace_pipeline.gsm8k.conversion.algebra import solve_equations
 from trace_pipeline.traces.numbers import Number
 
 NUMBER = r"\d{1,3}(?: \d{3})* 000(?!\d)|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
@@ -39,8 +39,8 @@ _OPERATORS = {
 _WORDS_BETWEEN = 4
 """Words of units that may stand beside a number of an equation ("3 bags of chips x $2")."""
 
-_SOLVED = re.compile(rf"(?<![\d.*/+-])(?P<factor>{NUMBER}) ?\*? ?[A-Za-z]\s*=\s*\$?(?P<whole>{NUMBER})")
-_VALUE_DIGITS = 60
+_AFTER = 60
+"""Characters of prose kept behind a result."""
 
 
 class Calculated(Struct, frozen=True):
@@ -69,12 +69,15 @@ class _Found(Struct, frozen=True):
     annotated: bool
 
 
-def read_solution(solution: str, loose: bool = False) -> list[Calculated]:
+def read_solution(
+    solution: str, given: Collection[Number] = (), loose: bool = False
+) -> list[Calculated]:
     """The calculations of an annotated solution in order, plain equations included.
 
     Args:
         solution: With annotations and the ``####`` line.
-        loose: Take expressions without a written result and solved equations too.
+        given: The numbers of the question, by which an equation is told from its rearrangements.
+        loose: Take expressions without a written result too.
 
     Raises:
         AnnotationError: an annotation that cannot be read.
@@ -84,7 +87,11 @@ def read_solution(solution: str, loose: bool = False) -> list[Calculated]:
     pieces = list(_PIECE.finditer(text))
     plain = list(_equations(pieces))
     if loose:
-        plain += _loose(pieces, {item.at for item in plain}, gold) + _solved(text, gold)
+        plain += _loose(pieces, {item.at for item in plain}, gold)
+    plain += [
+        _Found(solved.end, solved.end, solved.expression, solved.value, solved.value, False)
+        for solved in solve_equations(text, given)
+    ]
     found: list[_Found] = []
     for calculation, at in zip(read_calculations(solution), marks, strict=True):
         beside = [item for item in plain if abs(item.at - at) <= 2]
@@ -103,7 +110,7 @@ def read_solution(solution: str, loose: bool = False) -> list[Calculated]:
                 item.result,
                 item.annotated,
                 text[previous : item.at],
-                text[item.at : item.at + _VALUE_DIGITS],
+                text[item.at : item.at + _AFTER],
             )
         )
         previous = item.at
@@ -248,19 +255,4 @@ def _loose(pieces: Sequence[re.Match[str]], taken: set[int], gold: str) -> list[
                 if not any(abs(at - other) < 12 for other in taken):
                     found.append(_Found(pieces[left].start(), at, expression, value, value, False))
                 break
-    return found
-
-
-def _solved(text: str, gold: str) -> list[_Found]:
-    """``5x = 30`` as ``30 / 5``."""
-    found = []
-    for match in _SOLVED.finditer(text):
-        factor, whole = number_of(match["factor"]), number_of(match["whole"])
-        if factor in (0, 1):
-            continue
-        expression = Operation(Operator.DIV, whole, factor)
-        value = evaluate(expression)
-        rest = text[match.end() :] + gold
-        if value in {number_of(number) for number in re.findall(NUMBER, rest)}:
-            found.append(_Found(match.start(), match.end(), expression, value, value, False))
     return found

@@ -8,7 +8,8 @@ probabilities.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from msgspec import Struct
@@ -30,7 +31,7 @@ MOST = 6
 """Candidates kept for one operand."""
 
 CALLED = 0.12
-UNNEEDED = 0.35
+UNNEEDED = 0.6
 """A constant where the question gives this very number."""
 REMOTE = 0.5
 """A constant that only the solution's words call for."""
@@ -38,6 +39,8 @@ CONVERTED = 0.45
 COMPLEMENT = 0.3
 COUNTED = 0.55
 IMPLICIT_ONE = 0.3
+FACTOR_ONE = 0.45
+"""Nobody multiplies by one unless something is one."""
 ROUNDED = 0.5
 OLDER = 0.08
 """An earlier result where a later one has the same value."""
@@ -75,7 +78,10 @@ class Text:
         self.question = question
         self.tokens = tokenize(question)
         self.mentions = find_mentions(self.tokens)
-        self.words = {singular(token.lower) for token in self.tokens}
+        counts = Counter(singular(token.lower) for token in self.tokens)
+        self.words = set(counts)
+        self.weights = {word: 1 / count for word, count in counts.items()}
+        """A word that the question repeats tells less."""
         self.constants = called_for(self.words)
         prose = {singular(word) for word in re.findall(r"[a-z]+|[$%¢]", solution.lower())}
         named = {constant.name for constant in self.constants}
@@ -99,6 +105,12 @@ class Text:
         if mention.form in (Form.MULTIPLE, Form.PERCENT):
             return True
         return mention.last < len(self.tokens) and self.tokens[mention.last].lower == "times"
+
+    def is_ratio(self, index: int) -> bool:
+        """Whether a mention is a part of ``3:5``, which every share needs again."""
+        mention = self.mentions[index]
+        around = self.tokens[max(0, mention.first - 1) : mention.last + 1]
+        return any(token.text == ":" for token in around)
 
     def names_group(self, index: int) -> bool:
         """Whether a mention counts what has been listed: ``the three``, ``all 4``."""
@@ -161,7 +173,7 @@ def _direct(
 ) -> Iterator[Candidate]:
     """Numbers of the question, earlier results and constants of this very value."""
     value = slot.value
-    context = _Context(calculations[slot.calculation].before, value)
+    context = _Context(calculations[slot.calculation], slot, text.weights)
     recent = 0.0
     for index in range(slot.calculation - 1, -1, -1):
         earlier = calculations[index]
@@ -183,15 +195,17 @@ def _direct(
     mentioned = any(
         mention.value == value and mention.form is not Form.ORDINAL for mention in text.mentions
     )
+    scales = slot.op in ("mul", "div")
     for constant in text.constants:
-        if constant.value == value:
+        if constant.value == value and (scales or not constant.scales):
             hits = len(constant.words & text.words) + len(constant.words & context.around)
             yield Candidate(World(constant.name, value), CALLED + UNNEEDED * mentioned - 0.02 * min(hits, 4))
     for constant in text.remote:
         if constant.value == value:
             yield Candidate(World(constant.name, value), REMOTE)
     if value == 1:
-        yield Candidate(World(ONE.name, 1), IMPLICIT_ONE)
+        times = slot.op == "mul" or slot.divides
+        yield Candidate(World(ONE.name, 1), FACTOR_ONE if times else IMPLICIT_ONE)
     if value == 0:
         yield Candidate(World(ZERO.name, 0), IMPLICIT_ONE)
     if value == Fraction(1, 100) and "%" in text.words | {"percent"}:
@@ -207,7 +221,7 @@ def _fraction(slot: Slot, index: int, mention: Mention, cost: float) -> Iterator
         yield Candidate(Apply("div", (above, below)), cost)
     if mention.denominator == slot.value:
         yield Candidate(below, cost + (0.0 if slot.divides else 0.35))
-    if mention.numerator == slot.value:
+    if mention.numerator == slot.value and slot.op in ("mul", "div"):
         yield Candidate(above, cost + (0.35 if slot.divides else 0.05))
 
 
@@ -223,22 +237,30 @@ def _misuse(slot: Slot, text: Text, index: int) -> float:
 class _Context:
     """How the author writes one operand: the words behind it, a currency sign before it."""
 
-    def __init__(self, prose: str, value: Number) -> None:
+    def __init__(
+        self, calculation: Calculated, slot: Slot, weights: Mapping[str, float]
+    ) -> None:
+        prose, value = calculation.before, slot.value
+        self._weights = weights
         self._beside: frozenset[str] = frozenset()
         self._currency: bool | None = None
         for number, words, currency in _numbers(prose):
             if number == value:
                 self._beside |= words
                 self._currency = bool(self._currency) or currency
+        if slot.op in ("add", "sub"):
+            self._beside |= _first_words(calculation.after)  # terms and sum share a unit
         self.around = frozenset(
             singular(word) for word in re.findall(r"[a-z]+", prose.lower())
         ) - _NO_NOUNS
 
     def bonus(self, nouns: frozenset[str], window: frozenset[str]) -> float:
         """How well an origin's words fit the operand's."""
-        return min(0.24, 0.12 * len(self._beside & nouns)) + min(
-            0.1, 0.02 * len(self.around & window)
-        )
+        weights = self._weights
+        beside = sum(weights.get(word, 1.0) for word in self._beside & nouns)
+        near = sum(weights.get(word, 1.0) for word in self.around & nouns)
+        around = sum(weights.get(word, 1.0) for word in self.around & window)
+        return min(0.24, 0.15 * beside) + min(0.2, 0.1 * near) + min(0.08, 0.02 * around)
 
     def currency(self, money: bool, nouns: frozenset[str]) -> float:
         """The cost of money where the author writes none, and the reverse."""

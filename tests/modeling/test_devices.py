@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from trace_pipeline.modeling import devices
+from trace_pipeline.modeling.devices import (
+    available_memory,
+    require_memory,
+    resolve_device,
+    resolve_dtype,
+)
+from trace_pipeline.validation import InvalidInputError
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:99", "gpu"])
+def test_an_unknown_device_lists_what_there_is(name: str) -> None:
+    with pytest.raises(InvalidInputError, match=rf"unknown device '{name}'. There are: auto, cpu"):
+        resolve_device(name)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"avx2", "avx512f"}, torch.float32),
+        ({"avx512_bf16"}, torch.bfloat16),
+        ({"amx_bf16"}, torch.bfloat16),
+        (set(), torch.float32),
+    ],
+)
+def test_auto_precision_on_a_cpu(
+    monkeypatch: pytest.MonkeyPatch, flags: set[str], expected: torch.dtype
+) -> None:
+    monkeypatch.setattr(devices, "_cpu_flags", lambda: flags)
+    assert resolve_dtype("auto", CPU) == expected
+
+
+def test_a_named_precision_is_taken() -> None:
+    assert resolve_dtype("bfloat16", CPU) == torch.bfloat16
+    assert resolve_dtype("float32", CPU) == torch.float32
+
+
+def test_work_that_does_not_fit_is_refused_before_it_starts() -> None:
+    free = available_memory(CPU)
+    assert free is not None
+    assert free > 0
+    require_memory(1, CPU, "")
+    with pytest.raises(InvalidInputError, match=r"GiB of memory are needed on cpu.*use less"):
+        require_memory(2 * free, CPU, "use less")

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.modeling.tiny import make_tiny_model
+from trace_pipeline.definitions import defs
+from trace_pipeline.pipeline.resources import bench_of
+from trace_pipeline.pipeline.running import run_pipeline
+from trace_pipeline.pipeline.workbench import Workbench
+
+ROOT = Path(__file__).parents[2]
+
+EXPERIMENT = """\
+description: The whole chain on a tiny random model.
+data: {{train: 40, validation: 8, test: 12}}
+model: {{reference: {base}, dtype: float32, device: cpu}}
+prompt: {{system: none, template: plain}}
+sft: {{trainable: all, batch_tokens: 8192, max_len: 2048, learning_rate: 1e-3}}
+rl: {{iterations: 2, prompts: 2, max_tokens: 40, evaluate_problems: 2}}
+decoding: {{max_tokens: 40}}
+eval: {{gsm8k: builtin, problems: 8, baseline: {{problems: 4, max_tokens: 40}}}}
+"""
+
+
+def make_project(folder: Path, base: Path) -> Path:
+    """A project of its own: our schemas and vocabulary, one experiment, empty outputs."""
+    (folder / "experiments").mkdir(parents=True)
+    (folder / "experiments" / "tiny.yaml").write_text(EXPERIMENT.format(base=base))
+    for name in ("schemas", "vocab", "dagster.yaml", "pyproject.toml", "workspace.yaml"):
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model(tmp_path_factory.mktemp("base") / "tiny")
+
+
+@pytest.fixture
+def project(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project, which is the working directory."""
+    folder = make_project(tmp_path / "project", tiny_base)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DAGSTER_HOME", str(folder))
+    return folder
+
+
+class FinishedRun:
+    """A project in which the whole chain ran once; read it, do not change it."""
+
+    def __init__(self, folder: Path, closing: str) -> None:
+        self.folder = folder
+        self.closing = closing
+
+    def bench(self) -> Workbench:
+        return bench_of("tiny")
+
+
+@pytest.fixture(scope="session")
+def _finished(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    folder = make_project(tmp_path_factory.mktemp("finished") / "project", tiny_base)
+    before, environment = Path.cwd(), dict(os.environ)
+    os.chdir(folder)
+    os.environ["DAGSTER_HOME"] = str(folder)
+    try:
+        closing = run_pipeline("tiny", defs)
+    finally:
+        os.chdir(before)
+        os.environ.clear()
+        os.environ.update(environment)
+    return FinishedRun(folder, closing)
+
+
+@pytest.fixture
+def finished(_finished: FinishedRun, monkeypatch: pytest.MonkeyPatch) -> FinishedRun:
+    monkeypatch.chdir(_finished.folder)
+    monkeypatch.setenv("DAGSTER_HOME", str(_finished.folder))
+    return _finished

@@ -1,0 +1,134 @@
+"""What must stop a run stops it: each check is shown a defect and finds it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from msgspec.structs import replace
+
+from tests.pipeline.conftest import FinishedRun
+from trace_pipeline.definitions import defs
+from trace_pipeline.experiment import EXPERTS
+from trace_pipeline.generation import Example, write_examples
+from trace_pipeline.gsm8k import read_problem_set, write_problem_set
+from trace_pipeline.pipeline.assets.data import (
+    failures_through_solver,
+    generate_partition,
+    shared_questions,
+    store_partition,
+)
+from trace_pipeline.pipeline.policies import open_base, training_data
+from trace_pipeline.pipeline.resources import bench_of, default_resources
+from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
+from trace_pipeline.store import ArtifactError
+
+
+def materialise(selection: str, **options: object) -> dg.ExecuteInProcessResult:
+    chosen = list(defs.resolve_asset_graph().get_all_asset_keys())
+    assets = [defs.get_assets_def(key) for key in chosen]
+    return dg.materialize(
+        assets,
+        selection=selection,
+        resources=default_resources(),
+        raise_on_error=False,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def partition(bench: Workbench, expert: str = "percentage") -> dict[str, list[Example]]:
+    return generate_partition(bench, expert)
+
+
+def test_a_label_that_its_trace_does_not_give_is_found(finished: FinishedRun) -> None:
+    bench = finished.bench()
+    splits = partition(bench)
+    assert failures_through_solver(bench.solver, {"percentage": splits}) == []
+    splits["train"][0] = replace(splits["train"][0], answer=splits["train"][0].answer + 1)
+    assert len(failures_through_solver(bench.solver, {"percentage": splits})) == 1
+
+
+def test_a_trace_of_another_expert_is_found(finished: FinishedRun) -> None:
+    bench = finished.bench()
+    splits = partition(bench)
+    splits["test"][0] = replace(splits["test"][0], expert="arithmetic")
+    assert len(failures_through_solver(bench.solver, {"percentage": splits})) == 1
+
+
+def test_a_question_in_two_splits_is_found(finished: FinishedRun) -> None:
+    splits = partition(finished.bench())
+    assert shared_questions({"percentage": splits}) == []
+    splits["test"].append(splits["train"][0])
+    assert shared_questions({"percentage": splits}) == [splits["train"][0].question]
+
+
+def test_a_failing_check_stops_everything_downstream(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACE_PIPELINE_EXPERIMENT", "tiny")
+    from trace_pipeline.pipeline.assets import data
+
+    monkeypatch.setattr(data, "failures_through_solver", lambda *_: ["planted"])
+    result = materialise("synthetic_dataset", partition_key="percentage")
+    assert not result.success
+    evaluations = {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
+    assert evaluations == {"gold_through_solver": False, "splits_disjoint": True}
+
+
+def test_test_questions_are_dropped_from_training_and_counted(finished: FinishedRun) -> None:
+    bench = finished.bench()
+    before = training_data(bench, bench.partitions())
+    assert before.dropped.clean
+    asked = before.train[3].question
+    archive = bench.require("gsm8k_problems")
+    problems = read_problem_set(archive.path / "problems.json")
+    planted = replace(problems.problems[0], question=asked)
+    with bench.store.write(archive.manifest.key) as draft:
+        write_problem_set(draft.path / "problems.json", replace(problems, problems=(planted,)))
+    after = training_data(bench, bench.partitions())
+    with bench.store.write(archive.manifest.key) as draft:
+        write_problem_set(draft.path / "problems.json", problems)
+    assert len(after.dropped.train_indices) == 1
+    assert after.left.clean
+    assert asked not in {example.question for example in after.train}
+
+
+def test_the_dataset_hash_does_not_depend_on_order_or_place(project: Path, tmp_path: Path) -> None:
+    hashes = []
+    for order in (EXPERTS, tuple(reversed(EXPERTS))):
+        bench = bench_of("tiny")
+        for expert in order:
+            store_partition(bench, expert, generate_partition(bench, expert))
+        hashes.append(bench.dataset_hash(bench.partitions()))
+    assert hashes[0] == hashes[1]
+
+
+def test_data_made_with_other_settings_is_refused(project: Path) -> None:
+    bench = bench_of("tiny")
+    for expert in EXPERTS:
+        store_partition(bench, expert, generate_partition(bench, expert))
+    path = project / "experiments" / "tiny.yaml"
+    path.write_text(path.read_text().replace("train: 40", "train: 41"))
+    with pytest.raises(MissingUpstreamError, match="made with other data settings"):
+        bench_of("tiny").partitions()
+
+
+def test_an_altered_dataset_is_refused(project: Path) -> None:
+    bench = bench_of("tiny")
+    artifact = store_partition(bench, "percentage", partition(bench))
+    write_examples(artifact.path / "train.jsonl", [])
+    with pytest.raises(ArtifactError, match=r"train\.jsonl: missing or altered"):
+        bench.require("synthetic_dataset", "percentage")
+
+
+def test_another_base_model_under_the_same_reference_is_refused(finished: FinishedRun) -> None:
+    bench = finished.bench()
+    recorded = bench.require("base_model")
+    with bench.store.write(recorded.manifest.key) as draft:
+        draft.summary = {"reference": "x", "sha256": "0" * 64}
+    with pytest.raises(MissingUpstreamError, match="is not the base model that was recorded"):
+        open_base(bench)
+    with bench.store.write(recorded.manifest.key) as draft:
+        draft.summary = recorded.manifest.summary
+        draft.content_hash = recorded.sha256

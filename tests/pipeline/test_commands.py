@@ -1,0 +1,174 @@
+"""The commands that people type, as they type them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.pipeline.conftest import FinishedRun
+from trace_pipeline.cli import cli
+
+TRACE = """\
+expert: arithmetic
+trace:
+- {op: init, var: eggs, value: 16}
+- {op: init, var: eaten, value: 3}
+- {op: compute, compute_op: sub, args: [eggs, eaten], var: result}
+- {op: query, var: result}
+"""
+
+
+def run(*arguments: str, text: str | None = None) -> Result:
+    return CliRunner().invoke(cli, arguments, input=text)
+
+
+def dagster(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "trace_pipeline.dagster_cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_solve_shows_the_steps_and_the_answer(tmp_path: Path) -> None:
+    (tmp_path / "trace.yaml").write_text(TRACE)
+    result = run("solve", str(tmp_path / "trace.yaml"))
+    assert result.exit_code == 0
+    assert "16 - 3 = 13" in result.output
+    assert result.output.endswith("answer: 13\n")
+
+
+def test_solve_says_what_is_wrong_with_a_trace(tmp_path: Path) -> None:
+    (tmp_path / "trace.yaml").write_text(TRACE.replace("[eggs, eaten]", "[eggs, drunk]"))
+    result = run("solve", str(tmp_path / "trace.yaml"))
+    assert result.exit_code == 1
+    assert "drunk" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_verify_judges_each_line_in_order() -> None:
+    lines = [
+        {"text": TRACE, "answer": 13, "id": "ignored"},
+        {"text": TRACE, "answer": 12.5},
+        {"text": "no trace", "answer": 1},
+        {"text": TRACE, "answer": 13, "expert": "comparison"},
+    ]
+    result = run("verify", "-", text="\n".join(map(json.dumps, lines)))
+    assert result.exit_code == 0
+    found = [json.loads(line) for line in result.output.splitlines()]
+    assert [f["kind"] for f in found] == ["correct", "wrong_answer", "parse_fail", "wrong_expert"]
+    assert set(found[0]) == {"kind", "reason", "reward", "answer", "message"}
+    assert [f["answer"] for f in found[:2]] == [13, 13]
+
+
+def test_verify_writes_a_repeating_fraction_as_text() -> None:
+    trace = TRACE.replace("sub", "div").replace("16", "1")
+    result = run("verify", "-", text=json.dumps({"text": trace, "answer": 5}))
+    assert json.loads(result.output)["answer"] == "1/3"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "line 2: not JSON"),
+        ("[1]", "line 2: expected an object, found list"),
+        ('{"answer": 1}', r"line 2: $.text: expected a string, found None"),
+        ('{"text": "x"}', "line 2: $.answer is missing"),
+        ('{"text": "x", "answer": "many"}', "line 2: $.answer:"),
+        ('{"text": "x", "answer": 1, "expert": 3}', "line 2: $.expert: expected a string"),
+    ],
+)
+def test_verify_refuses_a_bad_line_before_it_judges_any(line: str, message: str) -> None:
+    result = run("verify", "-", text='{"text": "x", "answer": 1}\n' + line)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "parse_fail" not in result.output
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_generate_writes_exactly_n(tmp_path: Path, suffix: str) -> None:
+    from trace_pipeline.generation import read_examples
+
+    out = tmp_path / f"data.{suffix}"
+    result = run("generate", "--n", "20", "--seed", "3", "--out", str(out))
+    assert result.exit_code == 0, result.output
+    examples = read_examples(out)
+    assert len(examples) == 20
+    assert {e.split for e in examples} == {"train"}
+
+
+def test_generate_one_schema_or_one_expert(tmp_path: Path) -> None:
+    out = tmp_path / "data.jsonl"
+    run("generate", "--n", "5", "--schema", "percent_off", "--out", str(out))
+    records = [json.loads(line) for line in out.read_text().splitlines()]
+    assert {r["schema"] for r in records} == {"percentage/percent_off"}
+    assert list(records[0]) == [
+        "question", "trace", "answer", "expert", "schema", "index", "split",
+    ]  # fmt: skip
+    run("generate", "--n", "5", "--expert", "comparison", "--out", str(out))
+    records = [json.loads(line) for line in out.read_text().splitlines()]
+    assert (len(records), {r["expert"] for r in records}) == (5, {"comparison"})
+
+
+def test_an_unknown_schema_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    out = tmp_path / "data.jsonl"
+    result = run("generate", "--n", "5", "--schema", "percent_of", "--out", str(out))
+    assert result.exit_code == 1
+    assert "unknown schema" in result.output
+    assert not out.exists()
+
+
+def test_audit_prints_a_table() -> None:
+    result = run("audit", "--samples", "2")
+    assert result.exit_code == 0, result.output
+    assert "percentage/percent_off" in result.output
+
+
+def test_an_unknown_experiment_lists_what_there_is() -> None:
+    result = run("run", "--experiment", "quikstart")
+    assert result.exit_code == 1
+    assert "did you mean 'quickstart'" in result.output
+
+
+def test_experiments_are_listed() -> None:
+    assert "quickstart  " in run("experiments").output
+
+
+def test_ask_shows_the_models_text_and_the_outcome(finished: FinishedRun) -> None:
+    result = run("ask", "Ann has 3 eggs and eats 1. How many are left?", "--experiment", "tiny")
+    assert result.exit_code == 1  # a random model writes no trace
+    assert "no answer: " in result.output
+
+
+def test_report_repeats_the_closing_table(finished: FinishedRun) -> None:
+    result = run("report", "--experiment", "tiny")
+    assert result.exit_code == 0, result.output
+    assert result.output.strip() in finished.closing
+
+
+def test_the_verbatim_dagster_command_evaluates_again(finished: FinishedRun) -> None:
+    import os
+
+    os.environ["TRACE_PIPELINE_EXPERIMENT"] = "tiny"
+    try:
+        done = dagster("asset", "materialize", "--select", "gsm8k_eval")
+    finally:
+        del os.environ["TRACE_PIPELINE_EXPERIMENT"]
+    assert done.returncode == 0, done.stderr
+    assert finished.bench().store.manifest("tiny/gsm8k_eval").version > "0001"
+
+
+@pytest.mark.parametrize(
+    ("asset", "missing"),
+    [("gsm8k_eval", "rl_checkpoint"), ("sft_checkpoint", "synthetic_dataset")],
+)
+def test_a_missing_upstream_names_the_command_that_makes_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch, asset: str, missing: str
+) -> None:
+    monkeypatch.setenv("TRACE_PIPELINE_EXPERIMENT", "tiny")
+    done = dagster("asset", "materialize", "--select", asset)
+    assert done.returncode == 1
+    assert f"dagster asset materialize --select {missing}" in done.stderr + done.stdout
+    assert not list(project.glob("artifacts/tiny/*/current.json"))

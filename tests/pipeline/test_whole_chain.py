@@ -1,0 +1,120 @@
+"""The whole chain on a tiny model: what is there when it has ended."""
+
+from __future__ import annotations
+
+import dagster as dg
+import msgspec
+import pytest
+from mlflow import MlflowClient
+
+from tests.pipeline.conftest import FinishedRun
+from trace_pipeline.experiment import EXPERTS
+from trace_pipeline.generation import read_examples
+from trace_pipeline.pipeline.journal import open_journals
+from trace_pipeline.pipeline.judging import stored_evaluation
+
+ASSETS = (
+    "schema_validation",
+    "base_model",
+    "gsm8k_problems",
+    "sft_checkpoint",
+    "rl_checkpoint",
+    "synthetic_eval",
+    "gsm8k_eval",
+)
+
+
+def test_every_asset_is_stored_under_its_experiment(finished: FinishedRun) -> None:
+    keys = finished.bench().store.keys("tiny")
+    assert keys == sorted(
+        [f"tiny/{name}" for name in ASSETS] + [f"tiny/synthetic_dataset/{e}" for e in EXPERTS]
+    )
+
+
+def test_manifests_name_settings_parents_and_versions(finished: FinishedRun) -> None:
+    bench = finished.bench()
+    rl = bench.store.manifest("tiny/rl_checkpoint")
+    assert rl.parents["tiny/sft_checkpoint"] == bench.store.manifest("tiny/sft_checkpoint").sha256
+    assert rl.config["rl"]["iterations"] == 2
+    assert rl.seed == 0
+    assert rl.libraries["torch"]
+
+
+def test_partitions_have_the_sizes_of_the_mix(finished: FinishedRun) -> None:
+    sizes = {
+        expert: len(
+            read_examples(
+                finished.bench().require("synthetic_dataset", expert).path / "train.jsonl"
+            )
+        )
+        for expert in EXPERTS
+    }
+    assert sizes == {
+        "arithmetic": 12,
+        "comparison": 6,
+        "composition": 6,
+        "entity_track": 8,
+        "percentage": 4,
+        "rate_equation": 4,
+    }
+
+
+def test_the_report_holds_trained_and_untuned_figures(finished: FinishedRun) -> None:
+    folder = finished.bench().require("gsm8k_eval").path
+    text = (folder / "report.md").read_text()
+    assert "built-in sample" in text
+    assert "GSM-8K" not in text
+    assert (folder / "report.html").stat().st_size > 10_000
+    assert stored_evaluation(folder).total == 8
+    assert stored_evaluation(folder / "base").total == 4
+
+
+def test_the_closing_table_says_what_and_where(finished: FinishedRun) -> None:
+    for part in ("synthetic test", "rate_equation", "untuned base", "report.html", "make mlflow"):
+        assert part in finished.closing
+
+
+def test_dagster_remembers_the_run_and_its_checks(finished: FinishedRun) -> None:
+    with dg.DagsterInstance.get() as instance:
+        runs = instance.get_runs(dg.RunsFilter(tags={"experiment": "tiny"}))
+        assert [run.status for run in runs] == [dg.DagsterRunStatus.SUCCESS]
+        partitions = instance.get_materialized_partitions(dg.AssetKey("synthetic_dataset"))
+        assert partitions == set(EXPERTS)
+        events = instance.all_logs(runs[0].run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    checks = {e.get_dagster_event().asset_check_evaluation_data.check_name for e in events}
+    assert checks == {
+        "audit_clean",
+        "gold_through_solver",
+        "splits_disjoint",
+        "no_test_question_in_training",
+        "no_example_truncated",
+        "loads_and_differs_from_parent",
+        "enough_problems",
+        "reasoning_beyond_format",
+    }
+
+
+def test_mlflow_has_one_parent_with_parameters_figures_and_nested_stages(
+    finished: FinishedRun,
+) -> None:
+    (journal,) = open_journals(finished.folder / "artifacts" / "tiny" / "tracking")
+    assert journal.unsent(journal.sent()) == []
+    client = MlflowClient(tracking_uri=f"sqlite:///{finished.folder}/mlruns/mlflow.db")
+    parent = client.get_run(journal.sent().parent)
+    assert parent.info.status == "FINISHED"
+    assert parent.data.params["sft.trainable"] == "all"
+    assert {"gsm8k.accuracy", "gsm8k_base.accuracy", "synthetic.parsed"} <= set(parent.data.metrics)
+    names = {client.get_run(run).info.run_name for run in journal.sent().runs.values()}
+    assert names == {"sft", "rl", "synthetic_eval", "gsm8k_eval"}
+    evaluation = next(
+        run for stage, run in journal.sent().runs.items() if stage.startswith("gsm8k_eval")
+    )
+    files = {f.path for f in client.list_artifacts(evaluation, "report")}
+    assert files == {"report/report.md", "report/report.html", "report/predictions.parquet"}
+
+
+@pytest.mark.parametrize("stage", ["sft", "rl"])
+def test_no_half_trained_folder_is_left(finished: FinishedRun, stage: str) -> None:
+    folder = finished.folder / "artifacts" / "tiny" / f"{stage}_checkpoint"
+    assert sorted(p.name for p in folder.iterdir()) == ["0001", "current.json"]
+    assert msgspec.json.decode((folder / "current.json").read_bytes()) == {"version": "0001"}
