@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))  # for tiny.py, which subprocesses import too
-
-from tiny import experiment, make_tiny_model, problems
+from tests.modeling.tiny import experiment, make_tiny_model, problems
 
 from trace_pipeline.modeling.base_models import BaseModel, resolve_base
 from trace_pipeline.modeling.checkpoints import Policy, load_base_policy

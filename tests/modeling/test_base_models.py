@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import make_tiny_model
+from tests.modeling.tiny import make_tiny_model, make_tokenizer
 
 from trace_pipeline.modeling import base_models, embedded
 from trace_pipeline.modeling.base_models import (
@@ -117,14 +117,13 @@ def test_the_hub_must_have_safetensors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_model_with_more_than_a_linear_head_is_refused(tmp_path: Path) -> None:
-    from transformers import Gemma2Config, Gemma2ForCausalLM
-    from tiny import make_tokenizer
+    from transformers import GraniteConfig, GraniteForCausalLM
 
-    config = Gemma2Config(
+    config = GraniteConfig(
         vocab_size=300, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
-        num_attention_heads=2, num_key_value_heads=1, head_dim=8, final_logit_softcapping=0.5,
+        num_attention_heads=2, num_key_value_heads=1, logits_scaling=8.0,
     )  # fmt: skip
-    Gemma2ForCausalLM(config).save_pretrained(tmp_path)
+    GraniteForCausalLM(config).save_pretrained(tmp_path)
     make_tokenizer().save_pretrained(tmp_path)
     with pytest.raises(InvalidInputError, match="more than a linear lm_head"):
         load_model(resolve_base(str(tmp_path)), "float32", "cpu")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import make_tokenizer, problem, problems
+from tests.modeling.tiny import make_tokenizer, problem, problems
 
 from trace_pipeline.experiment import PromptConfig
 from trace_pipeline.modeling.batching import Sequences, collate, plan_batches, tokenise
@@ -41,7 +41,7 @@ def test_little_padding_where_lengths_vary() -> None:
     lengths = [20 + (i * 37) % 200 for i in range(800)]
     batches = plan_batches(lengths, 2000, seed=0)
     places = sum(len(b) * max(lengths[i] for i in b) for b in batches)
-    assert sum(lengths) / places > 0.93
+    assert sum(lengths) / places > 0.9  # unsorted batches give 0.55
 
 
 def test_loss_is_on_the_completion_alone() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from tiny import make_tokenizer
+from tests.modeling.tiny import make_tokenizer
 
 from trace_pipeline.experiment import PromptConfig
 from trace_pipeline.modeling.prompts import ONE_LINE, Prompt, Shot, system_text

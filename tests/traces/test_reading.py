@@ -44,7 +44,26 @@ def test_values_are_exact_numbers_of_the_core_schema(written: str, value: object
 @pytest.mark.parametrize(
     "written",
     [
-        *"on yes 1:30 1_000 step1 '16' $5 50% true null .nan .inf -.INF [1] 1/0 1,5 0b1 =".split(),
+        *[
+            "on",
+            "yes",
+            "1:30",
+            "1_000",
+            "step1",
+            "'16'",
+            "$5",
+            "50%",
+            "true",
+            "null",
+            ".nan",
+            ".inf",
+            "-.INF",
+            "[1]",
+            "1/0",
+            "1,5",
+            "0b1",
+            "=",
+        ],
         *("", "{a: 1}", "2026-01-01"),
     ],
 )

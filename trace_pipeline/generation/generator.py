@@ -131,8 +131,7 @@ class Generator:
         Raises:
             CatalogError: an unknown split.
         """
-        if split not in SPLITS:
-            raise CatalogError(unknown_name("split", split, list(SPLITS)))
+        _check_split(split)
         found = plan.for_split(split == "heldout")
         return found if self.phrasings == "all" else found[: self.phrasings]
 
@@ -200,6 +199,7 @@ class Generator:
         Raises:
             CatalogError: an unknown split or a mix that cannot be met.
         """
+        _check_split(split)
         quotas = self.quotas(n, mix, split)
         if expert is not None:
             quotas = {
@@ -213,6 +213,11 @@ class Generator:
             for position, (schema, index) in enumerate(in_proportion(quotas))
             if position % parts == part
         )
+
+
+def _check_split(split: str) -> None:
+    if split not in SPLITS:
+        raise CatalogError(unknown_name("split", split, list(SPLITS)))
 
 
 def _belongs(split: str, question: str) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
@@ -31,7 +32,12 @@ from trace_pipeline.generation.templates import (
     expand_snippets,
 )
 from trace_pipeline.generation.tracing import SubTracePlan, TracePlanError, compile_subtrace
-from trace_pipeline.generation.vocabulary import CatalogError, Entry, Vocabulary
+from trace_pipeline.generation.vocabulary import (
+    CatalogError,
+    Entry,
+    UnknownPathError,
+    Vocabulary,
+)
 from trace_pipeline.solver import COMPOSITION
 from trace_pipeline.traces import Number
 from trace_pipeline.validation import unknown_name
@@ -79,24 +85,6 @@ class Plan:
         return self.wordings[-1:] if held_out else self.wordings[:-1]
 
 
-class _Place:
-    """Turns the errors of one file's parts into errors that name the file and the path."""
-
-    def __init__(self, where: str, path: str) -> None:
-        self.where, self.path = where, path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, KeyError):
-            raise CatalogError(f"{self.where}: {self.path}: {error.args[0]}") from None
-        if isinstance(error, TracePlanError):
-            raise CatalogError(f"{self.where}: {error}") from None
-        if isinstance(error, ExpressionError | RangeError | TemplateError):
-            raise CatalogError(f"{self.where}: {self.path}: {error}") from None
-
-
 def compile_schema(schema: Schema, expert: str, name: str, vocab: Vocabulary, where: str) -> Plan:
     """Compile and check a schema whose mixins are merged in.
 
@@ -113,9 +101,15 @@ class _SchemaCompiler:
         self.used: set[str] = set()
         self.constants = {key: exact(item.value) for key, item in schema.constants.items()}
 
-    def at(self, path: str) -> _Place:
-        """The place to blame for errors raised inside the ``with``."""
-        return _Place(self.where, path)
+    @contextmanager
+    def at(self, path: str) -> Iterator[None]:
+        """Turn the errors of a part into one that names the file and the path inside it."""
+        try:
+            yield
+        except TracePlanError as error:  # knows its own path
+            raise CatalogError(f"{self.where}: {error}") from None
+        except (ExpressionError, RangeError, TemplateError, UnknownPathError) as error:
+            raise self.refuse(path, str(error)) from None
 
     def refuse(self, path: str, reason: str) -> CatalogError:
         """An error at ``path``."""

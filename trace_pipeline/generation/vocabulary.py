@@ -24,6 +24,10 @@ class CatalogError(InvalidInputError):
     """A schema or vocabulary file that cannot be used; the message says where and what to do."""
 
 
+class UnknownPathError(ValueError):
+    """A vocabulary path that does not exist; the message lists what there is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One word or bundle with its forms."""
@@ -44,12 +48,13 @@ class Vocabulary:
         """The entries of one list or of several together.
 
         Raises:
-            KeyError: an unknown path; its message lists the nearest and what there is.
+            UnknownPathError: a path that does not exist.
         """
         found: dict[str, Entry] = {}
         for path in [paths] if isinstance(paths, str) else paths:
             if path not in self.lists:
-                raise KeyError(unknown_name("vocabulary path", path, sorted(self.lists)))
+                known = sorted(self.lists)
+                raise UnknownPathError(unknown_name("vocabulary path", path, known))
             found.update((entry.key, entry) for entry in self.lists[path])
         return tuple(found.values())
 

@@ -10,7 +10,8 @@ fails (division by zero, an inexact root) is no evidence either way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from trace_pipeline.solver.arithmetic import COMPUTATIONS
@@ -33,15 +34,34 @@ from trace_pipeline.traces.steps import (
     Transfer,
 )
 
-_PERTURBATIONS: tuple[Callable[[int, int], int], ...] = (
-    lambda place, count: (2 * 3 ** min(place, 40)) ** 2,
-    lambda place, count: (2 * 3 ** min(count - place, 40)) ** 2,
-    lambda place, count: (2 + 7919 * (place + 1) % 97) ** 2,
-    lambda place, count: (2 + (5 * place + 3) % 7) ** 2,
+_PLACES = 64
+"""Given numbers of a trace that are perturbed apart; later ones repeat the row."""
+
+
+def _row(root: Callable[[int], int]) -> tuple[int, ...]:
+    """What is put in the place of the n-th given number: squares, so that roots stay exact."""
+    return tuple(root(place) ** 2 for place in range(_PLACES))
+
+
+def _spread_row(source: random.Random) -> tuple[int, ...]:
+    return _row(lambda _: source.randrange(2, 9) * 3 ** source.choice((0, 1, 2, 4, 8, 16)))
+
+
+_PERTURBATIONS = (
+    _row(lambda place: 2 * 3 ** min(place, 16)),
+    _row(lambda place: 2 * 3 ** max(16 - place, 0)),
+    _row(lambda place: 2 + 62 * (place + 1) % 97),
+    _row(lambda place: 2 + (5 * place + 3) % 7),
+    _row(lambda place: 2 + (3 * place + 1) % 5),
 )
-"""The number put in the place of the n-th given one: rising and falling steeply, so that every
-order occurs, then in between and small, so that powers stay within bounds. All are
-squares, so that roots stay exact, and none is 0 or 1."""
+"""Steeply rising, steeply falling, in between, and small, so that powers stay within bounds."""
+
+_SPREAD = tuple(_spread_row(random.Random(seed)) for seed in range(32))
+"""For operations that choose (min, mod): magnitudes so far apart that any order comes about."""
+
+_CHOOSING = frozenset({"min", "max", "mod", "floordiv", "ceildiv", "abs"})
+_WORK = 20_000
+"""Operands that the spread rows may cost altogether."""
 
 _EVIDENCE = 2
 """Perturbed runs that must have worked, and agreed, before a result is called a short circuit."""
@@ -75,49 +95,66 @@ def check_short_circuit(trace: Trace, outcome: Run) -> None:
     Raises:
         TraceError: ``short_circuit``.
     """
-    disguises: dict[int, set[int]] = {}
-    evidence = dict.fromkeys(outcome.suspects, 0)
-    names: list[_Given] = []
-    suspects = list(outcome.suspects)
-    for magnitude in _PERTURBATIONS:
-        probes = _Probes(trace, outcome.results, magnitude)
-        for index in list(suspects):
-            if index >= len(probes.results):
-                continue  # the perturbed run failed before
-            result = outcome.results[index]
-            same = {
-                place
-                for place, given in enumerate(probes.givens[: probes.counts[index]])
-                if given.probe == probes.results[index] and given.value == result
-            }
-            evidence[index] += 1
-            disguises[index] = disguises.get(index, same) & same
-            names = max(names, probes.givens, key=len)
-            if not disguises[index]:
-                suspects.remove(index)
+    suspects = {index: _Suspect() for index in outcome.suspects}
+    for row in _rows(trace):
+        probes = _Probes(trace, outcome.results, row)
+        for index, suspect in list(suspects.items()):
+            if index < len(probes.results):  # else the perturbed run failed before
+                suspect.narrow(probes, index, outcome.results[index])
+                if not suspect.disguises:
+                    del suspects[index]
         if not suspects:
             return
-    for index in suspects:
-        if evidence[index] >= _EVIDENCE:
-            name = names[min(disguises[index])].name
+    for index, suspect in suspects.items():
+        if suspect.evidence >= _EVIDENCE:
             raise TraceError(
                 Reason.SHORT_CIRCUIT,
-                f"the result is nothing but {name}; query what the steps compute from it",
+                f"the result is nothing but {min(suspect.disguises.items())[1]}; "
+                "query what the steps compute from it",
                 index,
                 len(trace.subtraces[index].steps) - 1,
                 "query",
             )
 
 
+def _rows(trace: Trace) -> Iterator[tuple[int, ...]]:
+    yield from _PERTURBATIONS
+    operands, choosing = 1, False
+    for subtrace in trace.subtraces:
+        for step in subtrace.steps:
+            if isinstance(step, Compute | Compare):
+                operands += len(step.args)
+                choosing = choosing or step.compute_op in _CHOOSING
+    if choosing:
+        yield from _SPREAD[: _WORK // operands]
+
+
+class _Suspect:
+    """The given numbers that a result may be nothing but, and how many runs have said so."""
+
+    def __init__(self) -> None:
+        self.disguises: dict[int, str] = {}
+        self.evidence = 0
+
+    def narrow(self, probes: _Probes, index: int, result: Number) -> None:
+        """Keep the given numbers that sub-trace ``index`` gives back in this run too."""
+        same = {
+            place: given.name
+            for place, given in enumerate(probes.givens[: probes.counts[index]])
+            if given.probe == probes.results[index]
+            and given.value == result
+            and (not self.evidence or place in self.disguises)
+        }
+        self.disguises = same
+        self.evidence += 1
+
+
 class _Probes:
     """One perturbed run of a trace, as far as it went."""
 
-    def __init__(
-        self, trace: Trace, actual: Sequence[Number], magnitude: Callable[[int, int], int]
-    ) -> None:
+    def __init__(self, trace: Trace, actual: Sequence[Number], row: tuple[int, ...]) -> None:
         self.actual = actual
-        self.magnitude = magnitude
-        self.steps = sum(len(subtrace.steps) for subtrace in trace.subtraces)
+        self.row = row
         self.givens: list[_Given] = []
         self.literals: dict[Number, _Cell] = {}
         self.results: list[Number] = []
@@ -176,7 +213,7 @@ class _Probes:
         return self.literals[amount]
 
     def _given(self, name: str, value: Number) -> _Cell:
-        magnitude = self.magnitude(len(self.givens), self.steps)
+        magnitude = self.row[len(self.givens) % _PLACES]
         probe = -magnitude if value < 0 else magnitude
         self.givens.append(_Given(name, value, probe))
         return _Cell(probe, value if isinstance(value, int) else None)

@@ -164,10 +164,6 @@ def _read(table: str, converts: bool) -> list[Constant]:
 
 CONSTANTS: tuple[Constant, ...] = (*_read(_UNITS, True), *_read(_WORLD, False))
 
-ONE = Constant("one", 1, frozenset())
-ZERO = Constant("zero", 0, frozenset())
-HUNDRED = next(constant for constant in CONSTANTS if constant.name == "hundred")
-
 
 def singular(word: str) -> str:
     """A rough singular: enough to compare words, not to print them."""

@@ -58,6 +58,36 @@ class Apply(Struct, frozen=True):
 Node = Given | World | Stated | Earlier | Apply
 
 
+class Candidate(Struct, frozen=True):
+    """One possible origin of an operand; ``cost`` ranks it, lower is likelier."""
+
+    node: Node
+    cost: float
+
+
+class Slot(Struct, frozen=True):
+    """An operand of a calculation."""
+
+    calculation: int
+    value: Number
+    op: str
+    """The operation that it takes part in; empty for a number that stands alone."""
+    divides: bool
+    """Whether it is the right side of a division."""
+    group: int
+    """Operands of one sum, product or other operation share a number."""
+
+
+ONE = World("one", 1)
+ZERO = World("zero", 0)
+HUNDRED = World("hundred", 100)
+
+
+def percent_of_one(node: Node) -> Apply:
+    """``node`` percent as a share of one."""
+    return Apply("div", (node, HUNDRED))
+
+
 class UndefinedValueError(ValueError):
     """A division by zero."""
 

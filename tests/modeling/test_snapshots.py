@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+
+from trace_pipeline.modeling.records import RecordFile, read_records
+from trace_pipeline.modeling.snapshots import KEPT, Snapshot, Snapshots
+
+
+def snapshot(step: int) -> Snapshot:
+    return Snapshot({"step": step}, {"weight": torch.full((64,), float(step))})
+
+
+@pytest.fixture
+def snapshots(tmp_path: Path) -> Snapshots:
+    stored = Snapshots(tmp_path / "snapshots", "run-a")
+    for step in (10, 20, 30):
+        stored.save(step, snapshot(step))
+    return stored
+
+
+def test_the_newest_is_used_and_old_ones_are_dropped(snapshots: Snapshots) -> None:
+    latest = snapshots.latest()
+    assert latest is not None
+    assert latest.counters == {"step": 30}
+    assert torch.equal(latest.tensors["weight"], torch.full((64,), 30.0))
+    assert len(list(snapshots.folder.iterdir())) == KEPT
+
+
+@pytest.mark.parametrize("name", ["state.safetensors", "state.json"])
+@pytest.mark.parametrize("damage", ["cut", "altered", "gone"])
+def test_a_torn_snapshot_is_passed_over(
+    snapshots: Snapshots, name: str, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = snapshots.folder / "step-00000030" / name
+    data = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    elif damage == "altered":
+        path.write_bytes(data[:-9] + b"#" + data[-8:])
+    else:
+        path.unlink()
+    with caplog.at_level(logging.WARNING):
+        latest = snapshots.latest()
+    assert latest is not None
+    assert latest.counters == {"step": 20}
+    assert "step-00000030 is torn" in caplog.text
+
+
+def test_a_run_with_other_settings_starts_anew(
+    snapshots: Snapshots, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert Snapshots(snapshots.folder, "run-b").latest() is None
+    assert "other settings; starting anew" in caplog.text
+
+
+def test_nothing_stored(tmp_path: Path) -> None:
+    assert Snapshots(tmp_path / "none", "run").latest() is None
+
+
+def test_records_are_cut_back_to_the_snapshot(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    records = RecordFile(path)
+    records.append({"step": 1})
+    size = records.sync()
+    records.append({"step": 2})
+    records.close()
+    path.write_bytes(path.read_bytes() + b'{"step":')  # a kill in the middle of a line
+    assert read_records(path) == [{"step": 1}, {"step": 2}]
+    records = RecordFile(path, size)
+    records.append({"step": 5})
+    records.close()
+    assert read_records(path) == [{"step": 1}, {"step": 5}]

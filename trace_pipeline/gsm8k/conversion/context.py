@@ -1,0 +1,48 @@
+"""How an author writes an operand, compared with where a number of the question stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from trace_pipeline.gsm8k.conversion.constants import singular
+from trace_pipeline.gsm8k.conversion.nodes import Slot
+from trace_pipeline.gsm8k.conversion.solution import Calculated
+from trace_pipeline.gsm8k.conversion.text import FUNCTION_WORDS, first_words, numbers_in
+
+
+class Context:
+    """How the author writes one operand: the words behind it, a currency sign before it."""
+
+    def __init__(
+        self, calculation: Calculated, slot: Slot, weights: Mapping[str, float]
+    ) -> None:
+        prose, value = calculation.before, slot.value
+        self._weights = weights
+        self._beside: frozenset[str] = frozenset()
+        self._currency: bool | None = None
+        for number, words, currency in numbers_in(prose):
+            if number == value:
+                self._beside |= words
+                self._currency = bool(self._currency) or currency
+        if slot.op in ("add", "sub"):
+            self._beside |= first_words(calculation.after)  # terms and sum share a unit
+        self.around = frozenset(
+            singular(word) for word in re.findall(r"[a-z]+", prose.lower())
+        ) - FUNCTION_WORDS
+
+    def bonus(self, nouns: frozenset[str], window: frozenset[str]) -> float:
+        """How well an origin's words fit the operand's."""
+        weights = self._weights
+        beside = sum(weights.get(word, 1.0) for word in self._beside & nouns)
+        near = sum(weights.get(word, 1.0) for word in self.around & nouns)
+        around = sum(weights.get(word, 1.0) for word in self.around & window)
+        return min(0.24, 0.15 * beside) + min(0.2, 0.1 * near) + min(0.08, 0.02 * around)
+
+    def currency(self, money: bool, nouns: frozenset[str]) -> float:
+        """The cost of money where the author writes none, and the reverse."""
+        if self._currency is None:
+            return 0.0
+        if self._currency:
+            return 0.0 if money or not nouns.isdisjoint(("dollar", "cent", "$")) else 0.15
+        return 0.1 if money else 0.0

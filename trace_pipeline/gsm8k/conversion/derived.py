@@ -1,0 +1,155 @@
+"""Operands that an author worked out unsaid: converted units, complements, small sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+from trace_pipeline.gsm8k.conversion.constants import Constant
+from trace_pipeline.gsm8k.conversion.mentions import Form, Mention
+from trace_pipeline.gsm8k.conversion.nodes import (
+    HUNDRED,
+    ONE,
+    Apply,
+    Candidate,
+    Earlier,
+    Facet,
+    Given,
+    Node,
+    Slot,
+    World,
+    percent_of_one,
+)
+from trace_pipeline.gsm8k.conversion.solution import Calculated
+from trace_pipeline.gsm8k.conversion.text import Text, numbers_in
+from trace_pipeline.traces.numbers import Number
+
+CONVERTED = 0.45
+"""A unit converted unsaid."""
+FAR_CONVERTED = 0.3
+"""More where only the solution names the unit."""
+COMPLEMENT = 0.3
+"""What is left of a whole, or a whole and a part."""
+BARE = 0.2
+"""More for a percentage that is not marked as one."""
+ROUNDED = 0.5
+"""An earlier result rounded unsaid."""
+COMBINED = 0.9
+"""A number put together unsaid from two others."""
+SEEN = 0.15
+"""Off for each of the two that stands in the prose before."""
+
+
+def derived(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Iterator[Candidate]:
+    """Unit conversions, complements to a whole, roundings that give ``slot``."""
+    conversions = [(constant, 0.0) for constant in text.constants if constant.converts]
+    conversions += [(constant, FAR_CONVERTED) for constant in text.remote if constant.converts]
+    for node, number, percent in _quantities(slot, text, calculations):
+        if number == 0:
+            continue
+        yield from _converted(slot.value, node, number, conversions)
+        if percent or text.speaks_of_percent:
+            yield from _percentages(slot.value, node, number, 0.0 if percent else BARE)
+        if 0 < number < 1 and slot.value == 1 - number:
+            yield Candidate(Apply("sub", (ONE, node)), COMPLEMENT)
+        if isinstance(node, Earlier) and isinstance(slot.value, int) and 0 < abs(
+            slot.value - number
+        ) < 1:
+            op = "ceildiv" if slot.value > number else "floordiv"
+            yield Candidate(Apply(op, (node, ONE)), ROUNDED)
+    for index, mention in enumerate(text.mentions):
+        yield from _fractions(slot.value, index, mention)
+        if mention.form is Form.CLOCK and mention.value + 12 == slot.value:
+            yield Candidate(Apply("add", (Given(index), World("day_half", 12))), COMPLEMENT)
+
+
+def combined(
+    slot: Slot,
+    text: Text,
+    calculations: Sequence[Calculated],
+    implied: Sequence[tuple[Node, Number]],
+) -> Iterator[Candidate]:
+    """One unsaid operation on two quantities that stand ready."""
+    value = slot.value
+    seen = {number for number, _, _ in numbers_in(calculations[slot.calculation].before)}
+    pool = [(node, number) for node, number, _ in _quantities(slot, text, calculations)]
+    pool += implied
+    pool.append((ONE, 1))
+    for first, (left, a) in enumerate(pool):
+        for right, b in pool[first + 1 :]:
+            cost = COMBINED - SEEN * (a in seen) - SEEN * (b in seen) + 2 * SEEN * (right == ONE)
+            if a + b == value:
+                yield Candidate(Apply("add", (left, right)), cost)
+            if a - b == value:
+                yield Candidate(Apply("sub", (left, right)), cost)
+            elif b - a == value:
+                yield Candidate(Apply("sub", (right, left)), cost)
+            if right == ONE:
+                continue
+            if a * b == value:
+                yield Candidate(Apply("mul", (left, right)), cost)
+            if b * value == a:
+                yield Candidate(Apply("div", (left, right)), cost)
+            elif a * value == b:
+                yield Candidate(Apply("div", (right, left)), cost)
+
+
+def _quantities(
+    slot: Slot, text: Text, calculations: Sequence[Calculated]
+) -> Iterator[tuple[Node, Number, bool]]:
+    """What stands ready before ``slot``: node, value, whether it is a percentage."""
+    for index, mention in enumerate(text.mentions):
+        if mention.denominator is not None:
+            yield Given(index, Facet.DENOMINATOR), mention.denominator, False
+        elif mention.form is not Form.ORDINAL:
+            yield Given(index), mention.value, mention.form is Form.PERCENT
+    for index in range(slot.calculation - 1, -1, -1):
+        earlier = calculations[index]
+        percent = earlier.after[:12].lstrip("0123456789.").startswith(("%", " percent"))
+        yield Earlier(index), earlier.value, percent
+
+
+def _converted(
+    value: Number, node: Node, number: Number, conversions: Sequence[tuple[Constant, float]]
+) -> Iterator[Candidate]:
+    for constant, penalty in conversions:
+        other = World(constant.name, constant.value)
+        if number * constant.value == value:
+            yield Candidate(Apply("mul", (node, other)), CONVERTED + penalty)
+        elif number == value * constant.value:
+            yield Candidate(Apply("div", (node, other)), CONVERTED + penalty)
+
+
+def _percentages(value: Number, node: Node, number: Number, extra: float) -> Iterator[Candidate]:
+    """What is left of 100 percent, what an increase makes of it, as numbers and as shares."""
+    cost = COMPLEMENT + extra
+    left, grown = Apply("sub", (HUNDRED, node)), Apply("add", (HUNDRED, node))
+    if value == 100 - number:
+        yield Candidate(left, cost + 0.1 * (number == 50))
+    if value == 100 + number:
+        yield Candidate(grown, cost)
+    if value * 100 == 100 - number:
+        yield Candidate(percent_of_one(left), cost)
+    if value * 100 == 100 + number:
+        yield Candidate(percent_of_one(grown), cost)
+    if value * 100 == number:
+        yield Candidate(percent_of_one(node), cost)
+    if value == number * 100:
+        yield Candidate(Apply("mul", (node, HUNDRED)), cost)
+
+
+def _fractions(value: Number, index: int, mention: Mention) -> Iterator[Candidate]:
+    """What is left of a whole after a fraction of it, in parts and as a share."""
+    if mention.denominator is None or mention.numerator is None:
+        return
+    below = Given(index, Facet.DENOMINATOR)
+    above: Node = ONE if mention.numerator == 1 else Given(index, Facet.NUMERATOR)
+    share = Apply("div", (above, below))
+    if mention.denominator - mention.numerator == value:
+        yield Candidate(Apply("sub", (below, above)), COMPLEMENT)
+    elif mention.denominator + mention.numerator == value:
+        yield Candidate(Apply("add", (below, above)), COMPLEMENT + 0.1)
+    elif 1 - Fraction(mention.value) == value:
+        yield Candidate(Apply("sub", (ONE, share)), COMPLEMENT)
+    elif 1 + Fraction(mention.value) == value:
+        yield Candidate(Apply("add", (ONE, share)), COMPLEMENT)

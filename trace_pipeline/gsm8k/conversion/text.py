@@ -1,0 +1,107 @@
+"""A question as the conversion sees it: its numbers, the words around them, its constants."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from trace_pipeline.gsm8k.conversion.constants import called_for, singular
+from trace_pipeline.gsm8k.conversion.mentions import Form, Mention, find_mentions, tokenize
+from trace_pipeline.gsm8k.conversion.solution import NUMBER, number_of
+from trace_pipeline.traces.numbers import Number
+
+_NAME = re.compile(r"(?<![.?!\"“] )(?<!^)\b[A-Z][a-z]+\b")
+"""A capitalised word that does not open a sentence."""
+_NO_NAMES = frozenset(
+    "I He She They It We The A An If How What On In At For Each Every Monday Tuesday Wednesday "
+    "Thursday Friday Saturday Sunday January February March April May June July August "
+    "September October November December Christmas Mr Mrs Ms Dr".split()
+)
+FUNCTION_WORDS = frozenset(
+    "the a an of and to in for at on with is are was were he she it they his her their has had "
+    "have that this per each every as by from , . ? ! $ % - / ( ) who which how many much".split()
+)
+_NUMBER_AND_WORDS = re.compile(
+    rf"(?P<currency>\$\s?)?(?P<number>{NUMBER})(?P<after>\$)?\s*([A-Za-z]+)?(?:\s+([A-Za-z]+))?"
+)
+
+
+class Text:
+    """A question with its numbers and the words that call for constants."""
+
+    def __init__(self, question: str, solution: str) -> None:
+        self.question = question
+        self.tokens = tokenize(question)
+        self.mentions = find_mentions(self.tokens)
+        counts = Counter(singular(token.lower) for token in self.tokens)
+        self.words = set(counts)
+        self.weights = {word: 1 / count for word, count in counts.items()}
+        """A word that the question repeats tells less."""
+        self.constants = called_for(self.words)
+        prose = {singular(word) for word in re.findall(r"[a-z]+|[$%¢]", solution.lower())}
+        named = {constant.name for constant in self.constants}
+        self.remote = [c for c in called_for(prose) if c.name not in named]
+        self.names = set(_NAME.findall(question)) - _NO_NAMES
+        self.sentences: list[int] = []
+        """The sentence of each mention."""
+        self.nouns: list[frozenset[str]] = []
+        """Words beside each mention."""
+        self.windows: list[frozenset[str]] = []
+        """Words around each mention."""
+        for mention in self.mentions:
+            stops = sum(token.text in ".?!" for token in self.tokens[: mention.first])
+            self.sentences.append(stops)
+            self.nouns.append(self._around(mention, 2, 3))
+            self.windows.append(self._around(mention, 9, 9))
+
+    @property
+    def speaks_of_percent(self) -> bool:
+        """Whether percentages occur in the question at all."""
+        return not self.words.isdisjoint(("%", "percent", "percentage"))
+
+    def is_factor(self, index: int) -> bool:
+        """Whether a mention multiplies: ``twice``, ``3 times``, ``20 percent``."""
+        mention = self.mentions[index]
+        if mention.form in (Form.MULTIPLE, Form.PERCENT):
+            return True
+        return mention.last < len(self.tokens) and self.tokens[mention.last].lower == "times"
+
+    def is_ratio(self, index: int) -> bool:
+        """Whether a mention is a part of ``3:5``, which every share needs again."""
+        mention = self.mentions[index]
+        around = self.tokens[max(0, mention.first - 1) : mention.last + 1]
+        return any(token.text == ":" for token in around)
+
+    def names_group(self, index: int) -> bool:
+        """Whether a mention counts what has been listed: ``the three``, ``all 4``."""
+        mention = self.mentions[index]
+        if mention.first == 0 or not isinstance(mention.value, int) or mention.value > 6:
+            return False
+        return self.tokens[mention.first - 1].lower in ("the", "all", "these", "those")
+
+    def _around(self, mention: Mention, before: int, after: int) -> frozenset[str]:
+        words = set()
+        for token in self.tokens[mention.last : mention.last + after]:
+            if token.text in ".?!;":
+                break
+            words.add(singular(token.lower))
+        for token in reversed(self.tokens[max(0, mention.first - before) : mention.first]):
+            if token.text in ".?!;":
+                break
+            words.add(singular(token.lower))
+        return frozenset(words) - FUNCTION_WORDS
+
+
+def numbers_in(prose: str) -> Iterator[tuple[Number, frozenset[str], bool]]:
+    """Numbers of a solution's prose, the words behind each, and whether it is money."""
+    for match in _NUMBER_AND_WORDS.finditer(prose):
+        words = frozenset(singular(word.lower()) for word in match.groups()[3:] if word)
+        money = bool(match["currency"] or match["after"])
+        yield number_of(match["number"]), words - FUNCTION_WORDS, money
+
+
+def first_words(after: str) -> frozenset[str]:
+    """The first two words of ``after``: what a result counts."""
+    words = re.findall(r"[A-Za-z]+", after)[:2]
+    return frozenset(singular(word.lower()) for word in words) - FUNCTION_WORDS
