@@ -98,13 +98,10 @@ def _executions() -> Iterator[tuple[str, str]]:
     yield "wide sums", _subtraces(start, sums)
     yield "wide products", _subtraces(start, sums.replace("add", "mul"))
     yield "wide sums of fractions", _subtraces(start, sums.replace("[a", "[b"))
-    yield (
-        "a disguise under wide sums",
-        _subtraces(
-            start + f"- {{op: compute, compute_op: add, args: [{args}], var: t}}\n",
-            f"- {{op: compute, compute_op: sub, args: [t, {', '.join(['a'] * 31)}], var: s{{n}}}}\n",
-        ),
-    )
+    total = f"- {{op: compute, compute_op: add, args: [{args}], var: t}}\n"
+    less = ", ".join(["t"] + ["a"] * 31)
+    rest = f"- {{op: compute, compute_op: sub, args: [{less}], var: s{{n}}}}\n"
+    yield "a disguise under wide sums", _subtraces(start + total, rest)
     yield "towers", _subtraces(start, "- {op: compute, compute_op: pow, args: [a, a], var: s{n}}\n")
     huge = f"- {{op: init, var: a, value: {'8' * 307}}}\n- {{op: init, var: b, value: 1/3}}\n"
     yield (

@@ -99,3 +99,15 @@ def test_an_unknown_name_lists_what_there_is() -> None:
 def test_plain_data_round_trips() -> None:
     experiment = experiment_from_dict({"name": "x", "rl": {"rewards": {"correct": 2.0}}})
     assert experiment_from_dict(experiment.to_dict()) == experiment
+
+
+def test_the_guide_documents_every_field() -> None:
+    guide = (FOLDER.parent / "docs" / "experiments.md").read_text()
+    fields = set(Experiment(name="x").parameters())
+    fields = {"data.mix" if field.startswith("data.mix.") else field for field in fields}
+    missing = sorted(field for field in fields if f"| `{field}` |" not in guide)
+    assert missing == []
+    documented = {line.split("`")[1] for line in guide.splitlines() if line.startswith("| `")}
+    known = fields | {"inherits"}
+    stale = {f for f in documented if f not in known and not f.isupper()}
+    assert stale == set()

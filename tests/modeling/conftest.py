@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from tests.modeling.tiny import experiment, make_tiny_model, problems
-
 from trace_pipeline.modeling.base_models import BaseModel, resolve_base
 from trace_pipeline.modeling.checkpoints import Policy, load_base_policy
 from trace_pipeline.modeling.sft import train_sft

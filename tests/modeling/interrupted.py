@@ -18,8 +18,8 @@ from unittest.mock import patch
 
 import torch
 import transformers
-from tests.modeling.tiny import experiment, make_tiny_model, problems
 
+from tests.modeling.tiny import experiment, make_tiny_model, problems
 from trace_pipeline.modeling import rl, sft
 from trace_pipeline.modeling.base_models import resolve_base
 from trace_pipeline.store import file_sha256

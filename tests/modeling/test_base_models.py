@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.modeling.tiny import make_tiny_model, make_tokenizer
 
+from tests.modeling.tiny import make_tiny_model, make_tokenizer
 from trace_pipeline.modeling import base_models, embedded
 from trace_pipeline.modeling.base_models import (
     BaseModel,
@@ -138,7 +139,7 @@ def test_without_the_wheel_the_embedded_model_says_what_to_install(
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
-def _raises(error: type[Exception]):  # noqa: ANN202
+def _raises(error: type[Exception]) -> Callable[..., None]:
     def function(*_: object, **__: object) -> None:
         raise error("no")
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.modeling.tiny import make_tokenizer, problem, problems
 
+from tests.modeling.tiny import make_tokenizer, problem, problems
 from trace_pipeline.experiment import PromptConfig
 from trace_pipeline.modeling.batching import Sequences, collate, plan_batches, tokenise
 from trace_pipeline.modeling.prompts import Prompt
@@ -72,7 +72,7 @@ def test_cutting_keeps_prompts_and_warns(caplog: pytest.LogCaptureFixture) -> No
         assert len(short) == 120
         assert short.prompt == long.prompt
         assert short.completion == long.completion[: len(short.completion)]
-    with pytest.raises(InvalidInputError, match="Raise sft.max_len"):
+    with pytest.raises(InvalidInputError, match="Raise sft"):
         tokenise(prompt(), examples, max_len=40, overflow="cut")
 
 

@@ -12,8 +12,6 @@ from trace_pipeline.modeling.prompts import Prompt
 from trace_pipeline.validation import InvalidInputError
 
 QUESTIONS = [p.question * (1 + i % 3) for i, p in enumerate(problems(7))]
-STOPPING = 60
-"""Seed-dependent: with it, some of the sampled completions end by themselves."""
 
 
 def texts(completions: list[Completion]) -> list[list[int]]:
@@ -36,11 +34,11 @@ def test_greedy_equals_transformers_generate(policy: Policy) -> None:
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 7])
 def test_draws_do_not_depend_on_the_batch(policy: Policy, batch_size: int) -> None:
-    sampling = Sampling(seeds=range(STOPPING, STOPPING + 7), temperature=1.3)
+    sampling = Sampling(seeds=range(60, 67), temperature=1.3)
     together = decoder(policy, 5).decode(QUESTIONS, sampling)
     other = decoder(policy, batch_size).decode(QUESTIONS, sampling)
     assert texts(other) == texts(together)
-    alone = decoder(policy).decode(QUESTIONS[3:4], Sampling([STOPPING + 3], 1.3))
+    alone = decoder(policy).decode(QUESTIONS[3:4], Sampling([63], 1.3))
     assert texts(alone) == texts(together[3:4])
 
 
@@ -51,8 +49,9 @@ def test_sequences_that_end_make_room_for_others(policy: Policy) -> None:
     completions = decoder(policy, 2, 30).decode(QUESTIONS, sampling)
     lengths = {completion.tokens for completion in completions}
     assert len(lengths) > 2
-    assert {c.clipped for c in completions} == {c.tokens == 30 and c.ids[-1] != policy.prompt.end_id
-                                                for c in completions}  # fmt: skip
+    for completion in completions:
+        assert completion.clipped == (completion.ids[-1] != policy.prompt.end_id)
+        assert policy.prompt.end_id not in completion.ids[:-1]
     assert any(not completion.clipped for completion in completions)
     assert texts(completions) == [
         decoder(policy, 1, 30).decode([q], Sampling([seed]))[0].ids

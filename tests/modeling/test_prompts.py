@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.modeling.tiny import make_tokenizer
 
+from tests.modeling.tiny import make_tokenizer
 from trace_pipeline.experiment import PromptConfig
 from trace_pipeline.modeling.prompts import ONE_LINE, Prompt, Shot, system_text
 from trace_pipeline.solver import EXPERT_OPERATIONS

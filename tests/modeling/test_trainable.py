@@ -13,9 +13,10 @@ def test_the_last_layers_and_an_untied_head_are_trained(policy: Policy) -> None:
     model = policy.model
     before = model.lm_head.weight.clone()
     chosen = select_trainable(model, "last_layers", 2)
-    assert {name.rsplit(".", 3)[0].split(".mlp")[0].split(".self")[0] for name in chosen.names} == {
-        "model.layers.1", "model.layers.2", "lm_head.weight",
-    }  # fmt: skip
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert trained == set(chosen.names)
+    top = ("model.layers.1.", "model.layers.2.", "lm_head.")
+    assert trained == {name for name, _ in model.named_parameters() if name.startswith(top)}
     assert model.lm_head.weight is not model.get_input_embeddings().weight
     assert torch.equal(model.lm_head.weight, before)
     assert 0 < chosen.trained < chosen.total
@@ -65,7 +66,7 @@ def test_masters_keep_updates_that_bfloat16_would_lose() -> None:
         optimizer.step(1e-4, 1.0)
     # A step of 1e-4 is far below bfloat16's resolution of 2**-8 at 1.
     assert float(optimizer.masters["weight"]) == pytest.approx(0.99, abs=1e-4)
-    assert float(model.weight) == pytest.approx(0.99, abs=2**-8)
+    assert float(model.weight.detach()) == pytest.approx(0.99, abs=2**-8)
 
 
 def test_state_round_trips_to_the_same_future() -> None:

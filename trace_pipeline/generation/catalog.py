@@ -133,6 +133,6 @@ def _try_out(plan: Plan, solver: Solver) -> None:
     for wording in plan.wordings:
         for index in range(TRIALS):
             try:
-                realise(plan, wording, ("trial", plan.id, wording.name, index), solver)
+                realise(plan, wording, f"trial {plan.id} {wording.name} {index}", solver)
             except GenerationError as error:
                 raise CatalogError(f"{plan.where}: {wording.name}: {error}") from None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from trace_pipeline.generation.expressions import Expression, compile_expression, exact
@@ -51,15 +52,17 @@ def _integer(variable: IntVariable) -> tuple[Sampler, frozenset[str]]:
     low, high = compile_expression(variable.min), compile_expression(variable.max)
     names = low.names | high.names
     if not names:
-        first = math.ceil(low.evaluate({}) / Fraction(step))
-        count = math.floor(high.evaluate({}) / Fraction(step)) - first + 1
+        first = -(-low.evaluate({}) // step)
+        count = high.evaluate({}) // step - first + 1
         if count < 1:
             raise RangeError(_empty(variable.min, variable.max, step))
+        if step == 1:
+            return (lambda stream, values: first + stream.below(count)), names
         return (lambda stream, values: (first + stream.below(count)) * step), names
 
     def sample(stream: Stream, values: Mapping[str, Number]) -> Number | None:
-        first = math.ceil(Fraction(low.evaluate(values)) / step)
-        count = math.floor(Fraction(high.evaluate(values)) / step) - first + 1
+        first = -(-low.evaluate(values) // step)  # the ceiling of low / step
+        count = high.evaluate(values) // step - first + 1
         return (first + stream.below(count)) * step if count > 0 else None
 
     return sample, names
@@ -93,6 +96,14 @@ class Drawer:
     constants: Mapping[str, Number]
     constraints: tuple[Expression, ...]
     pools: tuple[tuple[str, Sequence[Entry]], ...]
+    shared: frozenset[str] = field(init=False)
+    """Keys that stand in several pools and so may be drawn twice."""
+
+    def __post_init__(self) -> None:
+        """Find out which words two draws might share."""
+        counts = Counter(key for _, pool in self.pools for key in {entry.key for entry in pool})
+        shared = frozenset(key for key, count in counts.items() if count > 1)
+        object.__setattr__(self, "shared", shared)
 
     def numbers(self, stream: Stream) -> tuple[dict[str, Number] | None, str]:
         """Values that meet every constraint, or None and what was not met."""
@@ -114,9 +125,10 @@ class Drawer:
         draws: dict[str, Entry] = {}
         used: set[str] = set()
         for name, pool in self.pools:
-            index = stream.below(len(pool))
-            while pool[index].key in used:
-                index = (index + 1) % len(pool)
-            used.add(pool[index].key)
-            draws[name] = pool[index]
+            entry = pool[index := stream.below(len(pool))]
+            if entry.key in self.shared:
+                while entry.key in used:
+                    entry = pool[index := (index + 1) % len(pool)]
+                used.add(entry.key)
+            draws[name] = entry
         return draws

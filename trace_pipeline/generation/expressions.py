@@ -61,7 +61,7 @@ FUNCTIONS: dict[str, Callable[..., Number]] = {
 
 
 def _divide(left: Number, right: Number) -> Number:
-    if isinstance(left, int) and isinstance(right, int) and right and not left % right:
+    if type(left) is int and type(right) is int and right and not left % right:
         return left // right
     return normalise(Fraction(left) / right)
 
@@ -107,14 +107,17 @@ def compile_expression(source: str | int | float) -> Expression:
             raise ExpressionError(f"{error} in {text!r}") from None
         raise ExpressionError(f"expected an expression, found {text!r}") from None
 
-    def guarded(values: Values) -> Number:
+    if isinstance(tree.body, ast.Name | ast.Constant):
+        return Expression(text, frozenset(names), evaluate)  # in normal form as it is
+
+    def finished(values: Values) -> Number:
         try:
             value = evaluate(values)
-            return value if isinstance(value, int) else normalise(value)
         except ZeroDivisionError:
             raise ExpressionError(f"division by zero in {text!r}") from None
+        return value if type(value) is int else normalise(value)
 
-    return Expression(text, frozenset(names), guarded)
+    return Expression(text, frozenset(names), finished)
 
 
 def _compile(node: ast.expr, names: set[str]) -> Evaluator:
@@ -127,8 +130,8 @@ def _compile(node: ast.expr, names: set[str]) -> Evaluator:
         case ast.Name(id=name):
             names.add(name)
             return operator.itemgetter(name)
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-            return _binary(_BINARY[type(op)], _compile(left, names), _compile(right, names))
+        case ast.BinOp(op=op) if type(op) in _BINARY:
+            return _binary(node, names)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             inner = _compile(operand, names)
             return lambda values: -inner(values)
@@ -149,9 +152,21 @@ def _compile(node: ast.expr, names: set[str]) -> Evaluator:
     raise ExpressionError(f"{type(node).__name__} is not allowed")
 
 
-def _binary(
-    operation: Callable[[Number, Number], Number], left: Evaluator, right: Evaluator
-) -> Evaluator:
+def _binary(node: ast.BinOp, names: set[str]) -> Evaluator:
+    operation = _BINARY[type(node.op)]
+    left, right = _compile(node.left, names), _compile(node.right, names)
+    # Names and constants are read in place: a call less for each, in the engine's inner loop.
+    match node.left, node.right:
+        case ast.Name(id=first), ast.Name(id=second):
+            return lambda values: operation(values[first], values[second])
+        case ast.Name(id=first), ast.Constant():
+            constant = right({})
+            return lambda values: operation(values[first], constant)
+        case _, ast.Name(id=second):
+            return lambda values: operation(left(values), values[second])
+        case _, ast.Constant():
+            constant = right({})
+            return lambda values: operation(left(values), constant)
     return lambda values: operation(left(values), right(values))
 
 
@@ -163,6 +178,12 @@ def _comparison(operands: list[ast.expr], ops: list[ast.cmpop], names: set[str])
     tests = [_COMPARISONS[type(op)] for op in ops]
     if len(tests) == 1:
         test, (left, right) = tests[0], parts
+        match operands:
+            case [ast.Name(id=first), ast.Name(id=second)]:
+                return lambda values: int(test(values[first], values[second]))
+            case [_, ast.Constant()]:
+                constant = right({})
+                return lambda values: int(test(left(values), constant))
         return lambda values: int(test(left(values), right(values)))
 
     def chain(values: Values) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Literal
 
 from msgspec import Struct
@@ -14,7 +15,7 @@ from trace_pipeline.generation.findings import GenerationError
 from trace_pipeline.generation.naming import Naming
 from trace_pipeline.generation.plan import Plan, Wording
 from trace_pipeline.generation.randomness import fingerprint
-from trace_pipeline.generation.realisation import Realisation, realise
+from trace_pipeline.generation.realisation import Accept, Realisation, realise
 from trace_pipeline.generation.vocabulary import CatalogError
 from trace_pipeline.generation.wording import vary
 from trace_pipeline.solver import Solver
@@ -24,6 +25,9 @@ from trace_pipeline.validation import unknown_name
 Split = Literal["train", "validation", "test", "heldout"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test", "heldout")
 """``heldout`` keeps whole templates that the others never use."""
+
+BLOCK = 1000
+"""Examples that ``sample`` makes at a time."""
 
 _SHARES: tuple[Split, ...] = ("train",) * 6 + ("validation", "test")
 """The split of a question by its hash: three quarters, an eighth, an eighth of all texts."""
@@ -45,7 +49,8 @@ class Example(Struct, frozen=True, kw_only=True):
 
 def split_of(question: str) -> Split:
     """The split to which a text belongs, whichever schema made it."""
-    return _SHARES[fingerprint("split", " ".join(question.lower().split())) % len(_SHARES)]
+    text = "split\0" + " ".join(question.lower().split())
+    return _SHARES[fingerprint(text) % len(_SHARES)]
 
 
 class Generator:
@@ -105,6 +110,7 @@ class Generator:
         self.solver = solver or Solver()
         self.verify = verify
         self._restricted = schemas is not None
+        self._turns: dict[tuple[str, str], tuple[int, tuple[Wording, ...]]] = {}
 
     def example(self, schema: str, index: int, split: str = "train") -> Example:
         """Example number ``index`` (from 0) of a schema; nothing else influences it.
@@ -131,14 +137,22 @@ class Generator:
         Raises:
             CatalogError: an unknown split.
         """
-        _check_split(split)
-        found = plan.for_split(split == "heldout")
-        return found if self.phrasings == "all" else found[: self.phrasings]
+        return self._turns_of(plan, split)[1]
 
     def wording_of(self, plan: Plan, index: int, split: str) -> Wording:
         """The template of an example: they take turns, from a start that depends on the seed."""
-        wordings = self.wordings(plan, split)
-        return wordings[(fingerprint(self.seed, split, plan.id) + index) % len(wordings)]
+        start, wordings = self._turns_of(plan, split)
+        return wordings[(start + index) % len(wordings)]
+
+    def _turns_of(self, plan: Plan, split: str) -> tuple[int, tuple[Wording, ...]]:
+        turns = self._turns.get((plan.id, split))
+        if turns is None:
+            _check_split(split)
+            found = plan.for_split(split == "heldout")
+            wordings = found if self.phrasings == "all" else found[: self.phrasings]
+            turns = (fingerprint(self.seed, split, plan.id), wordings)
+            self._turns[plan.id, split] = turns
+        return turns
 
     def realise(self, plan: Plan, wording: Wording, index: int, split: str) -> Realisation:
         """The drawn, written and verified problem behind an example.
@@ -150,11 +164,11 @@ class Generator:
             return realise(
                 plan,
                 wording,
-                (self.seed, split, plan.id, index),
+                f"{self.seed}\0{split}\0{plan.id}\0{index}",
                 self.solver,
                 naming=self.naming,
                 fixed=self.phrasings != "all",
-                accept=None if split == "heldout" else partial(_belongs, split),
+                accept=_ACCEPT.get(split),
                 rewrite=vary if self.wording == "varied" else None,
                 verify=self.verify,
             )
@@ -208,11 +222,16 @@ class Generator:
         part, parts = shard
         if not 0 <= part < parts:
             raise ValueError(f"expected a shard (k, of) with 0 <= k < of, found {shard}")
-        return (
-            self.example(schema, index, split)
-            for position, (schema, index) in enumerate(in_proportion(quotas))
-            if position % parts == part
-        )
+        return self._made(islice(in_proportion(quotas), part, None, parts), split)
+
+    def _made(self, places: Iterator[tuple[str, int]], split: str) -> Iterator[Example]:
+        """The examples of ``places`` in their order, made schema by schema within a block.
+
+        A schema's closures then stay in the processor's cache, which makes a fifth of the speed.
+        """
+        while block := list(islice(places, BLOCK)):
+            made = {place: self.example(*place, split) for place in sorted(block)}
+            yield from map(made.__getitem__, block)
 
 
 def _check_split(split: str) -> None:
@@ -222,3 +241,9 @@ def _check_split(split: str) -> None:
 
 def _belongs(split: str, question: str) -> bool:
     return split_of(question) == split
+
+
+_ACCEPT: dict[str, Accept] = {
+    split: partial(_belongs, split) for split in SPLITS if split != "heldout"
+}
+"""What each split's texts must be; the held-out one takes any, its templates being its own."""

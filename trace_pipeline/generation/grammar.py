@@ -103,9 +103,11 @@ def slug(text: str) -> str:
     return plain if plain[:1].isalpha() else f"_{plain}"
 
 
-_SENTENCE_START = re.compile(r"(^|[.?!] )([a-z])")
+_SMALL_START = re.compile(r"[.?!] [a-z]")
 
 
 def capitalise_sentences(text: str) -> str:
     """``text`` with a capital at the start of every sentence."""
-    return _SENTENCE_START.sub(lambda match: match[1] + match[2].upper(), text)
+    if "a" <= text[:1] <= "z":
+        text = text[0].upper() + text[1:]
+    return _SMALL_START.sub(lambda match: match[0].upper(), text)

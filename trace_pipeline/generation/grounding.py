@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import string
+from collections.abc import Callable, Iterable
 from fractions import Fraction
+from operator import attrgetter
 
 from trace_pipeline.generation import numerals
-from trace_pipeline.traces import Consume, Init, Number, SubTrace, Transfer
+from trace_pipeline.traces import Consume, Init, Number, Step, SubTrace, Transfer
 from trace_pipeline.traces.numbers import normalise
 from trace_pipeline.traces.steps import AddEntity, PercentIncrease, PercentOf, PercentOff
 
@@ -32,48 +34,57 @@ MEANINGS: dict[str, int] = {
 """Words that give a factor or a divisor."""
 
 _NUMBERS: dict[str, int] = {numerals.words(value): value for value in range(101)} | MEANINGS
-_FIGURES = re.compile(r"\d[\d,]*(?:\.\d+)?")
-_WORD = re.compile(r"[a-z]+(?:-[a-z]+)?")
+_IN_WORDS = string.ascii_letters + "-"
+FIGURES = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+"""A number in figures, with or without thousands commas."""
+_NO_LETTERS = str.maketrans({sign: " " for sign in string.printable if sign not in _IN_WORDS})
+
+_STATES: dict[type[Step], Callable[[Step], Number | str | None]] = {
+    Init: attrgetter("value"),
+    Consume: attrgetter("amount"),
+    AddEntity: attrgetter("amount"),
+    Transfer: attrgetter("amount"),
+    PercentOff: attrgetter("rate"),
+    PercentIncrease: attrgetter("rate"),
+    PercentOf: attrgetter("rate"),
+}
+"""Where each kind of step may state a number."""
 
 
 def figures_in(text: str) -> set[Number]:
     """Every number that ``text`` gives in figures."""
     found: set[Number] = set()
-    for figures in _FIGURES.findall(text):
-        plain = figures.replace(",", "")
-        found.add(normalise(Fraction(plain)) if "." in plain else int(plain))
+    for figures in FIGURES.findall(text):
+        if figures.isdecimal():
+            found.add(int(figures))
+        else:
+            plain = figures.replace(",", "")
+            found.add(normalise(Fraction(plain)) if "." in plain else int(plain))
     return found
 
 
 def spelled_in(text: str) -> set[Number]:
     """Every number that ``text`` gives in words, or by a word that means one."""
-    found: set[Number] = set()
-    for word in _WORD.findall(text.lower()):
-        if word in _NUMBERS:
-            found.add(_NUMBERS[word])
-        elif "-" in word:
+    lower = text.lower()
+    if not lower.isascii():
+        lower = lower.encode("ascii", "replace").decode()
+    words = set(lower.translate(_NO_LETTERS).split())
+    found: set[Number] = {_NUMBERS[word] for word in words & _NUMBERS.keys()}
+    if "-" in lower:
+        for word in words - _NUMBERS.keys():
             found.update(_NUMBERS[part] for part in word.split("-") if part in _NUMBERS)
-    if "one hundred" in text.lower():
+    if "one hundred" in lower:
         found.add(100)
     return found
 
 
 def trace_numbers(subtraces: Iterable[SubTrace]) -> list[Number]:
     """Every number that a trace states, in order."""
-    numbers: list[Number] = []
-    for subtrace in subtraces:
-        for step in subtrace.steps:
-            match step:
-                case Init(value=value):
-                    stated: Number | str | None = value
-                case Consume(amount=stated) | AddEntity(amount=stated) | Transfer(amount=stated):
-                    pass
-                case (
-                    PercentOff(rate=stated) | PercentIncrease(rate=stated) | PercentOf(rate=stated)
-                ):
-                    pass
-                case _:
-                    continue
-            if isinstance(stated, int | Fraction):
-                numbers.append(stated)
-    return numbers
+    return [
+        stated
+        for subtrace in subtraces
+        for step in subtrace.steps
+        if type(step) in _STATES
+        and (stated := _STATES[type(step)](step)) is not None
+        and not isinstance(stated, str)
+    ]

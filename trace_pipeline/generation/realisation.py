@@ -8,17 +8,20 @@ from dataclasses import dataclass
 
 from trace_pipeline.generation.expressions import ExpressionError
 from trace_pipeline.generation.findings import Finding, GenerationError
-from trace_pipeline.generation.grounding import figures_in, spelled_in, trace_numbers
+from trace_pipeline.generation.grounding import FIGURES, figures_in, spelled_in, trace_numbers
 from trace_pipeline.generation.naming import Naming
 from trace_pipeline.generation.numerals import NumeralError
 from trace_pipeline.generation.plan import Plan, Wording
 from trace_pipeline.generation.randomness import Stream
 from trace_pipeline.generation.templates import Story
 from trace_pipeline.solver import Solver
-from trace_pipeline.traces import Number, Trace, TraceError, format_number
+from trace_pipeline.traces import Number, SubTrace, Trace, TraceError, format_number
 
 MAX_DRAWS = 1000
 """Draws for one example before its constraints count as impossible to meet."""
+
+RETELLINGS = 4
+"""Draws after which refused texts get new numbers too, rather than new words alone."""
 
 LARGEST_ANSWER = 10**9
 """Answers beyond this are taken for a mistake in a schema's ranges."""
@@ -41,7 +44,7 @@ Accept = Callable[[str], bool]
 def realise(
     plan: Plan,
     wording: Wording,
-    key: tuple[str | int, ...],
+    key: str,
     solver: Solver,
     *,
     naming: Naming = "hybrid",
@@ -55,11 +58,12 @@ def realise(
     Raises:
         GenerationError: no acceptable draw, or an example that fails verification.
     """
-    hindrance = ""
+    stream, hindrance = Stream(key), ""
+    values: dict[str, Number] | None = None
     for attempt in range(MAX_DRAWS):
-        stream = Stream(*key, attempt)
         try:
-            values, hindrance = wording.drawer.numbers(stream)
+            if values is None or attempt % RETELLINGS == 0:
+                values, hindrance = wording.drawer.numbers(stream)
             if values is None:
                 continue
             story = Story(values, wording.drawer.words(stream), stream, fixed)
@@ -69,24 +73,29 @@ def realise(
             if accept is not None and not accept(question):
                 hindrance = "the text belongs to another split"
                 continue
-            names = [plan_.names_for(naming, story.draws) for plan_ in plan.subtraces]
-            if any(len(set(table.values())) < len(table) for table in names):
-                hindrance = "two traced quantities had one name"
-                continue
-            parts = zip(plan.subtraces, names, strict=True)
-            trace = Trace(tuple([part.build(table, values) for part, table in parts]))
-            answer = plan.answer.evaluate(values)
+            parts: list[SubTrace] = []
+            for planned in plan.subtraces:
+                part = planned.build(naming, story.draws, values)
+                if part is None:
+                    break
+                parts.append(part)
+            else:
+                trace, answer = Trace(tuple(parts)), plan.answer.evaluate(values)
+                break
+            hindrance = "two traced quantities had one name"
         except (ExpressionError, NumeralError) as error:
             raise GenerationError(Finding.UNSATISFIABLE, str(error)) from None
-        found = Realisation(question, trace, answer, story)
-        if verify:
-            for kind, fault in faults(plan, found, naming, solver):
-                raise GenerationError(kind, f"{fault} (question: {question!r})")
-        return found
-    raise GenerationError(
-        Finding.UNSATISFIABLE,
-        f"no usable draw in {MAX_DRAWS}: {hindrance}; loosen the constraints or widen the ranges",
-    )
+    else:
+        raise GenerationError(
+            Finding.UNSATISFIABLE,
+            f"no usable draw in {MAX_DRAWS}: {hindrance}; loosen the constraints or widen the "
+            f"ranges",
+        )
+    found = Realisation(question, trace, answer, story)
+    if verify:
+        for kind, fault in faults(plan, found, naming, solver):
+            raise GenerationError(kind, f"{fault} (question: {question!r})")
+    return found
 
 
 def faults(
@@ -94,7 +103,7 @@ def faults(
 ) -> Iterator[tuple[Finding, str]]:
     """What is wrong with an example, in the order of gravity; nothing, if it is sound."""
     try:
-        execution = solver.execute(found.trace)
+        execution = solver.execute(found.trace, keep_steps=plan.fractions)
     except TraceError as error:
         yield Finding.LABEL, f"the trace is invalid: {error}"
         return
@@ -129,12 +138,16 @@ def _not_whole(name: str, value: Number, loose: bool) -> str:
 
 def ungrounded(plan: Plan, found: Realisation) -> Iterator[tuple[Finding, str]]:
     """The trace's numbers that the question neither gives nor implies by a declared constant."""
+    numbers = trace_numbers(found.trace.subtraces)
+    written = set(FIGURES.findall(found.question))
+    if written.issuperset(map(str, numbers)):
+        return  # the common case, without reading any number
     given = figures_in(found.question)
-    missing = [n for n in trace_numbers(found.trace.subtraces) if n not in given]
+    missing = [number for number in numbers if number not in given]
     if not missing:
         return
-    spelled = spelled_in(found.question)
     text = found.question.lower()
+    spelled = spelled_in(text)
     for number in missing:
         phrases = plan.implied_by.get(number, ())
         if number not in spelled and not any(phrase in text for phrase in phrases):

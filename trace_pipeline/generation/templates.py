@@ -14,7 +14,7 @@ those of ``numerals.FORMS``, and ``pick:is,are`` chooses by the number.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trace_pipeline.generation import grammar, numerals
@@ -23,8 +23,8 @@ from trace_pipeline.generation.vocabulary import Entry
 from trace_pipeline.traces.numbers import Number
 from trace_pipeline.validation import unknown_name
 
-LARGEST_SPELLED = 10
-"""Whole numbers up to this may stand in words where the template leaves it open."""
+SPELLED = {value: numerals.words(value) for value in range(1, 11)}
+"""Whole numbers that may stand in words where the template leaves it open."""
 SPELLED_ONE_IN = 3
 """How often a story writes them so; it does for all or for none of its numbers."""
 
@@ -67,15 +67,27 @@ class Template:
     source: str
     names: frozenset[str]
     """The variables and draws that its text shows."""
-    parts: tuple[str | Part, ...]
+    write: Part
+    """What writes the text, capitals apart."""
 
     def render(self, story: Story) -> str:
         """The question's text."""
-        return grammar.capitalise_sentences(_joined(self.parts, story))
+        return grammar.capitalise_sentences(self.write(story))
 
 
-def _joined(parts: tuple[str | Part, ...], story: Story) -> str:
-    return "".join([part if isinstance(part, str) else part(story) for part in parts])
+def _joined(parts: Sequence[str | Part]) -> Part:
+    """One part that writes all of ``parts``: a pattern for the fixed ones, filled by the rest."""
+    pattern = "".join(
+        [part.replace("%", "%%") if isinstance(part, str) else "%s" for part in parts]
+    )
+    moving = [part for part in parts if not isinstance(part, str)]
+    match moving:
+        case []:
+            text = pattern % ()
+            return lambda story: text
+        case [only]:
+            return only if pattern == "%s" else lambda story: pattern % only(story)
+    return lambda story: pattern % tuple([part(story) for part in moving])
 
 
 def expand_snippets(text: str, snippets: Mapping[str, str], inside: tuple[str, ...] = ()) -> str:
@@ -103,8 +115,8 @@ def compile_template(source: str, scope: Scope) -> Template:
         TemplateError: unbalanced brackets, a placeholder that is not one, an unknown name or form.
     """
     compiler = _Compiler(source, scope)
-    parts = compiler.sequence("")
-    return Template(source, frozenset(compiler.names), parts)
+    write = compiler.sequence("")
+    return Template(source, frozenset(compiler.names), write)
 
 
 _TOKEN = re.compile(r"\$\{([^{}]*)\}|([\[\]|])|([^$\[\]|{}]+|\$(?!\{))")
@@ -143,14 +155,14 @@ class _Compiler:
         after = self.tokens[index + 1][1] if index + 1 < len(self.tokens) else ""
         return before.endswith(("$", "-", "/", ":")) or after.startswith(("%", "/", ":"))
 
-    def sequence(self, until: str) -> tuple[str | Part, ...]:
-        """Parts up to a closing bracket or bar (``until``: which may end it; "" is the end)."""
+    def sequence(self, until: str) -> Part:
+        """What stands before a closing bracket or bar (``until``: which may end it)."""
         parts: list[str | Part] = []
         while self.position < len(self.tokens):
             kind, content = self.tokens[self.position]
             if kind == "bracket" and content != "[":
                 if content in until:
-                    return tuple(parts)
+                    return _joined(parts)
                 raise TemplateError(f"{content!r} without a '[' before it")
             self.position += 1
             if kind == "text":
@@ -161,7 +173,7 @@ class _Compiler:
                 parts.append(self._alternatives())
         if until:
             raise TemplateError("'[' without a ']' after it")
-        return tuple(parts)
+        return _joined(parts)
 
     def _alternatives(self) -> Part:
         options = []
@@ -176,7 +188,7 @@ class _Compiler:
 
         def choose(story: Story) -> str:
             option = options[0] if story.fixed else story.stream.choice(options)
-            return _joined(option, story)
+            return option(story)
 
         return choose
 
@@ -226,8 +238,8 @@ class _Compiler:
 
         def either(story: Story) -> str:
             value = story.values[name]
-            if story.spelled and isinstance(value, int) and 0 < value <= LARGEST_SPELLED:
-                return numerals.words(value)
+            if type(value) is int and value < 1000:
+                return SPELLED[value] if story.spelled and value in SPELLED else str(value)
             return numerals.figures(value)
 
         return either

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+
+from msgspec.structs import astuple
 
 from trace_pipeline.generation.expressions import (
     Expression,
@@ -77,24 +80,25 @@ class SubTracePlan:
     names: Mapping[Naming, Mapping[str, str]]
     anchors: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     """Story name and the parts that print it: (draw, slug form), or ("", text) as it is."""
-    builders: tuple[Builder, ...]
+    rows: Mapping[Naming, tuple[Step | Builder, ...]]
+    """Steps in order: the same in every story, or what builds them."""
     fractional: Mapping[Naming, frozenset[str]]
     """Printed names that may have a fraction."""
 
-    def names_for(self, naming: Naming, draws: Mapping[str, Entry]) -> Names:
-        """Printed name by story name for one story."""
+    def build(self, naming: Naming, draws: Mapping[str, Entry], values: Values) -> SubTrace | None:
+        """The typed sub-trace of one story; None where two quantities would share a name."""
         names = self.names[naming]
-        if naming == "abstract" or not self.anchors:
-            return names
-        anchored = {
-            name: ".".join([draws[draw].forms[form] if draw else form for draw, form in parts])
-            for name, parts in self.anchors
-        }
-        return {**names, **anchored}
-
-    def build(self, names: Names, values: Values) -> SubTrace:
-        """The typed sub-trace of one story."""
-        return SubTrace(self.expert, tuple([builder(names, values) for builder in self.builders]))
+        if self.anchors and naming != "abstract":
+            names = dict(names)
+            for name, parts in self.anchors:
+                names[name] = ".".join([draws[d].forms[form] if d else form for d, form in parts])
+            if len(set(names.values())) < len(names):
+                return None
+        row = self.rows[naming]
+        return SubTrace(
+            self.expert,
+            tuple([part(names, values) if callable(part) else part for part in row]),
+        )
 
 
 def compile_subtrace(
@@ -115,7 +119,8 @@ def compile_subtrace(
         raise TracePlanError(f"{path}: {reason}")
     reads: set[str] = set()
     known: set[str] = set()
-    builders = []
+    builders: list[Builder] = []
+    moving: list[bool] = []
     for index, step in enumerate(steps):
         where = f"{path}[{index}]"
         op = str(step.__struct_config__.tag)
@@ -124,10 +129,16 @@ def compile_subtrace(
             raise TracePlanError(f"{where}.op: {unknown_name(f'{expert} op', op, allowed)}")
         if isinstance(step, QuerySpec) != (index == len(steps) - 1):
             raise TracePlanError(f"{where}: expected exactly one query, as the last step")
-        builders.append(_builder(step, known, numbers, reads, where))
+        own_reads: set[str] = set()
+        builders.append(_builder(step, known, numbers, own_reads, where))
+        moving.append(bool(own_reads) or not anchors.keys().isdisjoint(_mentions(step)))
+        reads |= own_reads
     read, computed = story_names(steps)
     tables = {naming: printed_names(steps, naming) for naming in NAMINGS}
     own = {name: parts for name, parts in anchors.items() if name in read}
+    for naming, table in tables.items():
+        if len(set(table.values())) < len(table):
+            raise TracePlanError(f"{path}: two quantities have one name under {naming} naming")
     loose = [name for name in fractional if name in read or name in computed]
     if any(name in own for name in loose):
         raise TracePlanError(f"{path}: an anchored name cannot be fractional")
@@ -140,9 +151,22 @@ def compile_subtrace(
         interleaved=any(isinstance(step, InitSpec) for step in steps[first:]),
         names=tables,
         anchors=tuple((name, tuple(map(_slug_form, parts))) for name, parts in own.items()),
-        builders=tuple(builders),
+        rows={
+            naming: tuple(
+                builder if moves else builder(table, {})
+                for builder, moves in zip(builders, moving, strict=True)
+            )
+            for naming, table in tables.items()
+        },
         fractional={n: frozenset(t[name] for name in loose) for n, t in tables.items()},
     )
+
+
+def _mentions(step: StepSpec) -> set[str]:
+    """Every text in ``step``: among them the traced names that it is about."""
+    fields = astuple(step)
+    lists = [field for field in fields if isinstance(field, list)]
+    return {text for text in chain(fields, *lists) if isinstance(text, str)}
 
 
 def _divides(step: StepSpec) -> bool:

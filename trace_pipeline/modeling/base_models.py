@@ -76,7 +76,9 @@ def load_model(base: BaseModel, dtype: str = "auto", device: str = "auto") -> An
         InvalidInputError: unknown device, or a model that this package cannot train or decode.
     """
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging as transformers_logging
 
+    transformers_logging.disable_progress_bar()  # a bar per file drowns a log
     target = resolve_device(device)
     precision = resolve_dtype(dtype, target)
     try:

@@ -71,8 +71,13 @@ class Decoder:
     def __init__(self, policy: Policy, config: DecodingConfig) -> None:
         self._policy = policy
         self._config = config
-        context = getattr(policy.model.config, "max_position_embeddings", None)
-        self._context = int(context) if context else 2**31
+        model_config = policy.model.config
+        # Up to its window, a model with sliding-window attention sees all, as the masks here do.
+        limits = (
+            getattr(model_config, "max_position_embeddings", None),
+            getattr(model_config, "sliding_window", None),
+        )
+        self._context = min((int(limit) for limit in limits if limit), default=2**31)
         generation = getattr(policy.model.generation_config, "eos_token_id", None)
         extra = [generation] if isinstance(generation, int) else generation or []
         self._stop_ids = policy.prompt.stop_ids | set(extra)

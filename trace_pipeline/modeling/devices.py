@@ -33,7 +33,7 @@ def resolve_device(name: str = "auto") -> torch.device:
         name = "cuda" if "cuda" in known else "cpu"
     device = torch.device(name)
     if device.type == "cuda":
-        # float32 matmuls (masters are updated elementwise, unaffected) may use tensor cores.
+        # Lets float32 matmuls use tensor cores (TF32); the optimizer's masters have none.
         torch.set_float32_matmul_precision("high")
     return device
 

@@ -151,7 +151,7 @@ def _train_step(
     """One optimizer step on the mean loss over all target tokens of ``batches``."""
     device: Any = policy.model.device
     start = time.perf_counter()
-    loss, tokens, places = 0.0, 0, 0
+    loss, tokens, padding = 0.0, 0, 0
     targets = sum(len(sequences[i].completion) for batch in batches for i in batch)
     for indices in batches:
         batch = collate([sequences[i] for i in indices], policy.prompt.end_id).to(device)
@@ -161,7 +161,7 @@ def _train_step(
         optimizer.accumulate()
         loss += float(part.detach())
         tokens += batch.tokens
-        places += batch.input_ids.numel()
+        padding += batch.padding
     norm = optimizer.step(rate, experiment.sft.max_grad_norm)
     synchronise(device)
     seconds = time.perf_counter() - start
@@ -171,7 +171,7 @@ def _train_step(
         "grad_norm": norm,
         "tokens": tokens,
         "target_tokens": targets,
-        "padding_share": 1 - tokens / places,
+        "padding_share": padding / (tokens + padding),
         "seconds": seconds,
         "tokens_per_second": tokens / seconds,
     }

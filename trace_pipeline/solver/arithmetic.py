@@ -15,6 +15,9 @@ from trace_pipeline.traces.limits import MAX_BITS
 from trace_pipeline.traces.numbers import Number, normalise
 from trace_pipeline.traces.shape import out_of_range
 
+_GROWN = 2 * MAX_BITS
+"""Bits from which a partial sum or product is reduced before it grows on."""
+
 
 def bounded(value: Number) -> Number:
     """``value`` in normal form, if it is within bounds.
@@ -35,10 +38,15 @@ def divide(a: Number, b: Number) -> Number:
         TraceError: ``division_by_zero``, ``limit_exceeded``.
     """
     _check_divisor(b)
-    if type(a) is int and type(b) is int:
-        quotient, rest = divmod(a, b)
-        return quotient if not rest else bounded(Fraction(a, b))
-    return bounded(Fraction(a) / b)
+    p, q = a.as_integer_ratio()
+    n, d = b.as_integer_ratio()
+    return _ratio(p * d, q * n)
+
+
+def _ratio(numerator: int, denominator: int) -> Number:
+    """The quotient of two integers, as a fraction only where it must be one."""
+    whole, rest = divmod(numerator, denominator)
+    return bounded(Fraction(numerator, denominator) if rest else whole)
 
 
 def absolute(value: Number) -> Number:
@@ -138,8 +146,10 @@ def _sum(values: Sequence[Number]) -> Number:
         if q == denominator:
             numerator += p
         else:
-            numerator, denominator = _reduced(numerator * q + p * denominator, denominator * q)
-    return bounded(Fraction(numerator, denominator))
+            numerator, denominator = numerator * q + p * denominator, denominator * q
+            if denominator.bit_length() > _GROWN:
+                numerator, denominator = _reduced(numerator, denominator)
+    return _ratio(numerator, denominator)
 
 
 def _difference(values: Sequence[Number]) -> Number:
@@ -150,14 +160,15 @@ def _product(values: Sequence[Number]) -> Number:
     numerator, denominator = 1, 1
     for value in values:
         p, q = value.as_integer_ratio()
-        numerator, denominator = _reduced(numerator * p, denominator * q)
-    return bounded(Fraction(numerator, denominator))
+        numerator *= p
+        denominator *= q
+        if numerator.bit_length() > _GROWN or denominator.bit_length() > _GROWN:
+            numerator, denominator = _reduced(numerator, denominator)
+    return _ratio(numerator, denominator)
 
 
 def _reduced(numerator: int, denominator: int) -> tuple[int, int]:
-    """The ratio in lowest terms and within bounds once it has grown; a gcd each time costs more."""
-    if max(numerator.bit_length(), denominator.bit_length()) <= 2 * MAX_BITS:
-        return numerator, denominator
+    """A ratio that has grown, in lowest terms and within bounds; doing so each time costs more."""
     return bounded(Fraction(numerator, denominator)).as_integer_ratio()
 
 
@@ -166,7 +177,7 @@ def _least(values: Sequence[Number]) -> Number:
     p, q = best.as_integer_ratio()
     for value in values[1:]:
         n, d = value.as_integer_ratio()
-        if n * q < p * d:
+        if n < p if d == q else n * q < p * d:
             best, p, q = value, n, d
     return best
 
@@ -194,14 +205,22 @@ COMPUTATIONS: Mapping[str, Callable[[Sequence[Number]], Number]] = {
 
 def percent_off(base: Number, rate: Number) -> Number:
     """``base`` less ``rate`` percent."""
-    return divide(base * (100 - rate), 100)
+    p, q = rate.as_integer_ratio()
+    return _percent(base, 100 * q - p, q)
 
 
 def percent_increase(base: Number, rate: Number) -> Number:
     """``base`` and ``rate`` percent more."""
-    return divide(base * (100 + rate), 100)
+    p, q = rate.as_integer_ratio()
+    return _percent(base, 100 * q + p, q)
 
 
 def percent_of(base: Number, rate: Number) -> Number:
     """``rate`` percent of ``base``."""
-    return divide(base * rate, 100)
+    return _percent(base, *rate.as_integer_ratio())
+
+
+def _percent(base: Number, p: int, q: int) -> Number:
+    """``p/q`` percent of ``base``."""
+    numerator, denominator = base.as_integer_ratio()
+    return _ratio(numerator * p, denominator * q * 100)

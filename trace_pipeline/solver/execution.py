@@ -59,6 +59,7 @@ _SHORT_WAY: dict[str, Callable[[int, int], int]] = {
     "mul": operator.mul,
 }
 _BOUND = 1 << MAX_BITS
+_LOWEST = -_BOUND
 
 
 class StepValue(NamedTuple):
@@ -73,8 +74,14 @@ class StepValue(NamedTuple):
 class Execution:
     """What came of running a valid trace."""
 
-    def __init__(self, trace: Trace, results: tuple[Number, ...]) -> None:
+    def __init__(
+        self,
+        trace: Trace,
+        results: tuple[Number, ...],
+        record: list[StepValue] | None = None,
+    ) -> None:
         self.trace = trace
+        self._record = record
         self.results = results
         """What each sub-trace queried."""
 
@@ -86,9 +93,10 @@ class Execution:
     @cached_property
     def steps(self) -> tuple[StepValue, ...]:
         """Every value that a step set, in order; a transfer sets two, a query repeats one."""
-        record: list[StepValue] = []
-        run(self.trace, record)
-        return tuple(record)
+        if self._record is None:
+            self._record = []
+            run(self.trace, self._record)
+        return tuple(self._record)
 
 
 class Run(NamedTuple):
@@ -145,7 +153,10 @@ def _run_subtrace(
             if isinstance(step, Init):
                 name = step.var
                 if step.source is None:
-                    value = _literal(step.value)
+                    said = step.value
+                    value = (
+                        said if type(said) is int and _LOWEST < said < _BOUND else _literal(said)
+                    )
                 elif step.value is None:
                     value = results[resolve_source(step.source, index)]
                 else:
@@ -162,7 +173,7 @@ def _run_subtrace(
                 short = _SHORT_WAY.get(step.compute_op)
                 if short and len(values) == 2 and type(values[0]) is type(values[1]) is int:
                     value = short(values[0], values[1])
-                    if not -_BOUND < value < _BOUND:
+                    if not _LOWEST < value < _BOUND:
                         bounded(value)
                 else:
                     low, high = COMPUTE_ARITIES[step.compute_op]
@@ -250,7 +261,7 @@ def resolve_source(source: str, index: int) -> int:
 
 
 def _literal(value: object) -> Number:
-    if type(value) is int and -_BOUND < value < _BOUND:
+    if type(value) is int and _LOWEST < value < _BOUND:
         return value
     if type(value) is int or isinstance(value, Fraction):
         return bounded(value)

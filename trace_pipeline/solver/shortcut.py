@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from trace_pipeline.solver.arithmetic import COMPUTATIONS
@@ -43,8 +44,9 @@ def _row(root: Callable[[int], int]) -> tuple[int, ...]:
     return tuple(root(place) ** 2 for place in range(_PLACES))
 
 
-def _spread_row(source: random.Random) -> tuple[int, ...]:
-    return _row(lambda _: source.randrange(2, 9) * 3 ** source.choice((0, 1, 2, 4, 8, 16)))
+def _spread_row(seed: int) -> tuple[int, ...]:
+    source = random.Random(seed)
+    return _row(lambda _: source.randrange(2, 9) * 3 ** source.choice((0, 0, 1, 2, 4, 8, 16)))
 
 
 _PERTURBATIONS = (
@@ -56,12 +58,28 @@ _PERTURBATIONS = (
 )
 """Steeply rising, steeply falling, in between, and small, so that powers stay within bounds."""
 
-_SPREAD = tuple(_spread_row(random.Random(seed)) for seed in range(32))
-"""For operations that choose (min, mod): magnitudes so far apart that any order comes about."""
+
+@cache
+def _extremes() -> tuple[tuple[int, ...], ...]:
+    """For operations that choose (min, mod): whatever can be chosen is to be chosen once.
+
+    Each number above and below all others, then magnitudes far apart in any order.
+    """
+    lone = range(8)
+    return (
+        *(_lone_row(place, 3**17, 2) for place in lone),
+        *(_lone_row(place, 2, 3**8) for place in lone),
+        *(_spread_row(seed) for seed in range(128)),
+    )
+
+
+def _lone_row(chosen: int, root: int, others: int) -> tuple[int, ...]:
+    return _row(lambda place: root if place == chosen else others + 5 * place % 97)
+
 
 _CHOOSING = frozenset({"min", "max", "mod", "floordiv", "ceildiv", "abs"})
-_WORK = 20_000
-"""Operands that the spread rows may cost altogether."""
+_WORK = 5_000
+"""Operands that the extreme rows may cost altogether."""
 
 _EVIDENCE = 2
 """Perturbed runs that must have worked, and agreed, before a result is called a short circuit."""
@@ -119,14 +137,14 @@ def check_short_circuit(trace: Trace, outcome: Run) -> None:
 
 def _rows(trace: Trace) -> Iterator[tuple[int, ...]]:
     yield from _PERTURBATIONS
-    operands, choosing = 1, False
+    operands, choosing = 0, False
     for subtrace in trace.subtraces:
         for step in subtrace.steps:
             if isinstance(step, Compute | Compare):
                 operands += len(step.args)
                 choosing = choosing or step.compute_op in _CHOOSING
     if choosing:
-        yield from _SPREAD[: _WORK // operands]
+        yield from _extremes()[: _WORK // operands]
 
 
 class _Suspect:

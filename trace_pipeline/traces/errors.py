@@ -33,7 +33,7 @@ class TraceError(Exception):
 
     Attributes:
         reason: the class of the fault.
-        message: what is wrong and what to do, without the place.
+        detail: what is wrong and what to do, without the place.
         subtrace: index of the sub-trace (from 0, as in ``sub0.result``), or None.
         step: index of the step within it (from 0), or None.
         label: what stands there, for people: the expert, the step's op.
@@ -42,33 +42,36 @@ class TraceError(Exception):
     def __init__(
         self,
         reason: Reason,
-        message: str,
+        detail: str,
         subtrace: int | None = None,
         step: int | None = None,
         label: str = "",
     ) -> None:
-        super().__init__(reason, message)
+        super().__init__(reason, detail, subtrace, step, label)
         self.reason = reason
-        self.message = message
+        self.detail = detail
         self.subtrace = subtrace
         self.step = step
         self.label = label
 
     def at(self, subtrace: int, step: int | None, label: str) -> TraceError:
-        """This error with its place filled in."""
-        self.subtrace, self.step, self.label = subtrace, step, label
-        return self
+        """The same fault with its place filled in."""
+        return TraceError(self.reason, self.detail, subtrace, step, label)
+
+    @property
+    def message(self) -> str:
+        """Where the fault is, what is wrong and what to do."""
+        if self.subtrace is None:
+            return self.detail
+        place = f"sub-trace {self.subtrace}"
+        if self.step is not None:
+            place += f", step {self.step}"
+        if self.label:
+            place += f" ({self.label})"
+        return f"{place}: {self.detail}"
 
     def __str__(self) -> str:
-        place = ""
-        if self.subtrace is not None:
-            place = f"sub-trace {self.subtrace}"
-            if self.step is not None:
-                place += f", step {self.step}"
-            if self.label:
-                place += f" ({self.label})"
-            place += ": "
-        return f"{self.reason}: {place}{self.message}"
+        return f"{self.reason}: {self.message}"
 
 
 def shorten(value: object, limit: int = 40) -> str:

@@ -60,6 +60,8 @@ class RawTrace(Struct, frozen=True):
 def typed(reading: RawTrace | Trace, vocabularies: Vocabularies | None = None) -> Trace:
     """The typed trace of what was read; experts and their ops are judged only by ``vocabularies``.
 
+    Of a trace that is typed already only the counts are judged.
+
     Raises:
         TraceError: the first fault of counts or shape.
     """

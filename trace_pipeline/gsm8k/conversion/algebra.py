@@ -117,7 +117,9 @@ def _combined(
         if operator is Operator.ADD:
             return right
         if isinstance(right, Operation) and right.operator is Operator.SUB:
-            return Operation(Operator.SUB, right.right, right.left) if right.left != 0 else right.right
+            return (
+                Operation(Operator.SUB, right.right, right.left) if right.left != 0 else right.right
+            )
         return Operation(Operator.SUB, 0, right)
     negative = isinstance(right, Operation) and right.operator is Operator.SUB and right.left == 0
     if negative and isinstance(right, Operation):

@@ -156,9 +156,7 @@ def _read(table: str, converts: bool) -> list[Constant]:
         if line:
             name, value, *words = line.split()
             number = normalise(Fraction(value))
-            constants.append(
-                Constant(name, number, frozenset(words), name in _SCALES, converts)
-            )
+            constants.append(Constant(name, number, frozenset(words), name in _SCALES, converts))
     return constants
 
 

@@ -14,9 +14,7 @@ from trace_pipeline.gsm8k.conversion.text import FUNCTION_WORDS, first_words, nu
 class Context:
     """How the author writes one operand: the words behind it, a currency sign before it."""
 
-    def __init__(
-        self, calculation: Calculated, slot: Slot, weights: Mapping[str, float]
-    ) -> None:
+    def __init__(self, calculation: Calculated, slot: Slot, weights: Mapping[str, float]) -> None:
         prose, value = calculation.before, slot.value
         self._weights = weights
         self._beside: frozenset[str] = frozenset()
@@ -27,9 +25,10 @@ class Context:
                 self._currency = bool(self._currency) or currency
         if slot.op in ("add", "sub"):
             self._beside |= first_words(calculation.after)  # terms and sum share a unit
-        self.around = frozenset(
-            singular(word) for word in re.findall(r"[a-z]+", prose.lower())
-        ) - FUNCTION_WORDS
+        self.around = (
+            frozenset(singular(word) for word in re.findall(r"[a-z]+", prose.lower()))
+            - FUNCTION_WORDS
+        )
 
     def bonus(self, nouns: frozenset[str], window: frozenset[str]) -> float:
         """How well an origin's words fit the operand's."""

@@ -52,9 +52,11 @@ def derived(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
             yield from _percentages(slot.value, node, number, 0.0 if percent else BARE)
         if 0 < number < 1 and slot.value == 1 - number:
             yield Candidate(Apply("sub", (ONE, node)), COMPLEMENT)
-        if isinstance(node, Earlier) and isinstance(slot.value, int) and 0 < abs(
-            slot.value - number
-        ) < 1:
+        if (
+            isinstance(node, Earlier)
+            and isinstance(slot.value, int)
+            and 0 < abs(slot.value - number) < 1
+        ):
             op = "ceildiv" if slot.value > number else "floordiv"
             yield Candidate(Apply(op, (node, ONE)), ROUNDED)
     for index, mention in enumerate(text.mentions):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -16,75 +16,101 @@ from trace_pipeline.gsm8k.conversion.nodes import (
     World,
     facet_value,
 )
-from trace_pipeline.gsm8k.conversion.sources import Text
-from trace_pipeline.traces import Compute, Init, Query, Step
+from trace_pipeline.gsm8k.conversion.text import Text
+from trace_pipeline.traces import Compute, Init, Query, Step, SubTrace
 
 RESULT = "result"
 
 
 class Written(Struct, frozen=True):
-    """The steps of one program and the node behind each init and computation."""
+    """A sub-trace and where its numbers come from."""
 
-    steps: tuple[Step, ...]
-    nodes: tuple[Node | None, ...]
-    """One for each step; None for the query."""
+    subtrace: SubTrace
+    origins: tuple[Node | None, ...]
+    """For each step the node whose number an init states; None for every other step."""
 
 
-def write_steps(order: Sequence[Node], text: Text) -> Written:
-    """The program that computes ``order[-1]``, computations in the order given.
+def write_subtrace(
+    order: Sequence[Node],
+    text: Text,
+    expert: str = "arithmetic",
+    names: Mapping[Node, str] | None = None,
+    sources: Mapping[Node, str] | None = None,
+) -> Written:
+    """The sub-trace that computes ``order[-1]``, computations in the order given.
 
     Args:
         order: What the author computed, one after the other, the answer last.
         text: The question, from which names are taken.
+        expert: Whose sub-trace it is.
+        names: Names that are not to be taken from the question's nouns.
+        sources: Computed values that come from earlier sub-traces (``prev.result``).
     """
-    writer = _Writer(text, order[-1])
+    writer = _Writer(text, order[-1], names or {}, sources or {})
     for node in order:
         writer.visit(node)
-    writer.emit(Query(RESULT), None)
-    return Written(tuple(writer.steps), tuple(writer.nodes))
+    writer.emit(Query(RESULT))
+    return Written(SubTrace(expert, tuple(writer.steps)), tuple(writer.origins))
 
 
 class _Writer:
-    def __init__(self, text: Text, root: Node) -> None:
+    def __init__(
+        self,
+        text: Text,
+        root: Node,
+        names: Mapping[Node, str],
+        sources: Mapping[Node, str],
+    ) -> None:
         self.steps: list[Step] = []
-        self.nodes: list[Node | None] = []
+        self.origins: list[Node | None] = []
         self._text = text
         self._root = root
+        self._chosen = names
+        self._sources = sources
         self._namer = Namer(text)
         self._names: dict[Node, str] = {}
+        self._computed = 0
 
-    def emit(self, step: Step, node: Node | None) -> None:
+    def emit(self, step: Step, origin: Node | None = None) -> None:
         self.steps.append(step)
-        self.nodes.append(node)
+        self.origins.append(origin)
 
     def visit(self, node: Node) -> str:
         """Write what ``node`` needs, then ``node``; the name that holds its value."""
-        if node in self._names:
-            return self._names[node]
-        if isinstance(node, Apply):
-            # Computations first: an init stands right before the operation that uses it.
-            for arg in node.args:
-                if isinstance(arg, Apply):
-                    self.visit(arg)
-            names = tuple([self.visit(arg) for arg in node.args])
-            computed = sum(isinstance(step, Compute) for step in self.steps) + 1
-            name = RESULT if node == self._root else f"step{computed}"
-            self.emit(Compute(node.op, names, name), node)
-        else:
-            name = self._leaf(node)
-        self._names[node] = name
+        if node not in self._names:
+            self._names[node] = self._written(node)
+        return self._names[node]
+
+    def _written(self, node: Node) -> str:
+        if node in self._sources:
+            name = self._namer.plain(self._chosen.get(node, "before"))
+            self.emit(Init(name, source=self._sources[node]))
+            return name
+        if not isinstance(node, Apply):
+            return self._leaf(node)
+        # Computations first: an init stands right before the operation that uses it.
+        for arg in node.args:
+            if isinstance(arg, Apply):
+                self.visit(arg)
+        names = tuple([self.visit(arg) for arg in node.args])
+        self._computed += 1
+        name = RESULT if node == self._root else f"step{self._computed}"
+        self.emit(Compute(node.op, names, name))
         return name
 
     def _leaf(self, node: Node) -> str:
         match node:
             case Given():
-                mention = self._text.mentions[node.mention]
-                name, value = self._namer.given(node), facet_value(mention, node.facet)
-            case World(value=value):
-                name = self._namer.plain(node.name)
-            case Stated(value=value):
-                name = self._namer.plain("value")
+                value = facet_value(self._text.mentions[node.mention], node.facet)
+            case World(value=value) | Stated(value=value):
+                pass
             case Apply() | Earlier():
                 raise ValueError(f"{type(node).__name__} is no leaf")
+        if node in self._chosen:
+            name = self._namer.plain(self._chosen[node])
+        elif isinstance(node, Given):
+            name = self._namer.given(node)
+        else:
+            name = self._namer.plain(node.name if isinstance(node, World) else "value")
         self.emit(Init(name, value), node)
         return name

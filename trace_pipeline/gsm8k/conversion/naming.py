@@ -12,7 +12,7 @@ import re
 from trace_pipeline.gsm8k.conversion.constants import singular
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention, Token
 from trace_pipeline.gsm8k.conversion.nodes import Facet, Given
-from trace_pipeline.gsm8k.conversion.sources import Text
+from trace_pipeline.gsm8k.conversion.text import Text
 
 _SKIPPED = frozenset(
     "more less fewer additional extra new other of different free full regular whole total large "
@@ -138,7 +138,7 @@ class Namer:
             if token.text in (".", "?", "!"):
                 break
             if token.text in self._text.names or token.lower in _DAYS:
-                found.append(_identifier(token.lower))
+                found.append(identifier(token.lower))
         return found[:2]
 
     def _word(self, position: int) -> str:
@@ -206,7 +206,7 @@ class Namer:
             position += self._word(position) in ("each", "every", "a", "an", "the", "one")
             noun = self._word(position)
             if noun and noun not in _NO_NOUN and noun not in _SKIPPED:
-                return _identifier(singular(noun))
+                return identifier(singular(noun))
         for position in range(mention.first - 1, max(-1, mention.first - 7), -1):
             token = self._tokens[position]
             if token.text in ".?!,;" or token.kind == "number":
@@ -222,7 +222,7 @@ class Namer:
                 and not word.endswith(("ing", "ly"))
                 and token.text not in self._text.names
             ):
-                return _identifier(singular(word))
+                return identifier(singular(word))
         return ""
 
     def _counted(self, mention: Mention) -> str:
@@ -243,7 +243,7 @@ class Namer:
         noun = self._word(position)
         if not noun or noun in _NO_NOUN or noun.endswith(("ed", "ing")):
             return self._without_noun(mention, prefix)
-        name = _identifier(noun)
+        name = identifier(noun)
         following = self._word(position + 1)
         if (
             mention.value != 1
@@ -253,7 +253,7 @@ class Namer:
             and not following.endswith("ss")
             and following not in _NO_NOUN
         ):
-            name = f"{name}_{_identifier(following)}"
+            name = f"{name}_{identifier(following)}"
             position += 1
         if noun in ("year", "years") and self._word(position + 1) == "old":
             return "age"
@@ -268,7 +268,7 @@ class Namer:
             return f"{_COMPARED[behind]}_{name}"
         unit = self._word(position + 2)
         if behind in ("per", "a", "an", "every", "each") and unit and unit not in _NO_NOUN:
-            return f"{name}_per_{_identifier(unit)}"
+            return f"{name}_per_{identifier(unit)}"
         return name
 
     def _without_noun(self, mention: Mention, prefix: str) -> str:
@@ -276,7 +276,9 @@ class Namer:
         if self._text.names_group(self._text.mentions.index(mention)):
             return "group"
         if prefix:
-            return prefix if prefix not in ("more", "less", "fewer", "extra") else f"{prefix}_amount"
+            return (
+                prefix if prefix not in ("more", "less", "fewer", "extra") else f"{prefix}_amount"
+            )
         if mention.form is Form.WORDS and mention.value == 1:
             return "one"
         before = self._word(mention.first - 1)
@@ -289,17 +291,22 @@ class Namer:
             if token.text in ".?!;":
                 break
             word = token.lower
-            if token.kind == "word" and word.endswith("s") and len(word) > 3 and (
-                word not in _NO_NOUN
-                and token.text not in self._text.names
-                and not word.endswith(("ss", "us", "is"))
+            if (
+                token.kind == "word"
+                and word.endswith("s")
+                and len(word) > 3
+                and (
+                    word not in _NO_NOUN
+                    and token.text not in self._text.names
+                    and not word.endswith(("ss", "us", "is"))
+                )
             ):
-                return _identifier(word)
+                return identifier(word)
         if before and before not in _NO_NOUN and before not in _SKIPPED and len(before) > 2:
-            return _identifier(before)
+            return identifier(before)
         return "amount"
 
 
-def _identifier(word: str) -> str:
+def identifier(word: str) -> str:
     """``word`` as a part of a name: ASCII letters alone."""
     return re.sub(r"[^a-z]", "", word.lower().replace("'s", "").replace("’s", "")) or "amount"

@@ -142,3 +142,15 @@ def evaluate(node: Node, given: Callable[[Given], Number], known: dict[Node, Num
             raise ValueError("an unresolved reference to an earlier calculation")
     known[node] = value
     return value
+
+
+def is_grounded(node: Node) -> bool:
+    """Whether every number of ``node`` comes from the question or the world."""
+    if isinstance(node, Apply):
+        return all(map(is_grounded, node.args))
+    return not isinstance(node, Stated)
+
+
+def question_values(mentions: Sequence[Mention]) -> Callable[[Given], Number]:
+    """The numbers of a question, as :func:`evaluate` asks for them."""
+    return lambda node: facet_value(mentions[node.mention], node.facet)

@@ -1,102 +1,77 @@
 """The readings of a solution: which origin each operand has, the likeliest first.
 
 A reading is put together from one candidate per operand. Its cost adds what the
-candidates cost, calculations that nothing uses, and numbers of the question that
-are left over. Readings that compute the same thing for any numbers are one reading.
+candidates cost, how the operands of a calculation go together, calculations that
+nothing uses, and numbers of the question that are left over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from heapq import nsmallest
 
 from msgspec import Struct
 
-from trace_pipeline.gsm8k.annotations import Expression, Operation, Operator
-from trace_pipeline.gsm8k.annotations import evaluate as evaluate_expression
-from trace_pipeline.gsm8k.conversion.constants import HUNDRED
-from trace_pipeline.gsm8k.conversion.mentions import Form, Mention
-from trace_pipeline.gsm8k.conversion.nodes import (
-    Apply,
-    Earlier,
-    Facet,
-    Given,
-    Node,
-    UndefinedValueError,
-    World,
-    evaluate,
-    facet_value,
-)
+from trace_pipeline.gsm8k.conversion.assembly import assemble, operands
+from trace_pipeline.gsm8k.conversion.fit import left_over, operands_cost
+from trace_pipeline.gsm8k.conversion.nodes import Apply, Candidate, Earlier, Given, Node, Slot
 from trace_pipeline.gsm8k.conversion.solution import Calculated
-from trace_pipeline.gsm8k.conversion.sources import Candidate, Slot, Text, candidates
+from trace_pipeline.gsm8k.conversion.sources import candidates
+from trace_pipeline.gsm8k.conversion.text import Text
 from trace_pipeline.traces.numbers import Number
 
 BEAM = 48
 """Partial readings kept while operands are assigned from left to right."""
-
 DEAD = 1.0
+"""An annotated calculation that nothing uses."""
 DEAD_PLAIN = 0.4
-"""A plain equation may be a mere remark."""
+"""A plain equation that nothing uses: it may be a mere remark."""
 REUSED = 0.2
 """A mention that an earlier operand has used already."""
+REUSED_RESULT = 0.05
 OUT_OF_ORDER = 0.06
 """A mention after a later one of the same number: authors use numbers in order."""
-SAME_TWICE = 0.5
-"""One origin for two operands of a sum or product."""
-SELF_DIVIDED = 2.0
-"""Something divided by itself, or taken from itself."""
-_LEFT_OVER = {
-    Form.FIGURES: 0.5,
-    Form.MONEY: 0.5,
-    Form.PERCENT: 0.5,
-    Form.FRACTION: 0.5,
-    Form.MIXED: 0.5,
-    Form.WORDS: 0.35,
-    Form.PART: 0.4,
-    Form.MULTIPLE: 0.4,
-    Form.CLOCK: 0.1,
-    Form.ORDINAL: 0.0,
-}
-_OPS = {Operator.ADD: "add", Operator.SUB: "sub", Operator.MUL: "mul", Operator.DIV: "div", Operator.FLOORDIV: "floordiv"}
 
 
 class Reading(Struct, frozen=True):
     """One way to compute the answer from the question."""
 
-    root: Node
     order: tuple[Node, ...]
-    """What it computes, in the author's order; the last is the root."""
+    """What it computes, in the author's order; the last is the answer."""
     cost: float
     mentions: frozenset[int]
     """The mentions that it uses."""
     dead: int
-    """Calculations of the author that it does not use."""
+    """Annotated calculations of the author that it does not use."""
+    worst: float
+    """The highest cost of one operand."""
+
+    @property
+    def root(self) -> Node:
+        """What computes the answer."""
+        return self.order[-1]
 
 
 class _Partial(Struct, frozen=True):
     cost: float
-    chosen: tuple[Node, ...]
+    """Beyond what the candidates cost: reuse and order."""
+    total: float
+    chosen: tuple[Candidate, ...]
     used: int
     """Bits of the mentions used so far."""
     consumed: int
     """Bits of the calculations used so far."""
 
 
-def readings(
-    calculations: Sequence[Calculated], target: int, text: Text, rounded: bool
-) -> list[Reading]:
-    """Readings of ``calculations[: target + 1]``, the likeliest first, without doubles.
+def readings(calculations: Sequence[Calculated], text: Text, rounded: bool) -> Iterator[Reading]:
+    """Readings of ``calculations``, of which the last gives the answer; doubles are possible.
 
     Args:
         calculations: What the author computed, in order.
-        target: The calculation that gives the answer.
         text: The question.
         rounded: Whether a whole result of an inexact division means a rounded division.
     """
-    slots: list[Slot] = []
-    for index in range(target + 1):
-        _collect(calculations[index].expression, index, calculations, slots)
+    slots = operands(calculations)
     options: list[list[Candidate]] = []
     implied: dict[Node, Number] = {}
     for slot in slots:
@@ -104,18 +79,14 @@ def readings(
         options.append(choices)
         if isinstance(choices[0].node, Apply):
             implied[choices[0].node] = slot.value
-    partials = _search(options, text)
-    found = [
-        _finished(partial, slots, calculations, target, text, rounded) for partial in partials
-    ]
-    found.sort(key=lambda reading: reading.cost)
-    return list({reading.root: reading for reading in reversed(found)}.values())[::-1]
+    bounds = _bounds(slots, len(calculations))
+    for partial in _search(options, text):
+        yield _finished(partial, slots, bounds, calculations, text, rounded)
 
 
-def _search(
-    options: Sequence[Sequence[Candidate]], text: Text
-) -> list[_Partial]:
-    ratios = sum(1 << i for i in range(len(text.mentions)) if text.is_ratio(i))
+def _search(options: Sequence[Sequence[Candidate]], text: Text) -> list[_Partial]:
+    """The most promising choices of one candidate for each operand."""
+    ratios = sum(1 << index for index in range(len(text.mentions)) if text.is_ratio(index))
     later = {
         1 << first: sum(
             1 << second
@@ -124,36 +95,35 @@ def _search(
         )
         for first, mention in enumerate(text.mentions)
     }
-    partials = [_Partial(0.0, (), 0, 0)]
+    partials = [_Partial(0.0, 0.0, (), 0, 0)]
     for choices in options:
+        uses = [_uses(choice.node) for choice in choices]
         grown = []
         for partial in partials:
-            for choice in choices:
-                mentions, earlier = _uses(choice.node)
-                cost = partial.cost + choice.cost
+            for choice, (mentions, earlier) in zip(choices, uses, strict=True):
+                extra = 0.0
                 if partial.used & mentions & ~ratios:
-                    cost += REUSED
+                    extra += REUSED
                 elif partial.used & later.get(mentions, 0):
-                    cost += OUT_OF_ORDER
+                    extra += OUT_OF_ORDER
                 if partial.consumed & earlier:
-                    cost += REUSED / 4
+                    extra += REUSED_RESULT
                 grown.append(
                     _Partial(
-                        cost,
-                        (*partial.chosen, choice.node),
+                        partial.cost + extra,
+                        partial.total + extra + choice.cost,
+                        (*partial.chosen, choice),
                         partial.used | mentions,
                         partial.consumed | earlier,
                     )
                 )
-        if len(grown) > BEAM:
-            grown = nsmallest(BEAM, grown, key=_promise)
-        partials = grown
+        partials = nsmallest(BEAM, grown, key=_promise) if len(grown) > BEAM else grown
     return partials
 
 
 def _promise(partial: _Partial) -> float:
     """What a partial reading will cost: each number left over adds to it at the end."""
-    return partial.cost - 0.5 * partial.consumed.bit_count() - 0.3 * partial.used.bit_count()
+    return partial.total - 0.5 * partial.consumed.bit_count() - 0.3 * partial.used.bit_count()
 
 
 def _uses(node: Node) -> tuple[int, int]:
@@ -172,58 +142,43 @@ def _uses(node: Node) -> tuple[int, int]:
     return 0, 0
 
 
-def _finished(
-    partial: _Partial,
-    slots: Sequence[Slot],
-    calculations: Sequence[Calculated],
-    target: int,
-    text: Text,
-    rounded: bool,
-) -> Reading:
-    chosen = iter(partial.chosen)
-    roots: list[Node] = []
-    needs: list[tuple[int, int]] = []
-    at, fit = 0, 0.0
-    for index in range(target + 1):
+def _bounds(slots: Sequence[Slot], count: int) -> list[tuple[int, int]]:
+    """The first and the last-but-one slot of each calculation."""
+    bounds, at = [], 0
+    for index in range(count):
         start = at
         while at < len(slots) and slots[at].calculation == index:
             at += 1
-        mentions = earlier = 0
-        for node in partial.chosen[start:at]:
-            first, second = _uses(node)
-            mentions, earlier = mentions | first, earlier | second
-        needs.append((mentions, earlier))
-        fit += _fit(partial.chosen[start:at], slots[start:at], text)
-        node = _assembled(calculations[index].expression, chosen, roots, calculations[:index])
-        if rounded:
-            node = _rounded(node, calculations[index])
-        roots.append(node)
-    reached, used, open_ = 0, 0, 1 << target
-    for index in range(target, -1, -1):
-        if open_ >> index & 1:
-            reached |= 1 << index
-            used |= needs[index][0]
-            open_ |= needs[index][1]
-    cost, dead = partial.cost + fit, 0
-    for index in range(target):
-        if not reached >> index & 1:
-            dead += 1
+        bounds.append((start, at))
+    return bounds
+
+
+def _finished(
+    partial: _Partial,
+    slots: Sequence[Slot],
+    bounds: Sequence[tuple[int, int]],
+    calculations: Sequence[Calculated],
+    text: Text,
+    rounded: bool,
+) -> Reading:
+    nodes = [candidate.node for candidate in partial.chosen]
+    roots = assemble(calculations, nodes, rounded)
+    cost, used, dead, worst = partial.cost, 0, 0, 0.0
+    order: list[Node] = []
+    needed = 1 << len(calculations) - 1
+    for index in range(len(calculations) - 1, -1, -1):
+        if not needed >> index & 1:
+            dead += calculations[index].annotated
             cost += DEAD if calculations[index].annotated else DEAD_PLAIN
-    mentions_used = frozenset(i for i in range(len(text.mentions)) if used >> i & 1)
-    cost += sum(left_over(text, mentions_used).values())
-    order = tuple(
-        root
-        for index, root in enumerate(roots)
-        if reached >> index & 1 and isinstance(root, Apply)
-    )
-    return Reading(roots[target], order, cost, mentions_used, dead)
-
-
-def reading_value(reading: Reading, mentions: Sequence[Mention]) -> Number | None:
-    """The exact answer of a reading; None where it divides by zero."""
-    try:
-        return evaluate(
-            reading.root, lambda node: facet_value(mentions[node.mention], node.facet), {}
-        )
-    except UndefinedValueError:
-        return None
+            continue
+        start, end = bounds[index]
+        cost += operands_cost(nodes[start:end], slots[start:end], text)
+        for candidate in partial.chosen[start:end]:
+            mentions, earlier = _uses(candidate.node)
+            used, needed = used | mentions, needed | earlier
+            cost += candidate.cost
+            worst = max(worst, candidate.cost)
+        order.append(roots[index])
+    used_mentions = frozenset(index for index in range(len(text.mentions)) if used >> index & 1)
+    cost += sum(left_over(text, used_mentions).values())
+    return Reading(tuple(order[::-1]), cost, used_mentions, dead, worst)

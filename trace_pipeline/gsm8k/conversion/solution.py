@@ -29,9 +29,7 @@ NUMBER = r"\d{1,3}(?: \d{3})* 000(?!\d)|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+
 """A number in figures; some authors write ``450 000``."""
 
 _ANNOTATION = re.compile(r"<<.*?>>", re.DOTALL)
-_PIECE = re.compile(
-    rf"(?P<number>{NUMBER})|(?P<word>[A-Za-z][A-Za-z'’]*)|(?P<mark>//|[^\s\w]|_)"
-)
+_PIECE = re.compile(rf"(?P<number>{NUMBER})|(?P<word>[A-Za-z][A-Za-z'’]*)|(?P<mark>//|[^\s\w]|_)")
 _OPERATORS = {
     "+": "+", "-": "-", "−": "-", "–": "-", "*": "*", "×": "*", "x": "*", "X": "*", "/": "/",
     "÷": "/", "of": "*", "times": "*", "plus": "+", "minus": "-",
@@ -225,8 +223,10 @@ def _joined(pieces: Sequence[re.Match[str]]) -> str:
             text = piece[0]
         else:
             continue
-        if parts and (text == "(" or text[0].isdigit() or text[0] == ".") and (
-            parts[-1] == ")" or text == "(" and parts[-1][-1].isdigit()
+        if (
+            parts
+            and (text == "(" or text[0].isdigit() or text[0] == ".")
+            and (parts[-1] == ")" or text == "(" and parts[-1][-1].isdigit())
         ):
             parts.append("*")  # 40(.10), 2(3 + 4)
         parts.append(text)

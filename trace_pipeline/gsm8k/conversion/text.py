@@ -43,6 +43,9 @@ class Text:
         named = {constant.name for constant in self.constants}
         self.remote = [c for c in called_for(prose) if c.name not in named]
         self.names = set(_NAME.findall(question)) - _NO_NAMES
+        opening = {token.text for token in self.tokens if token.text.istitle()}
+        self.everyone = self.names | (opening - _NO_NAMES)
+        """The names and what may be one: capitalised words that open a sentence."""
         self.sentences: list[int] = []
         """The sentence of each mention."""
         self.nouns: list[frozenset[str]] = []

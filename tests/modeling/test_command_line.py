@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.modeling.tiny import experiment, problems
+from trace_pipeline.modeling.base_models import BaseModel
+from trace_pipeline.modeling.command_line import decode_main, rl_main, sft_main
+from trace_pipeline.traces import number_to_json, render_trace
+
+
+def write_data(path: Path, count: int) -> Path:
+    records = [
+        {
+            "question": p.question,
+            "trace": render_trace(p.trace),
+            "answer": number_to_json(p.answer),
+            "expert": p.expert,
+            "schema": "arithmetic/eggs",
+            "index": index,
+            "split": "train",
+        }
+        for index, p in enumerate(problems(count))
+    ]
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def test_the_stages_run_from_files(
+    base: BaseModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rl = {"iterations": 1, "prompts": 1, "max_tokens": 5, "evaluate_problems": 1}
+    settings = experiment(rl=rl, decoding={"max_tokens": 5}).to_dict()
+    (tmp_path / "tiny.json").write_text(json.dumps(settings))
+    data = write_data(tmp_path / "data.jsonl", 3)
+    common = ["--experiment", str(tmp_path / "tiny.json"), "--data", str(data)]
+    sft, out = str(tmp_path / "sft"), str(tmp_path / "out.jsonl")
+    assert sft_main([*common, "--base", str(base.folder), "--out", sft]) == 0
+    assert rl_main([*common, "--checkpoint", sft, "--validation", str(data),
+                    "--out", str(tmp_path / "rl")]) == 0  # fmt: skip
+    assert decode_main([*common, "--checkpoint", str(tmp_path / "rl"), "--out", out]) == 0
+    assert "rl checkpoint; reward" in capsys.readouterr().out
+    lines = [json.loads(line) for line in Path(out).read_text().splitlines()]
+    assert [line["question"] for line in lines] == [p.question for p in problems(3)]
+    assert all(line["tokens"] == 5 and line["clipped"] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("experiment_text", "data_text", "message"),
+    [
+        (None, "", "no such experiment file"),
+        ("{", "", "not JSON"),
+        ('{"name": "x", "sft": {"layerz": 3}}', "", r"\$.sft: unknown field 'layerz'"),
+        ('{"name": "x"}', '{"question": 3}\n', "line 1: the field 'question'"),
+        ('{"name": "x"}', "nonsense\n", "line 1: not JSON"),
+        ('{"name": "x"}', "", "no questions"),
+    ],
+)
+def test_bad_input_gets_one_clear_line(
+    experiment_text: str | None,
+    data_text: str,
+    message: str,
+    base: BaseModel,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path, data = tmp_path / "x.json", tmp_path / "data.jsonl"
+    if experiment_text is not None:
+        path.write_text(experiment_text)
+    data.write_text(data_text)
+    options = ["--experiment", str(path), "--data", str(data), "--base", str(base.folder)]
+    assert decode_main([*options, "--out", str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert re.search(message, error)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_commands_need_nothing_of_the_pipeline() -> None:
+    program = """
+import runpy, sys
+for name in ("dagster", "mlflow", "pandas", "matplotlib", "datasets", "pyarrow"):
+    sys.modules[name] = None
+sys.argv = ["x", "--help"]
+for module in ("sft", "rl", "decode"):
+    try:
+        runpy.run_module("trace_pipeline.modeling." + module, run_name="__main__")
+    except SystemExit as end:
+        assert end.code == 0
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("--experiment") >= 3

@@ -1,0 +1,41 @@
+"""The embedded pretrained model, end to end; skipped parts would hide a failure, so none are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.modeling.tiny import experiment, problems
+from trace_pipeline.experiment import DecodingConfig
+from trace_pipeline.modeling.base_models import resolve_base
+from trace_pipeline.modeling.checkpoints import load_base_policy, load_checkpoint
+from trace_pipeline.modeling.decoding import Decoder
+from trace_pipeline.modeling.records import read_records
+from trace_pipeline.modeling.sft import train_sft
+
+pytestmark = pytest.mark.real_model
+
+
+def test_the_embedded_model_answers_and_learns(tmp_path: Path) -> None:
+    base = resolve_base("embedded")
+    settings = experiment(
+        model={"dtype": "auto"},
+        prompt={"system": "none", "template": "chat"},
+        sft={"layers": 4, "epochs": 8, "learning_rate": 1e-3, "warmup_steps": 0},
+    )
+    untuned = load_base_policy(base, settings.prompt)
+    assert untuned.model.config.num_hidden_layers == 30
+    decoding = DecodingConfig(max_tokens=12, batch_size=2)
+    answer = Decoder(untuned, decoding).decode(["What is the capital of France?"])[0]
+    assert answer.text == "The capital of France is Paris."
+    assert not answer.clipped
+
+    info = train_sft(settings, base, problems(3), tmp_path / "run")
+    losses = [record["loss"] for record in read_records(tmp_path / "run" / "metrics.jsonl")]
+    assert losses[-1] < 0.2 * losses[0]
+    assert info.kind == "delta"
+    assert info.parameters_total > 160e6  # 135 million and the untied head
+    tuned = load_checkpoint(tmp_path / "run")
+    text = Decoder(tuned, decoding).decode([problems(1)[0].question])[0].text
+    assert text.startswith("expert: arithmetic\ntrace:")

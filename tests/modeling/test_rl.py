@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.modeling.tiny import experiment, problems
+from trace_pipeline.modeling import rl
+from trace_pipeline.modeling.base_models import BaseModel
+from trace_pipeline.modeling.checkpoints import checkpoint_differs_from, load_checkpoint
+from trace_pipeline.modeling.decoding import Completion
+from trace_pipeline.modeling.objective import nucleus
+from trace_pipeline.modeling.records import read_records
+from trace_pipeline.modeling.rl import train_rl
+from trace_pipeline.modeling.rollouts import draw_problems, make_solver, roll_out, stream_seed
+from trace_pipeline.solver import Solver, Verdict, VerdictKind
+from trace_pipeline.validation import InvalidInputError
+
+SHORT: dict[str, Any] = {
+    "iterations": 2,
+    "prompts": 2,
+    "samples": 2,
+    "learning_rate": 1e-3,
+    "max_tokens": 200,
+    "temperature": 0.8,
+    "evaluate_every": 2,
+    "evaluate_problems": 2,
+}
+
+
+def run(base: BaseModel, sft_folder: Path, out: Path, **changes: Any) -> list[dict[str, Any]]:
+    settings = experiment(rl=SHORT | changes)
+    train_rl(settings, sft_folder, problems(4), problems(4), out, base)
+    return read_records(out / "metrics.jsonl")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"estimator": "reinforce", "samples": 1},
+        {"estimator": "rloo", "kl_coefficient": 0.1},
+        {"estimator": "grpo", "rewards": "binary", "top_p": 0.9},
+    ],
+)
+def test_every_estimator_runs_and_reports(
+    settings: dict[str, Any], base: BaseModel, sft_folder: Path, tmp_path: Path
+) -> None:
+    records = run(base, sft_folder, tmp_path / "rl", **settings)
+    count = SHORT["prompts"] * settings.get("samples", SHORT["samples"])
+    assert [r["iteration"] for r in records] == [1, 2]
+    for record in records:
+        assert record["rollouts"] == count
+        assert 0 <= record["correct"] <= record["valid"] <= record["parsed"] <= count
+        assert 0 <= record["reward"] <= 1
+        assert record["entropy"] >= 0
+        assert ("kl" in record) == ("kl_coefficient" in settings)
+        assert ("baseline" in record) == (settings["estimator"] == "reinforce")
+    assert "eval_accuracy" not in records[0]
+    assert records[1]["eval_problems"] == 2
+    rollouts = read_records(tmp_path / "rl" / "rollouts.jsonl")
+    assert len(rollouts) == 2 * count
+    for index, record in enumerate(records, 1):
+        mine = [r for r in rollouts if r["iteration"] == index]
+        assert sum(r["reward"] for r in mine) / count == pytest.approx(record["reward"])
+        assert sum(r["kind"] == "correct" for r in mine) == record["correct"]
+
+
+def test_rewards_come_from_the_solver(base: BaseModel, sft_folder: Path, tmp_path: Path) -> None:
+    run(base, sft_folder, tmp_path / "rl", temperature=1.5)
+    examples = problems(4)
+    for rollout in read_records(tmp_path / "rl" / "rollouts.jsonl"):
+        example = examples[rollout["problem"]]
+        assert rollout["question"] == example.question
+        verdict = Solver().verify(rollout["text"], example.answer, example.expert)
+        assert (rollout["kind"], rollout["reward"]) == (verdict.kind, verdict.reward)
+
+
+def test_what_is_rewarded_becomes_likelier(
+    base: BaseModel, sft_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Completions of one token, of which capital letters are rewarded."""
+
+    def verify(_: Solver, text: str, *__: object, **___: object) -> Verdict:
+        good = "A" <= text[:1] <= "Z"
+        kind = VerdictKind.CORRECT if good else VerdictKind.PARSE_FAIL
+        return Verdict(kind, None, float(good), None, "", None)
+
+    monkeypatch.setattr(Solver, "verify", verify)
+    records = run(
+        base, sft_folder, tmp_path / "rl",
+        iterations=25, prompts=4, samples=24, temperature=4.0, estimator="rloo",
+        evaluate_every=25, learning_rate=0.02, max_tokens=1,
+    )  # fmt: skip
+    rewards = [record["reward"] for record in records]
+    assert sum(rewards[:3]) / 3 < 0.35
+    assert sum(rewards[-3:]) / 3 > 0.6, rewards
+
+
+@pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (1.4, 0.9)])
+def test_the_policy_gradient_is_that_of_the_formula(
+    base: BaseModel,
+    sft_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    temperature: float,
+    top_p: float,
+) -> None:
+    """One iteration's loss and gradient norm, recomputed from its rollouts with autograd."""
+    seen: list[Completion] = []
+
+    def watched(*arguments: Any) -> Any:
+        rollouts, completions = roll_out(*arguments)
+        seen.extend(completions)
+        return rollouts, completions
+
+    monkeypatch.setattr(rl, "roll_out", watched)
+    record = run(
+        base, sft_folder, tmp_path / "rl",
+        iterations=1, samples=3, estimator="grpo", temperature=temperature, top_p=top_p,
+    )[0]  # fmt: skip
+    policy = load_checkpoint(sft_folder, base, "float32", "cpu")
+    policy.model.requires_grad_(True)
+    rollouts = read_records(tmp_path / "rl" / "rollouts.jsonl")
+    total = sum(completion.tokens for completion in seen)
+    loss = torch.zeros(())
+    for rollout, completion in zip(rollouts, seen, strict=True):
+        ids = torch.tensor([completion.prompt_ids + completion.ids])
+        logits = policy.model(input_ids=ids).logits[0] / temperature
+        if top_p < 1:
+            logits = logits.masked_fill(~nucleus(logits, top_p), -torch.inf)
+        logprobs = logits.log_softmax(-1)[len(completion.prompt_ids) - 1 : -1]
+        chosen = logprobs.gather(-1, torch.tensor(completion.ids)[:, None]).sum()
+        assert chosen.item() == pytest.approx(rollout["logprob"], rel=1e-3, abs=1e-3)
+        loss = loss - rollout["advantage"] * chosen / total
+    loss.backward()
+    norm = torch.cat([p.grad.flatten() for p in policy.model.parameters()]).norm()
+    assert record["loss"] == pytest.approx(loss.item(), rel=1e-3, abs=1e-6)
+    assert record["grad_norm"] == pytest.approx(norm.item(), rel=1e-3, abs=1e-6)
+    assert record["grad_norm"] > 0
+
+
+def test_equal_rewards_move_nothing(base: BaseModel, sft_folder: Path, tmp_path: Path) -> None:
+    same = dict.fromkeys(
+        ["parse_fail", "wrong_expert", "invalid_trace", "wrong_answer", "correct"], 0.5
+    )
+    records = run(base, sft_folder, tmp_path / "rl", rewards=same)
+    assert [r["zero_variance_share"] for r in records] == [1.0, 1.0]
+    assert checkpoint_differs_from(tmp_path / "rl", sft_folder, base) == 0
+
+
+def test_no_iterations_leave_the_checkpoint_as_it_is(
+    base: BaseModel, sft_folder: Path, tmp_path: Path
+) -> None:
+    settings = experiment(rl={"iterations": 0})
+    info = train_rl(settings, sft_folder, [], [], tmp_path / "rl", base)
+    assert info.stage == "rl"
+    assert checkpoint_differs_from(tmp_path / "rl", sft_folder, base) == 0
+
+
+def test_no_examples(base: BaseModel, sft_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="needs training and validation examples"):
+        train_rl(experiment(), sft_folder, problems(2), [], tmp_path / "rl", base)
+
+
+def test_problems_come_once_per_pass() -> None:
+    drawn = [index for i in range(10) for index in draw_problems(12, 5, seed=3, iteration=i)]
+    for start in range(0, 48, 12):
+        assert sorted(drawn[start : start + 12]) == list(range(12))
+    assert drawn[:12] != drawn[12:24]
+    assert len(draw_problems(2, 5, 0, 0)) == 5
+
+
+def test_streams_share_nothing() -> None:
+    seeds = {stream_seed(s, i, p, k) for s in range(3) for i in range(9) for p in range(9)
+             for k in range(3)}  # fmt: skip
+    assert len(seeds) == 3 * 9 * 9 * 3
+    assert stream_seed(1, 23) != stream_seed(12, 3)
+
+
+def test_the_solver_follows_the_experiment() -> None:
+    lenient = make_solver(
+        experiment(solver={"allow_short_circuit": True}, rl={"rewards": {"correct": 2.0}})
+    )
+    query_of_an_init = (
+        "expert: arithmetic\ntrace:\n- {op: init, var: a, value: 3}\n- {op: query, var: a}\n"
+    )
+    assert lenient.verify(query_of_an_init, 3).reward == 2.0
+    assert make_solver(experiment()).verify(query_of_an_init, 3).reward == 0.5

@@ -1,0 +1,118 @@
+"""A template as the checks read it: its wordings, with a mark where a word or number stands.
+
+``${who} has ${count item}, [which is|that is] ${factor|times} as many as ${two} has.``
+gives ``<who> has <count> <item>, which is <factor:times> as many as <two> has.`` and
+the same with "that is". Everything is in small letters; a mark names its draw or
+variable, and a number's form follows after a colon.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from trace_pipeline.generation import grammar
+from trace_pipeline.generation.randomness import Stream
+
+MOST_READINGS = 24
+"""Wordings read per template; beyond that every alternative is read, not every combination."""
+
+_PIECE = re.compile(r"\$\{([^{}]*)\}|([\[\]|])|([^$\[\]|]+|\$(?!\{))")
+_SENTENCE_END = re.compile(r"[.?!](?= |$)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    options: tuple[tuple[str | _Choice, ...], ...]
+
+
+_Sequence = tuple["str | _Choice", ...]
+
+
+def readings(source: str) -> Iterator[str]:
+    """The wordings of a template whose snippets are filled in, each once."""
+    tree, _ = _sequence(list(_PIECE.finditer(source)), 0)
+    seen: set[str] = set()
+    for picks in _picks(list(_choices(tree)), source):
+        text = " ".join(_written(tree, picks).lower().split())
+        if text not in seen:
+            seen.add(text)
+            yield text
+
+
+def _sequence(pieces: list[re.Match[str]], position: int) -> tuple[_Sequence, int]:
+    parts: list[str | _Choice] = []
+    while position < len(pieces):
+        placeholder, bracket, text = pieces[position].groups()
+        position += 1
+        if bracket == "[":
+            options = []
+            while True:
+                option, position = _sequence(pieces, position)
+                options.append(option)
+                if pieces[position - 1][2] == "]":
+                    break
+            parts.append(_Choice(tuple(options)))
+        elif bracket:
+            break
+        else:
+            parts.append(text if placeholder is None else _mark(placeholder))
+    return tuple(parts), position
+
+
+def _mark(content: str) -> str:
+    head, _, form = content.partition("|")
+    article = "a " if head.startswith("a ") else ""
+    count, _, thing = head.removeprefix("a ").rpartition(" ")
+    if form.startswith("pick:"):
+        return form.rpartition(",")[2]
+    if thing.startswith("'") or "'" in count:  # ${n 'box'}, ${n 'cup of tea'}
+        count, _, noun = head.removeprefix("a ").partition(" ")
+        return f"{article}<{count}> {grammar.plural(noun.strip(chr(39)))}"
+    owner = "'s" if thing.endswith("'s") else ""
+    name = thing.removesuffix("'s").partition(".")[0]
+    shown = f"<{name}:{form}>" if form else f"<{name}>{owner}"
+    return f"{article}<{count}> {shown}" if count else article + shown
+
+
+def _choices(parts: _Sequence) -> Iterator[_Choice]:
+    for part in parts:
+        if isinstance(part, _Choice):
+            yield part
+            for option in part.options:
+                yield from _choices(option)
+
+
+def _picks(choices: list[_Choice], source: str) -> Iterator[dict[int, int]]:
+    counts = [len(choice.options) for choice in choices]
+    if math.prod(counts) <= MOST_READINGS:
+        combinations = itertools.product(*map(range, counts))
+    else:
+        stream = Stream("readings", source)
+        diagonal = (tuple(turn % n for n in counts) for turn in range(max(counts)))
+        drawn = (tuple(map(stream.below, counts)) for _ in range(MOST_READINGS - max(counts)))
+        combinations = itertools.chain(diagonal, drawn)
+    for combination in combinations:
+        yield {id(choice): pick for choice, pick in zip(choices, combination, strict=True)}
+
+
+def _written(parts: _Sequence, picks: dict[int, int]) -> str:
+    return "".join(
+        part if isinstance(part, str) else _written(part.options[picks[id(part)]], picks)
+        for part in parts
+    )
+
+
+def shown_names(text: str) -> set[str]:
+    """The draws and variables that a reading shows."""
+    return set(re.findall(r"<([a-z0-9_]+)", text))
+
+
+def sentence_of(text: str, position: int) -> tuple[int, int]:
+    """Start and end of the sentence of a reading that holds ``position``."""
+    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    start = max((end for end in ends if end <= position), default=0)
+    return start, min((end for end in ends if end > position), default=len(text))

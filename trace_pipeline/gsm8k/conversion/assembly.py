@@ -1,0 +1,140 @@
+"""From an author's expressions to operands that need an origin, and back to one computation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+from trace_pipeline.gsm8k.annotations import Expression, Operation, Operator, evaluate
+from trace_pipeline.gsm8k.conversion.nodes import ONE, ZERO, Apply, Earlier, Node, Slot
+from trace_pipeline.gsm8k.conversion.solution import Calculated
+
+_OPS = {
+    Operator.ADD: "add",
+    Operator.SUB: "sub",
+    Operator.MUL: "mul",
+    Operator.DIV: "div",
+    Operator.FLOORDIV: "floordiv",
+}
+_CHAINED = ("add", "sub", "mul")
+"""Operations of two or more operands."""
+
+
+def operands(calculations: Sequence[Calculated]) -> list[Slot]:
+    """The operands of all calculations, in the order of their writing."""
+    slots: list[Slot] = []
+    for index, calculation in enumerate(calculations):
+        _collect(calculation.expression, calculations[:index], slots, "", False, 0)
+    return slots
+
+
+def assemble(
+    calculations: Sequence[Calculated], chosen: Sequence[Node], rounded: bool
+) -> list[Node]:
+    """What each calculation computes if its operands are ``chosen`` (one for each slot).
+
+    Args:
+        calculations: In order.
+        chosen: The operands' origins.
+        rounded: Whether a whole result of an inexact division means a rounded division.
+    """
+    roots: list[Node] = []
+    rest = iter(chosen)
+    for index, calculation in enumerate(calculations):
+        node = _assembled(calculation.expression, rest, roots, calculations[:index])
+        roots.append(_rounded(node, calculation) if rounded else node)
+    return roots
+
+
+def simplified(op: str, left: Node, right: Node) -> Node:
+    """``op(left, right)`` without neutral ones and zeros; ``x * (1/3)`` as ``x / 3``."""
+    if op == "mul" and left == ONE:
+        return right
+    if op in ("mul", "div") and right == ONE:
+        return left
+    if op in ("add", "sub") and right == ZERO:
+        return left
+    if op == "add" and left == ZERO:
+        return right
+    if op == "mul":
+        for part, other in ((right, left), (left, right)):
+            if isinstance(part, Apply) and part.op == "div" and part.args[0] == ONE:
+                return simplified("div", other, part.args[1])
+    return Apply(op, (left, right))
+
+
+def _collect(
+    expression: Expression,
+    before: Sequence[Calculated],
+    slots: list[Slot],
+    op: str,
+    divides: bool,
+    group: int,
+) -> None:
+    if not isinstance(expression, Operation) or _is_written_share(expression, before):
+        slots.append(Slot(len(before), evaluate(expression), op, divides, group))
+        return
+    own = _OPS[expression.operator]
+    if own != op or own not in ("add", "mul"):
+        group = len(slots) + 1
+    _collect(expression.left, before, slots, own, False, group)
+    _collect(expression.right, before, slots, own, own in ("div", "floordiv"), group)
+
+
+def _is_written_share(expression: Operation, before: Sequence[Calculated]) -> bool:
+    """Whether ``1/2`` is an earlier result that the author writes as a fraction."""
+    if expression.operator is not Operator.DIV or isinstance(expression.left, Operation):
+        return False
+    if isinstance(expression.right, Operation):
+        return False
+    share = evaluate(expression)
+    return isinstance(share, Fraction) and any(share == earlier.value for earlier in before)
+
+
+def _assembled(
+    expression: Expression,
+    chosen: Iterator[Node],
+    roots: Sequence[Node],
+    before: Sequence[Calculated],
+) -> Node:
+    if not isinstance(expression, Operation) or _is_written_share(expression, before):
+        return _resolved(next(chosen), roots)
+    left = _assembled(expression.left, chosen, roots, before)
+    right = _assembled(expression.right, chosen, roots, before)
+    op = _OPS[expression.operator]
+    node = simplified(op, left, right)
+    if (
+        op in _CHAINED
+        and node == Apply(op, (left, right))
+        and isinstance(expression.left, Operation)
+        and isinstance(left, Apply)
+        and left.op == op
+    ):
+        # One step for what the author wrote as one sum: 3 + 4 + 5, 20 - 5 - 3.
+        return Apply(op, (*left.args, right))
+    return node
+
+
+def _resolved(node: Node, roots: Sequence[Node]) -> Node:
+    match node:
+        case Earlier(calculation=calculation):
+            return roots[calculation]
+        case Apply(op=("floordiv" | "ceildiv") as op, args=(quotient, by)) if by == ONE:
+            return _whole(op, _resolved(quotient, roots))
+        case Apply(op=op, args=args):
+            return Apply(op, tuple([_resolved(arg, roots) for arg in args]))
+    return node
+
+
+def _rounded(node: Node, calculation: Calculated) -> Node:
+    value, result = calculation.value, calculation.result
+    if not isinstance(result, int) or value == result or abs(value - result) >= 1:
+        return node
+    return _whole("floordiv" if result < value else "ceildiv", node)
+
+
+def _whole(op: str, node: Node) -> Node:
+    """``node`` rounded down (floordiv) or up (ceildiv) to a whole."""
+    if isinstance(node, Apply) and node.op == "div":
+        return Apply(op, node.args)
+    return Apply(op, (node, ONE))
