@@ -31,6 +31,34 @@ DEFAULT_MIX: dict[str, float] = {
 }
 """Share of each expert in percent (NOTEBOOK, run 9)."""
 
+MIXES: dict[str, dict[str, float]] = {
+    "run_3": {
+        "arithmetic": 17,
+        "entity_track": 38,
+        "comparison": 16,
+        "percentage": 12,
+        "rate_equation": 17,
+    },
+    "run_6": {
+        "arithmetic": 22,
+        "entity_track": 30,
+        "comparison": 24,
+        "percentage": 12,
+        "rate_equation": 12,
+    },
+    "run_7": {
+        "arithmetic": 20,
+        "entity_track": 25,
+        "comparison": 20,
+        "composition": 15,
+        "percentage": 10,
+        "rate_equation": 10,
+    },
+    "run_8": DEFAULT_MIX,
+    "run_9": DEFAULT_MIX,
+}
+"""The notebook's distributions by name (run 3: before "Distribution Rebalanced"; run 6: after)."""
+
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -54,7 +82,7 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     mix: dict[str, Annotated[float, Meta(ge=0)]] = msgspec.field(
         default_factory=lambda: dict(DEFAULT_MIX)
     )
-    """Relative weight of each expert."""
+    """Relative weight of each expert; in a file also the name of one of ``MIXES``."""
     schemas: list[str] | None = None
     """Schema ids to draw from; all when absent."""
     naming: Literal["hybrid", "semantic", "abstract"] = "hybrid"
@@ -256,12 +284,23 @@ def experiment_from_dict(data: dict[str, Any], where: str = "experiment") -> Exp
     Raises:
         ExperimentError: unknown field, wrong type or value.
     """
+    data = _with_named_mix(data, where)
     try:
         experiment = convert(data, Experiment, where)
     except InvalidInputError as error:
         raise ExperimentError(str(error)) from None
     _check(experiment, where)
     return experiment
+
+
+def _with_named_mix(data: dict[str, Any], where: str) -> dict[str, Any]:
+    section = data.get("data")
+    name = section.get("mix") if isinstance(section, dict) else None
+    if not isinstance(section, dict) or not isinstance(name, str):
+        return data
+    if name not in MIXES:
+        raise ExperimentError(f"{where}: $.data.mix: {unknown_name('mix', name, list(MIXES))}")
+    return data | {"data": section | {"mix": dict(MIXES[name])}}
 
 
 def _check(experiment: Experiment, where: str) -> None:

@@ -8,7 +8,7 @@ import torch
 from tests.modeling.tiny import experiment, make_tiny_model, problems
 from trace_pipeline.modeling.base_models import BaseModel, resolve_base
 from trace_pipeline.modeling.checkpoints import Policy, load_base_policy
-from trace_pipeline.modeling.sft import train_sft
+from trace_pipeline.modeling.finetuning import train_sft
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,7 +20,7 @@ import torch
 import transformers
 
 from tests.modeling.tiny import experiment, make_tiny_model, problems
-from trace_pipeline.modeling import rl, sft
+from trace_pipeline.modeling import train_rl, train_sft
 from trace_pipeline.modeling.base_models import resolve_base
 from trace_pipeline.store import file_sha256
 
@@ -52,13 +52,13 @@ def _die(*_: object, **__: object) -> NoReturn:
 def _train(stage: str, root: Path, folder: Path, on_metrics: Callable[..., Any] | None) -> None:
     base = resolve_base(str(root / "base"))
     if stage == "sft":
-        sft.train_sft(SETTINGS, base, problems(8), folder, on_metrics)
+        train_sft(SETTINGS, base, problems(8), folder, on_metrics)
     else:
         data = problems(8)
         # Rewards that differ although the model knows nothing: its length of output.
         judge = "trace_pipeline.modeling.rollouts.Solver.verify"
         with patch(judge, _verdict_by_text):
-            rl.train_rl(SETTINGS, root / "sft", data, data[:4], folder, base, on_metrics)
+            train_rl(SETTINGS, root / "sft", data, data[:4], folder, base, on_metrics)
 
 
 def _verdict_by_text(self: object, text: str, answer: object, expert: str | None = None) -> Any:

@@ -11,8 +11,8 @@ from trace_pipeline.experiment import DecodingConfig
 from trace_pipeline.modeling.base_models import resolve_base
 from trace_pipeline.modeling.checkpoints import load_base_policy, load_checkpoint
 from trace_pipeline.modeling.decoding import Decoder
+from trace_pipeline.modeling.finetuning import train_sft
 from trace_pipeline.modeling.records import read_records
-from trace_pipeline.modeling.sft import train_sft
 
 pytestmark = pytest.mark.real_model
 

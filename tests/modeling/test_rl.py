@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from tests.modeling.tiny import experiment, problems
-from trace_pipeline.modeling import rl
+from trace_pipeline.modeling import reinforcement as rl
 from trace_pipeline.modeling.base_models import BaseModel
 from trace_pipeline.modeling.checkpoints import checkpoint_differs_from, load_checkpoint
 from trace_pipeline.modeling.decoding import Completion
 from trace_pipeline.modeling.objective import nucleus
 from trace_pipeline.modeling.records import read_records
-from trace_pipeline.modeling.rl import train_rl
+from trace_pipeline.modeling.reinforcement import train_rl
 from trace_pipeline.modeling.rollouts import draw_problems, make_solver, roll_out, stream_seed
 from trace_pipeline.solver import Solver, Verdict, VerdictKind
 from trace_pipeline.validation import InvalidInputError

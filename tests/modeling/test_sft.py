@@ -10,8 +10,8 @@ from trace_pipeline.experiment import SftConfig
 from trace_pipeline.modeling.base_models import BaseModel
 from trace_pipeline.modeling.checkpoints import load_base_policy, load_checkpoint
 from trace_pipeline.modeling.decoding import Decoder
+from trace_pipeline.modeling.finetuning import train_sft
 from trace_pipeline.modeling.records import read_records
-from trace_pipeline.modeling.sft import train_sft
 from trace_pipeline.modeling.training import TrainingError, learning_rate
 from trace_pipeline.solver import Solver
 from trace_pipeline.validation import InvalidInputError

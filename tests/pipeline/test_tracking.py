@@ -41,6 +41,7 @@ def test_stages_nest_under_one_parent_per_dataset(uri: str, tmp_path: Path) -> N
     assert first.data.params == {"sft.learning_rate": "1"}
     assert first.data.metrics == {"accuracy": 0.5}
     assert first.info.status == "FINISHED"
+    assert journal.sent().experiment == experiment.experiment_id
     sft = next(r for r in children if r.info.run_name == "sft")
     history = client.get_metric_history(sft.info.run_id, "loss")
     assert [(m.step, m.value) for m in history] == [(0, 3.0), (1, 2.0), (2, 1.0)]

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal
 
 import click
 
-from trace_pipeline.experiment import EXPERTS
+from trace_pipeline.experiment import EXPERTS, MIXES
+
+
+def _shard(context: click.Context, option: click.Parameter, text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and int(part) < int(parts)):
+        raise click.BadParameter(f"expected K/OF with K from 0 to OF - 1, found {text!r}")
+    return int(part), int(parts)
+
+
+def _phrasings(context: click.Context, option: click.Parameter, text: str) -> int | Literal["all"]:
+    if text == "all":
+        return "all"
+    if not text.isdecimal() or not int(text):
+        raise click.BadParameter(f"expected a number from 1 on, or all, found {text!r}")
+    return int(text)
 
 
 @click.command()
@@ -15,6 +31,9 @@ from trace_pipeline.experiment import EXPERTS
 @click.option("--schema", help="One schema alone, such as percentage/percent_off or percent_off.")
 @click.option("--expert", type=click.Choice(EXPERTS), help="One expert alone.")
 @click.option(
+    "--mix", type=click.Choice(list(MIXES)), help="The experts' shares in a notebook run."
+)
+@click.option(
     "--split",
     type=click.Choice(["train", "validation", "test", "heldout"]),
     default="train",
@@ -22,20 +41,70 @@ from trace_pipeline.experiment import EXPERTS
     help="heldout: phrasings that no other split uses.",
 )
 @click.option(
+    "--naming",
+    type=click.Choice(["hybrid", "semantic", "abstract"]),
+    default="hybrid",
+    show_default=True,
+    help="How variables are named in the traces.",
+)
+@click.option(
+    "--phrasings",
+    callback=_phrasings,
+    default="all",
+    metavar="K|all",
+    show_default=True,
+    help="Templates in use per schema.",
+)
+@click.option(
+    "--wording",
+    type=click.Choice(["plain", "varied"]),
+    default="plain",
+    show_default=True,
+    help="varied also perturbs the finished text.",
+)
+@click.option(
+    "--interleaved-ratio",
+    type=click.FloatRange(0, 1),
+    help="Share of arithmetic with an init after an operation.",
+)
+@click.option("--composition-share", type=click.FloatRange(0, 1), help="Share of compositions.")
+@click.option(
+    "--shard",
+    callback=_shard,
+    default="0/1",
+    metavar="K/OF",
+    show_default=True,
+    help="Every OF-th of the N examples from the K-th on.",
+)
+@click.option("--processes", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="FILE.jsonl or FILE.parquet."
 )
 def generate(
-    count: int, seed: int, schema: str | None, expert: str | None, split: str, out: Path
+    count: int,
+    schema: str | None,
+    expert: str | None,
+    mix: str | None,
+    processes: int,
+    out: Path,
+    **options: Any,
 ) -> None:
-    """Write N verified examples: question, trace, answer, expert, schema, index, split."""
-    from trace_pipeline.generation import Catalog, Generator, write_examples
+    """Write N verified examples: question, trace, answer, expert, schema, index, split.
+
+    A large file is written in parts; the same command goes on where a killed one stopped.
+    """
+    from trace_pipeline.generation.production import Request, Source, produce
+    from trace_pipeline.modeling.progress import Progress
     from trace_pipeline.paths import project_root
 
+    if expert and mix:
+        raise click.UsageError("--expert and --mix exclude each other; give one")
+    weights = {expert: 1.0} if expert else MIXES[mix] if mix else None
+    request = Request(n=count, mix=weights, schemas=[schema] if schema else None, **options)
     root = project_root()
-    catalog = Catalog.load(root / "schemas", root / "vocab")
-    generator = Generator(catalog, seed=seed, schemas=[schema] if schema else None)
-    mix = {expert: 1.0} if expert else None
-    written = write_examples(out, generator.sample(count, mix, split))
+    with Progress(out.name, request.total, "examples") as shown:
+        source = Source(root / "schemas", root / "vocab")
+        written = produce(request, out, source, processes, shown.update)
     click.echo(f"{written} examples -> {out}")
 
 

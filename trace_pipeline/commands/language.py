@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -37,7 +37,7 @@ def solve(file: str) -> None:
     "--rewards", type=click.Choice(["graded", "binary"]), default="graded", show_default=True
 )
 @click.option("--allow-short-circuit", is_flag=True, help="The earlier rule set, for ablations.")
-def verify(file: str, rewards: str, allow_short_circuit: bool) -> None:
+def verify(file: str, rewards: Literal["graded", "binary"], allow_short_circuit: bool) -> None:
     """Judge every line of FILE: {"text": ..., "answer": ..., "expert": ...?}.
 
     One JSON object a line comes out, in order: kind, reason, reward, answer, message.
@@ -71,7 +71,7 @@ def _requests(file: str, data: str) -> Iterator[tuple[str, Any, str | None]]:
     """Check every line before the first is judged, so that nothing half-done comes out."""
     from trace_pipeline.solver import gold_number
 
-    for number, line in enumerate(data.splitlines(), 1):
+    for number, line in enumerate(data.split("\n"), 1):
         if not line.strip():
             continue
         where = f"{file}: line {number}"

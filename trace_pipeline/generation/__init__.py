@@ -11,6 +11,8 @@ from trace_pipeline.generation.dataset import (
 )
 from trace_pipeline.generation.findings import Finding, GenerationError
 from trace_pipeline.generation.generator import SPLITS, Example, Generator, Split, split_of
+from trace_pipeline.generation.masking import Masker
+from trace_pipeline.generation.statistics import DatasetStatistics, dataset_statistics
 from trace_pipeline.generation.vocabulary import CatalogError
 
 __all__ = [
@@ -18,13 +20,16 @@ __all__ = [
     "AuditReport",
     "Catalog",
     "CatalogError",
+    "DatasetStatistics",
     "Example",
     "Finding",
     "GenerationError",
     "Generator",
+    "Masker",
     "Split",
     "audit",
     "dataset_hash",
+    "dataset_statistics",
     "example_to_record",
     "read_examples",
     "record_to_example",

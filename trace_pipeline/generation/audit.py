@@ -13,8 +13,13 @@ from trace_pipeline.generation.generator import SPLITS, Generator, split_of
 from trace_pipeline.generation.lint import lint, question_count
 from trace_pipeline.generation.plan import Plan, Wording
 from trace_pipeline.generation.realisation import Realisation, faults
+from trace_pipeline.generation.semantics import (
+    UnderivableError,
+    contradictions,
+    derive_answer,
+)
 from trace_pipeline.generation.structure import broken_rules
-from trace_pipeline.traces import TraceError, parse_trace, render_trace
+from trace_pipeline.traces import TraceError, format_number, parse_trace, render_trace
 
 EXAMPLES_KEPT = 3
 """Findings quoted per schema and class."""
@@ -91,6 +96,11 @@ def audit(source: Catalog | Generator, samples: int = 200, seed: int = 0) -> Aud
 def _audit_schema(plan: Plan, generator: Generator, samples: int) -> SchemaAudit:
     found: dict[str, list[str]] = {}
     questions: set[str] = set()
+    for wording in plan.wordings:
+        for text in misread(plan, wording):
+            found.setdefault(Finding.RELATION, []).append(
+                f"{wording.name}: {text}: {wording.template.source!r}"
+            )
     unused = {wording.name for split in SPLITS for wording in generator.wordings(plan, split)}
     for turn in range(samples):
         index, split = turn // len(SPLITS), SPLITS[turn % len(SPLITS)]
@@ -118,6 +128,33 @@ def _audit_schema(plan: Plan, generator: Generator, samples: int) -> SchemaAudit
     )
 
 
+def misread(plan: Plan, wording: Wording) -> list[str]:
+    """Where a template's words and its declared relations disagree, whatever is drawn."""
+    if not wording.relations:
+        return ["the text declares no relations (docs/add-a-schema.md, What the words say)"]
+    drawer = wording.drawer
+    numbers = frozenset(name for name, _ in (*drawer.samplers, *drawer.derived))
+    return contradictions(wording.template.source, wording.relations, numbers, plan.constants)
+
+
+def not_derived(plan: Plan, wording: Wording, drawn: Realisation) -> Iterator[str]:
+    """Whether the answer fails to follow from the relations and the numbers that are shown."""
+    if not wording.relations:
+        return
+    values = drawn.story.values
+    shown = {name: values[name] for name in wording.template.names if name in values}
+    try:
+        derived = derive_answer(wording.relations, {**plan.constants, **shown})
+    except UnderivableError as error:
+        yield str(error)
+        return
+    if derived != drawn.answer:
+        yield (
+            f"the wording gives {format_number(derived)}, "
+            f"the schema answers {format_number(drawn.answer)}"
+        )
+
+
 def judge(
     plan: Plan, wording: Wording, drawn: Realisation, generator: Generator
 ) -> Iterator[tuple[Finding, str]]:
@@ -134,10 +171,8 @@ def judge(
         yield Finding.ROUND_TRIP, f"the trace cannot be read back: {error}"
     for text in broken_rules(drawn.trace, generator.naming):
         yield Finding.STRUCTURE, text
-    values = {**drawn.story.values, "answer": drawn.answer}
-    for relation in wording.relations:
-        if not relation.evaluate(values):
-            yield Finding.RELATION, f"{relation.source!r} does not hold"
+    for text in not_derived(plan, wording, drawn):
+        yield Finding.RELATION, text
     words = [entry.forms[""] for entry in drawn.story.draws.values() if "" in entry.forms]
     if len(set(words)) < len(words):
         yield Finding.ROLES, f"one word in two roles among {words}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 from msgspec import Struct
@@ -81,47 +83,83 @@ def write_examples(path: str | Path, examples: Iterable[Example]) -> int:
         InvalidInputError: another suffix.
     """
     target = Path(path)
-    writers = {".jsonl": _write_lines, ".parquet": _write_parquet}
-    if target.suffix not in writers:
-        raise InvalidInputError(f"{target}: expected a name ending in .jsonl or .parquet")
+    check_suffix(target)
+    write = _write_lines if target.suffix == ".jsonl" else _write_parquet
+    with _appearing(target) as file:
+        return write(file, examples)
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a file that is neither ``.jsonl`` nor ``.parquet``.
+
+    Raises:
+        InvalidInputError: what the message says.
+    """
+    if path.suffix not in (".jsonl", ".parquet"):
+        raise InvalidInputError(f"{path}: expected a name ending in .jsonl or .parquet")
+
+
+@contextmanager
+def _appearing(target: Path) -> Iterator[BinaryIO]:
+    """A file that stands at ``target`` once it is complete and on the disk, or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        count = writers[target.suffix](temporary, examples)
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
-    return count
 
 
-def _write_lines(path: Path, examples: Iterable[Example]) -> int:
+def _write_lines(file: BinaryIO, examples: Iterable[Example]) -> int:
     count = 0
-    with path.open("wb") as file:
-        for example in examples:
-            file.write(canonical_line(example) + b"\n")
-            count += 1
-        file.flush()
-        os.fsync(file.fileno())
+    for example in examples:
+        file.write(canonical_line(example) + b"\n")
+        count += 1
     return count
 
 
-def _write_parquet(path: Path, examples: Iterable[Example]) -> int:
+def _write_parquet(file: BinaryIO, examples: Iterable[Example]) -> int:
+    import pyarrow as pa
+
+    count = 0
+    with _parquet_writer(file) as writer:
+        remaining = iter(examples)
+        while batch := [example_to_record(item) for item in islice(remaining, ROW_GROUP)]:
+            columns = [[record[name] for record in batch] for name in FIELDS]
+            writer.write_table(pa.table(columns, schema=writer.schema))
+            count += len(batch)
+    return count
+
+
+def _parquet_writer(file: BinaryIO) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    text, whole = pa.string(), pa.int64()
-    types = {"answer": pa.float64(), "index": whole}
-    schema = pa.schema([(name, types.get(name, text)) for name in FIELDS])
-    count = 0
-    with path.open("wb") as file:
-        with pq.ParquetWriter(file, schema) as writer:
-            remaining = iter(examples)
-            while batch := [example_to_record(item) for item in islice(remaining, ROW_GROUP)]:
-                writer.write_table(pa.Table.from_pylist(batch, schema=schema))
-                count += len(batch)
-        file.flush()
-        os.fsync(file.fileno())
-    return count
+    types = {"answer": pa.float64(), "index": pa.int64()}
+    schema = pa.schema([(name, types.get(name, pa.string())) for name in FIELDS])
+    repeating = ["expert", "schema", "split"]
+    return pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=repeating)
+
+
+def join_files(parts: Sequence[Path], path: Path) -> None:
+    """One file of several of the same kind, in their order; it appears only when complete."""
+    with _appearing(path) as file:
+        if path.suffix == ".jsonl":
+            for part in parts:
+                with part.open("rb") as lines:
+                    shutil.copyfileobj(lines, file)
+            return
+        import pyarrow.parquet as pq
+
+        with _parquet_writer(file) as writer:
+            for part in parts:
+                with pq.ParquetFile(part) as found:
+                    for group in range(found.num_row_groups):
+                        writer.write_table(found.read_row_group(group))
 
 
 def read_examples(path: str | Path) -> list[Example]:

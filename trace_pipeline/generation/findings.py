@@ -31,7 +31,7 @@ class Finding(StrEnum):
     ROLES = "roles"
     """One word in two roles."""
     RELATION = "relation"
-    """A relation that the wording declares does not hold."""
+    """The wording says something else than its relations, or they than the answer."""
     STRUCTURE = "structure"
     """A trace outside its expert's uniform shape or naming."""
     REACHABILITY = "reachability"
@@ -44,3 +44,7 @@ class GenerationError(ValueError):
     def __init__(self, kind: Finding, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+    def __reduce__(self) -> tuple[type[GenerationError], tuple[Finding, str]]:
+        """What makes it anew in another process."""
+        return GenerationError, (self.kind, str(self))

@@ -53,13 +53,15 @@ _STATES: dict[type[Step], Callable[[Step], Number | str | None]] = {
 
 def figures_in(text: str) -> set[Number]:
     """Every number that ``text`` gives in figures."""
+    return numbers_of(FIGURES.findall(text))
+
+
+def numbers_of(figures: Iterable[str]) -> set[Number]:
+    """The values of numbers in figures."""
     found: set[Number] = set()
-    for figures in FIGURES.findall(text):
-        if figures.isdecimal():
-            found.add(int(figures))
-        else:
-            plain = figures.replace(",", "")
-            found.add(normalise(Fraction(plain)) if "." in plain else int(plain))
+    for written in figures:
+        plain = written.replace(",", "")
+        found.add(normalise(Fraction(plain)) if "." in plain else int(plain))
     return found
 
 

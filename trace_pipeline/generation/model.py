@@ -195,12 +195,20 @@ class SubTraceSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     steps: Annotated[list[StepSpec], Meta(min_length=1)]
 
 
+class Text(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A question text that says something else than the other texts of its family."""
+
+    text: str
+    relations: Annotated[list[str], Meta(min_length=1)]
+    """In place of the family's."""
+
+
 class Phrasing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A family of question texts that share a domain, its words and its number ranges."""
 
     domain: str
     """Where the story plays, such as ``garden`` or ``school``."""
-    texts: Annotated[list[str], Meta(min_length=1)]
+    texts: Annotated[list[str | Text], Meta(min_length=1)]
     """Question templates; see docs/add-a-schema.md for what may stand in ``${...}``."""
     draws: dict[Identifier, VocabPath | list[VocabPath]] = {}
     """Words of this family; they join the schema's own."""
@@ -209,7 +217,7 @@ class Phrasing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     constraints: list[str] = []
     """Conditions that this wording adds, such as ``factor == 2`` for "doubled"."""
     relations: list[str] = []
-    """What the wording says of its numbers, as equations; the audit checks each."""
+    """What these texts say of their numbers, in place of the schema's own ``relations``."""
 
 
 class Fragment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -232,6 +240,9 @@ class Fragment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Words drawn from the vocabulary; no two of one story are the same."""
     snippets: dict[Identifier, str] = {}
     """Pieces of text that templates use as ``${name}``."""
+    relations: list[str] = []
+    """What the texts say of their numbers, in the words of ``semantics.lexicon``; the answer
+    must follow from them alone."""
 
 
 class Schema(Fragment, frozen=True, forbid_unknown_fields=True, kw_only=True):

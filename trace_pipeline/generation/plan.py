@@ -22,8 +22,10 @@ from trace_pipeline.generation.model import (
     Phrasing,
     Schema,
     SubTraceSpec,
+    Text,
 )
 from trace_pipeline.generation.model import Expression as Source
+from trace_pipeline.generation.semantics import Relation, RelationError, parse_relation
 from trace_pipeline.generation.templates import (
     Scope,
     Template,
@@ -51,7 +53,8 @@ class Wording:
     """``<domain>/<number>``, unique in the schema."""
     template: Template
     drawer: Drawer
-    relations: tuple[Expression, ...]
+    relations: tuple[Relation, ...]
+    """What its words say of its numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class _SchemaCompiler:
             yield
         except TracePlanError as error:  # knows its own path
             raise CatalogError(f"{self.where}: {error}") from None
-        except (ExpressionError, RangeError, TemplateError, UnknownPathError) as error:
+        except (ExpressionError, RangeError, RelationError, TemplateError, UnknownPathError) as error:
             raise self.refuse(path, str(error)) from None
 
     def refuse(self, path: str, reason: str) -> CatalogError:
@@ -149,13 +152,11 @@ class _SchemaCompiler:
             wordings=tuple(_numbered(wordings)),
         )
 
-    def expression(
-        self, source: Source, path: str, also: frozenset[str] = frozenset()
-    ) -> Expression:
+    def expression(self, source: Source, path: str) -> Expression:
         """A compiled expression whose names all exist."""
         with self.at(path):
             expression = compile_expression(source)
-        for unknown in sorted(expression.names - self.numbers - also):
+        for unknown in sorted(expression.names - self.numbers):
             raise self.refuse(path, unknown_name("name", unknown, sorted(self.numbers)))
         return expression
 
@@ -258,19 +259,24 @@ class _SchemaCompiler:
         drawer = Drawer(
             tuple(samplers), derived, self.constants, tuple(constraints), tuple(pools.items())
         )
-        relations = tuple(
-            self.expression(source, f"{path}.relations[{i}]", frozenset({"answer"}))
-            for i, source in enumerate(phrasing.relations)
-        )
-        return [
-            Wording(
-                phrasing.domain,
-                self._template(text, pools, f"{path}.texts[{i}]"),
-                drawer,
-                relations,
-            )
-            for i, text in enumerate(phrasing.texts)
-        ]
+        relations = self._relations(schema.relations, "$")
+        if phrasing.relations:
+            relations = self._relations(phrasing.relations, path)
+        wordings = []
+        for index, text in enumerate(phrasing.texts):
+            at, said = f"{path}.texts[{index}]", relations
+            if isinstance(text, Text):
+                text, at, said = text.text, f"{at}.text", self._relations(text.relations, at)
+            template = self._template(text, pools, at)
+            wordings.append(Wording(phrasing.domain, template, drawer, said))
+        return wordings
+
+    def _relations(self, sources: list[str], path: str) -> tuple[Relation, ...]:
+        relations = []
+        for index, source in enumerate(sources):
+            with self.at(f"{path}.relations[{index}]"):
+                relations.append(parse_relation(source))
+        return tuple(relations)
 
     def _pools(self, phrasing: Phrasing, path: str) -> dict[str, tuple[Entry, ...]]:
         pools: dict[str, tuple[Entry, ...]] = {}

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 
 from trace_pipeline.generation.expressions import ExpressionError
 from trace_pipeline.generation.findings import Finding, GenerationError
-from trace_pipeline.generation.grounding import FIGURES, figures_in, spelled_in, trace_numbers
+from trace_pipeline.generation.grounding import (
+    FIGURES,
+    numbers_of,
+    spelled_in,
+    trace_numbers,
+)
 from trace_pipeline.generation.naming import Naming
 from trace_pipeline.generation.numerals import NumeralError
 from trace_pipeline.generation.plan import Plan, Wording
@@ -121,11 +126,10 @@ def faults(
     for name in plan.whole:
         if values[name].denominator != 1:
             yield Finding.WHOLE, _not_whole(name, values[name], False)
-    for index, _, name, value in execution.steps if plan.fractions else ():
-        if value.denominator != 1:
-            loose = name in plan.subtraces[index].fractional[naming]
-            if not loose or 100 % value.denominator:
-                yield Finding.WHOLE, _not_whole(name, value, loose)
+    for index, _, name, value in execution.fractions if plan.fractions else ():
+        loose = name in plan.subtraces[index].fractional[naming]
+        if not loose or 100 % value.denominator:
+            yield Finding.WHOLE, _not_whole(name, value, loose)
     yield from ungrounded(plan, found)
     if _LEFTOVER.search(found.question):
         yield Finding.PLACEHOLDER, "a placeholder or bracket is left in the question"
@@ -138,19 +142,22 @@ def _not_whole(name: str, value: Number, loose: bool) -> str:
 
 def ungrounded(plan: Plan, found: Realisation) -> Iterator[tuple[Finding, str]]:
     """The trace's numbers that the question neither gives nor implies by a declared constant."""
-    numbers = trace_numbers(found.trace.subtraces)
-    written = set(FIGURES.findall(found.question))
-    if written.issuperset(map(str, numbers)):
-        return  # the common case, without reading any number
-    given = figures_in(found.question)
-    missing = [number for number in numbers if number not in given]
-    if not missing:
+    # The cheapest evidence first: figures as they are printed, phrases, figures read, words.
+    figures = set(FIGURES.findall(found.question))
+    doubtful = [n for n in trace_numbers(found.trace.subtraces) if str(n) not in figures]
+    if not doubtful:
         return
     text = found.question.lower()
+    doubtful = [n for n in doubtful if not any(p in text for p in plan.implied_by.get(n, ()))]
+    if not doubtful:
+        return
+    given = numbers_of(figures)
+    doubtful = [n for n in doubtful if n not in given]
+    if not doubtful:
+        return
     spelled = spelled_in(text)
-    for number in missing:
-        phrases = plan.implied_by.get(number, ())
-        if number not in spelled and not any(phrase in text for phrase in phrases):
+    for number in doubtful:
+        if number not in spelled:
             shown = format_number(number)
             yield Finding.GROUNDING, f"the number {shown} of the trace is not in the question"
 

@@ -94,6 +94,25 @@ def load_problems(
     return _limited(msgspec.structs.replace(found, notes=(*notes, *found.notes)), limit)
 
 
+def load_problem_file(path: str | Path) -> ProblemSet:
+    """The problems of any file in GSM-8K's format, whatever split they are of.
+
+    Raises:
+        InvalidInputError: a file that is missing, unreadable or without a usable problem.
+    """
+    path = Path(path).expanduser()
+    problems, rejected = _from_file(path)
+    return ProblemSet(
+        name=path.name,
+        source=f"file, {path}",
+        split="train",
+        is_gsm8k=False,
+        problems=tuple(problems),
+        available=len(problems),
+        rejected=tuple(rejected),
+    )
+
+
 def few_shot_problems() -> tuple[FewShotProblem, ...]:
     """The eight built-in examples for few-shot prompts, with their reference traces."""
     records = _lines(_resource("builtin_few_shot.jsonl"))
@@ -114,19 +133,24 @@ def _from_folder(folder: str | Path | None, split: str) -> ProblemSet:
     if folder is None:
         raise InvalidInputError(f"{FOLDER_VARIABLE} is not set; {_REMEDY}")
     path = Path(folder).expanduser() / f"{split}.jsonl"
-    setting = f"the folder comes from the argument or from {FOLDER_VARIABLE}"
+    setting = f"; the folder comes from the argument or from {FOLDER_VARIABLE}"
+    problems, rejected = _from_file(path, setting)
+    return _gsm8k(f"folder, {path}", split, problems, rejected)
+
+
+def _from_file(path: Path, setting: str = "") -> tuple[list[Problem], list[Rejected]]:
     try:
         data = path.read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
-        raise InvalidInputError(f"{path}: cannot be read ({reason}); {setting}") from None
+        raise InvalidInputError(f"{path}: cannot be read ({reason}){setting}") from None
     if not data.strip():
-        raise InvalidInputError(f"{path}: the file is empty; {setting}")
+        raise InvalidInputError(f"{path}: the file is empty{setting}")
     problems, rejected = _typed(_lines(data))
     if not problems:
         first = f"line {rejected[0].line}: {rejected[0].reason}" if rejected else "no lines"
-        raise InvalidInputError(f"{path}: not one usable problem ({first}); {setting}")
-    return _gsm8k(f"folder, {path}", split, problems, rejected)
+        raise InvalidInputError(f"{path}: not one usable problem ({first}){setting}")
+    return problems, rejected
 
 
 def _from_hub(split: str, fetch: Fetch) -> ProblemSet:

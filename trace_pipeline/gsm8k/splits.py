@@ -8,11 +8,11 @@ final report alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from trace_pipeline.generation.randomness import fingerprint
-from trace_pipeline.gsm8k.overlap import normalised_words
+from trace_pipeline.gsm8k.overlap import Overlap, find_overlaps, normalised_words
 from trace_pipeline.gsm8k.problem import Problem
 
 VALIDATION_PERCENT = 10
@@ -34,3 +34,15 @@ def split_problems(problems: Iterable[Problem]) -> tuple[list[Problem], list[Pro
     for problem in problems:
         parts[part_of(problem.question)].append(problem)
     return parts["train"], parts["validation"]
+
+
+def drop_overlaps(
+    problems: Sequence[Problem], test_questions: Sequence[str]
+) -> tuple[list[Problem], Overlap]:
+    """The problems that share no question and no 13 words in a row with a test question.
+
+    The overlap says what was dropped; its positions are those in ``problems``.
+    """
+    overlap = find_overlaps([problem.question for problem in problems], test_questions)
+    dropped = set(overlap.train_indices)
+    return [p for index, p in enumerate(problems) if index not in dropped], overlap

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
         save_checkpoint,
     )
     from trace_pipeline.modeling.decoding import Completion, Decoder, Sampling
+    from trace_pipeline.modeling.finetuning import train_sft
     from trace_pipeline.modeling.prompts import Prompt, Shot
-    from trace_pipeline.modeling.rl import train_rl
+    from trace_pipeline.modeling.reinforcement import train_rl
     from trace_pipeline.modeling.rollouts import Rollout
-    from trace_pipeline.modeling.sft import train_sft
     from trace_pipeline.modeling.training import TrainingError
 
 _HOMES = {
@@ -45,10 +45,10 @@ _HOMES = {
         "save_checkpoint",
     ],
     "decoding": ["Completion", "Decoder", "Sampling"],
+    "finetuning": ["train_sft"],
     "prompts": ["Prompt", "Shot"],
-    "rl": ["train_rl"],
+    "reinforcement": ["train_rl"],
     "rollouts": ["Rollout"],
-    "sft": ["train_sft"],
     "training": ["TrainingError"],
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

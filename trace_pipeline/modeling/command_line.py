@@ -87,14 +87,14 @@ def _guarded(function: Callable[[argparse.Namespace], None], options: argparse.N
 
 
 def _run_sft(options: argparse.Namespace) -> None:
-    from trace_pipeline.modeling.sft import train_sft
+    from trace_pipeline.modeling.finetuning import train_sft
 
     experiment, base = _experiment(options)
     _report(options.out, train_sft(experiment, base, read_examples(options.data), options.out))
 
 
 def _run_rl(options: argparse.Namespace) -> None:
-    from trace_pipeline.modeling.rl import train_rl
+    from trace_pipeline.modeling.reinforcement import train_rl
 
     experiment, base = _experiment(options)
     data, held_out = read_examples(options.data), read_examples(options.validation)

@@ -1,6 +1,6 @@
-"""Command: completions of a file of questions, with a checkpoint or an untuned base model."""
+"""``python -m trace_pipeline.modeling.decode``: completions of questions on a bare host."""
+
+from trace_pipeline.modeling.command_line import decode_main
 
 if __name__ == "__main__":
-    from trace_pipeline.modeling.command_line import decode_main
-
     raise SystemExit(decode_main())

@@ -47,6 +47,8 @@ class Sent(Struct, frozen=True):
     parent: str = ""
     runs: dict[str, str] = {}
     """Stage identifier -> run id."""
+    experiment: str = ""
+    """Id of the server's experiment."""
 
 
 class Journal:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 EXPERIMENT = "trace_pipeline"
 """One MLflow experiment holds every parent run, so that any two stand on one comparison page."""
 
+LOCAL_PAGE = "http://127.0.0.1:5000"
+"""The address of ``make mlflow``."""
+
 SEND_EVERY = 15.0
 """Seconds between sendings while a stage runs."""
 
@@ -35,6 +38,11 @@ class Tracking:
     def __init__(self, uri: str, artifact_root: Path) -> None:
         self.uri = uri
         self.artifact_root = artifact_root
+
+    @property
+    def page(self) -> str:
+        """Where a person looks at the runs; a database is shown by ``make mlflow``."""
+        return self.uri.rstrip("/") if self.uri.startswith("http") else LOCAL_PAGE
 
     @contextmanager
     def stage(
@@ -114,10 +122,11 @@ class Stage:
         self.log.metrics(values, parent=True)
 
     def link(self) -> str:
-        """Where the run stands on the server, for a person; empty while it is unsent."""
+        """The address of the run's page; of the server while the run is unsent."""
         sent = self.log.journal.sent()
-        run = sent.runs.get(self.log.stage, "")
-        return f"{EXPERIMENT}/{sent.parent}/{run}" if run else ""
+        server = self._tracking.page
+        run = sent.runs.get(self.log.stage)
+        return f"{server}/#/experiments/{sent.experiment}/runs/{run}" if run else server
 
 
 class _Sender:
@@ -146,7 +155,7 @@ class _Sender:
             self._record()
 
     def _record(self) -> None:
-        self.journal.mark_sent(Sent(self.offset, self.parent, self.runs))
+        self.journal.mark_sent(Sent(self.offset, self.parent, self.runs, self.experiment))
 
     def _send_group(self, group: list[Event]) -> None:
         event = group[0]
@@ -195,7 +204,9 @@ def _experiment(client: MlflowClient, root: Path) -> str:
         return str(found.experiment_id)
     database = client.tracking_uri.startswith(("sqlite:", "postgresql", "mysql", "mssql"))
     location = (root.resolve() / EXPERIMENT).as_uri() if database else None
-    return str(client.create_experiment(EXPERIMENT, artifact_location=location))
+    # Without the tag MLflow opens the experiment as one of language-model observability.
+    tags = {"mlflow.experimentKind": "custom_model_development"}
+    return str(client.create_experiment(EXPERIMENT, location, tags))
 
 
 def _exists(client: MlflowClient, run_id: str) -> bool:

@@ -10,10 +10,11 @@ from typing import Any
 
 from trace_pipeline.experiment import EXPERTS, Experiment
 from trace_pipeline.generation import Catalog, Generator
+from trace_pipeline.generation.production import folders_sha256
 from trace_pipeline.pipeline.journal import Journal
 from trace_pipeline.pipeline.tracking import Stage, Tracking
 from trace_pipeline.solver import Solver
-from trace_pipeline.store import Artifact, ArtifactStore, file_sha256, object_sha256
+from trace_pipeline.store import Artifact, ArtifactStore, object_sha256
 
 
 class MissingUpstreamError(RuntimeError):
@@ -46,12 +47,7 @@ class Workbench:
     @cached_property
     def catalog_sha256(self) -> str:
         """Identity of the schemas and the vocabulary: over their files' paths and content."""
-        files = [
-            path for folder in ("schemas", "vocab") for path in (self.root / folder).rglob("*.json")
-        ]
-        return object_sha256(
-            {path.relative_to(self.root).as_posix(): file_sha256(path) for path in files}
-        )
+        return folders_sha256([self.root / "schemas", self.root / "vocab"])
 
     @cached_property
     def generator(self) -> Generator:

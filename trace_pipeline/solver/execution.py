@@ -7,6 +7,7 @@ only where the run has stumbled.
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -71,6 +72,10 @@ class StepValue(NamedTuple):
     value: Number
 
 
+Recorded = tuple[int, int, str, Number]
+"""A ``StepValue`` while the trace runs, when a plain tuple is a fifth of the cost."""
+
+
 class Execution:
     """What came of running a valid trace."""
 
@@ -78,7 +83,7 @@ class Execution:
         self,
         trace: Trace,
         results: tuple[Number, ...],
-        record: list[StepValue] | None = None,
+        record: list[Recorded] | None = None,
     ) -> None:
         self.trace = trace
         self._record = record
@@ -96,7 +101,14 @@ class Execution:
         if self._record is None:
             self._record = []
             run(self.trace, self._record)
-        return tuple(self._record)
+        return tuple(itertools.starmap(StepValue, self._record))
+
+    @property
+    def fractions(self) -> tuple[StepValue, ...]:
+        """Of ``steps`` those whose value is not whole."""
+        if self._record is None:
+            return tuple(step for step in self.steps if type(step.value) is not int)
+        return tuple([StepValue(*found) for found in self._record if type(found[3]) is not int])
 
 
 class Run(NamedTuple):
@@ -110,7 +122,7 @@ class _MisshapenError(Exception):
     """A step that no reader would have let through; ``check_shape`` says why."""
 
 
-def run(trace: Trace, record: list[StepValue] | None = None) -> Run:
+def run(trace: Trace, record: list[Recorded] | None = None) -> Run:
     """Execute ``trace``, short circuits apart; ``record`` collects the value of every step.
 
     Raises:
@@ -139,7 +151,7 @@ def _run_subtrace(
     subtrace: SubTrace,
     results: list[Number],
     givens: list[Number],
-    record: list[StepValue] | None,
+    record: list[Recorded] | None,
 ) -> Number:
     state: dict[str, Number] = {}
     steps = subtrace.steps
@@ -197,7 +209,7 @@ def _run_subtrace(
             else:
                 name, value = _move(step, state, givens, index, place, record)
             if record is not None:
-                record.append(StepValue(index, place, name, value))
+                record.append((index, place, name, value))
     except (TraceError, LookupError, TypeError, AttributeError, _MisshapenError) as error:
         raise _located(error, trace, index, place) from None
     if last < 0 or type(steps[last]) is not Query:
@@ -216,7 +228,7 @@ def _move(
     givens: list[Number],
     index: int,
     place: int,
-    record: list[StepValue] | None,
+    record: list[Recorded] | None,
 ) -> tuple[str, Number]:
     """Change the stocks that ``step`` is about; the last name changed, and its new stock."""
     if isinstance(step, AddEntity):
@@ -234,7 +246,7 @@ def _move(
     amount = _stock_amount(step.amount, state, givens)
     state[step.from_entity] = value = _taken(step.from_entity, stock, amount)
     if record is not None:
-        record.append(StepValue(index, place, step.from_entity, value))
+        record.append((index, place, step.from_entity, value))
     state[step.to_entity] = value = bounded(state.get(step.to_entity, 0) + amount)
     return step.to_entity, value
 

@@ -118,7 +118,7 @@ class _Builder:
         self._queried = queried
         self._steps = steps
         self._values: dict[str, int] = {}
-        self._uses = Counter(name for step in subtrace.steps for name in _names_used(step))
+        self._uses = Counter(name for step in subtrace.steps for name in _names_read(step))
 
     def build(self) -> int:
         for step in self._subtrace.steps:
@@ -161,24 +161,34 @@ class _Builder:
                 | Compare(compute_op=op, args=args, var=var)
             ):
                 node = self._operation(op, args)
-            case Consume(entity=entity, amount=amount):
-                var = entity
-                taken = self._amount(amount, f"{entity} consumed")
-                node = self._sum([self._value(entity)], [taken])
-            case AddEntity(entity=entity, amount=amount):
-                var = entity
-                added = self._amount(amount, f"{entity} added")
-                node = self._sum([self._values[entity], added]) if entity in self._values else added
+            case Consume(entity=var, amount=amount):
+                self._value(var)
+                node = self._stock(var, minus=self._amount(amount, f"{var} consumed"))
+            case AddEntity(entity=var, amount=amount):
+                node = self._stock(var, plus=self._amount(amount, f"{var} added"))
             case Transfer(from_entity=giver, to_entity=var, amount=amount):
                 moved = self._amount(amount, f"{giver} given")
-                self._values[giver] = self._sum([self._value(giver)], [moved])
-                node = self._sum([self._values[var], moved]) if var in self._values else moved
+                self._value(giver)
+                self._values[giver] = self._stock(giver, minus=moved)
+                node = self._stock(var, plus=moved)
             case PercentOf() | PercentOff() | PercentIncrease():
                 var, node = step.var, self._percentage(step)
             case Query():
                 raise GraphError("a query before the end")
         self._values[var] = node
         self._steps.append(node)
+
+    def _stock(self, entity: str, plus: int | None = None, minus: int | None = None) -> int:
+        """A stock after something came in or went out; new ones start empty."""
+        added = [] if plus is None else [plus]
+        taken = [] if minus is None else [minus]
+        if entity not in self._values:
+            return added[0]
+        before = self._values[entity]
+        term = list(self._table)[before]
+        if term.op == SUM and not self._uses[entity]:
+            return self._sum([*term.args, *added], [*term.inverse, *taken])
+        return self._sum([before, *added], taken)
 
     def _source(self, source: str) -> int:
         which = source.removesuffix(".result")
@@ -227,18 +237,15 @@ class _Builder:
         return self._sum(plus, minus) if op == SUM else self._product(plus, minus)
 
 
-def _names_used(step: Step) -> Iterator[str]:
+def _names_read(step: Step) -> Iterator[str]:
+    """The names whose values a step reads; a stock that it changes is none of them."""
     match step:
         case Compute(args=args) | Compare(args=args):
             yield from args
-        case Consume(entity=entity, amount=amount) | AddEntity(entity=entity, amount=amount):
-            yield entity
-            if isinstance(amount, str):
-                yield amount
-        case Transfer(from_entity=giver, to_entity=taker, amount=amount):
-            yield from (giver, taker)
-            if isinstance(amount, str):
-                yield amount
+        case Consume(amount=str() as amount) | AddEntity(amount=str() as amount):
+            yield amount
+        case Transfer(amount=str() as amount):
+            yield amount
         case PercentOf() | PercentOff() | PercentIncrease():
             yield step.base
             if isinstance(step.rate, str):

@@ -52,7 +52,7 @@ class _Printer:
 
     def _refined(self) -> dict[int, str]:
         """A key for each term by which its parents order it."""
-        colours = {part: "" for part in self._parts}
+        colours = dict.fromkeys(self._parts, "")
         keys = self._hashed(colours)
         for _ in range(_REFINEMENTS):
             # What a number is used for tells it from others: (a + b) * a.
@@ -101,7 +101,7 @@ class _Printer:
             return self._names[part]
         roles = self._roles(part)
         if self._is_unordered(term.op):
-            roles.sort(key=lambda role: (role[0] == "-", self._keys[role[1]]))
+            roles.sort(key=self._order)
         shared = self._uses[part] > 1
         if shared:
             self._names[part] = next(self._capitals)
@@ -109,6 +109,11 @@ class _Printer:
         if shared:
             return f"({self._names[part]}={text})"
         return text if outermost else f"({text})"
+
+    def _order(self, role: tuple[str, int]) -> tuple[bool, bool, str]:
+        """What is added before what is subtracted, numbers before computed parts."""
+        sign, child = role
+        return sign == "-", self._graph.terms[child].op != LEAF, self._keys[child]
 
     def _joined(self, op: str, operands: list[tuple[str, str]]) -> str:
         if not self._operations:

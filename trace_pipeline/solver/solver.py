@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from trace_pipeline.solver.answers import Gold, GoldValue
-from trace_pipeline.solver.execution import Execution, StepValue, run
+from trace_pipeline.solver.execution import Execution, Recorded, run
 from trace_pipeline.solver.experts import EXPERT_OPERATIONS
 from trace_pipeline.solver.rewards import Rewards, VerdictKind, reward_table
 from trace_pipeline.solver.shortcut import check_short_circuit
@@ -48,12 +48,12 @@ class Solver:
         self.rewards = reward_table(rewards)
 
     def execute(self, trace: Trace, *, keep_steps: bool = False) -> Execution:
-        """Run ``trace``; ``keep_steps`` where ``Execution.steps`` is sure to be wanted.
+        """Run ``trace``; ``keep_steps`` where the values of its steps are sure to be wanted.
 
         Raises:
             TraceError: the first fault, with its reason, place and remedy.
         """
-        record: list[StepValue] | None = [] if keep_steps else None
+        record: list[Recorded] | None = [] if keep_steps else None
         outcome = run(trace, record)
         if outcome.suspects and not self.allow_short_circuit:
             check_short_circuit(trace, outcome)

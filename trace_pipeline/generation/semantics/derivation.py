@@ -13,13 +13,12 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cache
 
+from trace_pipeline.generation.semantics.lexicon import ANSWER
 from trace_pipeline.generation.semantics.relations import Relation, Term
 from trace_pipeline.traces.numbers import Number, normalise
 
 Polynomial = dict[tuple[str, ...], Fraction]
 """Coefficient by the sorted unknowns of a monomial; ``()`` is the constant."""
-
-ANSWER = "answer"
 
 
 class UnderivableError(ValueError):
@@ -78,7 +77,7 @@ def _term(term: Term, known: Mapping[str, Fraction]) -> Polynomial:
 def _evaluate(node: ast.expr, roles: Mapping[str, list[Polynomial]]) -> Polynomial | None:
     match node:
         case ast.Name(id=name):
-            return roles[name][0]
+            return roles[name][0] if name in roles else {(name,): Fraction(1)}
         case ast.Constant(value=int() as value):
             return {(): Fraction(value)}
         case ast.BinOp(left=left, op=op, right=right):

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+ANSWER = "answer"
+"""The name of what is asked."""
+
 
 class Check(StrEnum):
     """How a relation's place in the text is verified (``checks``)."""
@@ -78,6 +81,8 @@ KINDS: dict[str, Kind] = _by_name(
          "x is the parts together", Check.LOOSE),
     Kind("each", ("x", "*factors"), "x == product(factors)",
          "so many of so much each; a rate for a time", Check.LOOSE),
+    Kind("converted", ("x", "n", "unit"), "x == n * unit",
+         "x is n in a smaller unit, so many to one: minutes, items of a dozen", Check.LOOSE),
     Kind("shared", ("x", "whole", "parts"), "x * parts == whole",
          "whole in equal parts: so many, or of so much each", Check.LOOSE),
     Kind("rounded_up", ("x", "whole", "size"), "x == ceil(whole, size)",
@@ -86,6 +91,8 @@ KINDS: dict[str, Kind] = _by_name(
          "how many full ones of a size whole gives", Check.LOOSE),
     Kind("left_over", ("x", "whole", "size"), "x == remainder(whole, size)",
          "what of whole does not fill one of the size", Check.LOOSE),
+    Kind("ratio", ("x", "a", "y", "b"), "b * x == a * y",
+         "for every a of x there are b of y", Check.LOOSE),
     Kind("account", ("x", "*changes"), "x == sum(changes)",
          "what there was, less what goes (-n), with what comes (+n)", Check.ACCOUNT),
     Kind("has", ("x", "n"), "x == n", "x is given as the number n", Check.HOLDER),
@@ -93,3 +100,6 @@ KINDS: dict[str, Kind] = _by_name(
 )
 # fmt: on
 """Every kind by name, in the order of the guide."""
+
+DIVIDING = frozenset({"shared", "rounded_up", "rounded_down", "left_over"})
+"""Kinds whose second role is cut into parts."""

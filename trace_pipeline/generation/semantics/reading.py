@@ -1,9 +1,10 @@
 """A template as the checks read it: its wordings, with a mark where a word or number stands.
 
 ``${who} has ${count item}, [which is|that is] ${factor|times} as many as ${two} has.``
-gives ``<who> has <count> <item>, which is <factor:times> as many as <two> has.`` and
-the same with "that is". Everything is in small letters; a mark names its draw or
-variable, and a number's form follows after a colon.
+gives ``<WHO> has {COUNT} <ITEM>, which is {FACTOR:TIMES} as many as <TWO> has.`` and
+the same with "that is". Text is in small letters and marks are in capitals, so that no
+pattern mistakes the one for the other: ``<...>`` a word that is drawn, ``{...}`` a number
+with its form.
 """
 
 from __future__ import annotations
@@ -32,18 +33,25 @@ class _Choice:
 _Sequence = tuple["str | _Choice", ...]
 
 
-def readings(source: str) -> Iterator[str]:
-    """The wordings of a template whose snippets are filled in, each once."""
-    tree, _ = _sequence(list(_PIECE.finditer(source)), 0)
+def readings(source: str, numbers: frozenset[str]) -> Iterator[str]:
+    """The wordings of a template, each once.
+
+    Args:
+        source: The template, its snippets filled in.
+        numbers: Which of its names are numbers; the others are words.
+    """
+    tree, _ = _sequence(list(_PIECE.finditer(source)), 0, numbers)
     seen: set[str] = set()
     for picks in _picks(list(_choices(tree)), source):
-        text = " ".join(_written(tree, picks).lower().split())
+        text = " ".join(_written(tree, picks).split())
         if text not in seen:
             seen.add(text)
             yield text
 
 
-def _sequence(pieces: list[re.Match[str]], position: int) -> tuple[_Sequence, int]:
+def _sequence(
+    pieces: list[re.Match[str]], position: int, numbers: frozenset[str]
+) -> tuple[_Sequence, int]:
     parts: list[str | _Choice] = []
     while position < len(pieces):
         placeholder, bracket, text = pieces[position].groups()
@@ -51,7 +59,7 @@ def _sequence(pieces: list[re.Match[str]], position: int) -> tuple[_Sequence, in
         if bracket == "[":
             options = []
             while True:
-                option, position = _sequence(pieces, position)
+                option, position = _sequence(pieces, position, numbers)
                 options.append(option)
                 if pieces[position - 1][2] == "]":
                     break
@@ -59,11 +67,11 @@ def _sequence(pieces: list[re.Match[str]], position: int) -> tuple[_Sequence, in
         elif bracket:
             break
         else:
-            parts.append(text if placeholder is None else _mark(placeholder))
+            parts.append(text.lower() if placeholder is None else _mark(placeholder, numbers))
     return tuple(parts), position
 
 
-def _mark(content: str) -> str:
+def _mark(content: str, numbers: frozenset[str]) -> str:
     head, _, form = content.partition("|")
     article = "a " if head.startswith("a ") else ""
     count, _, thing = head.removeprefix("a ").rpartition(" ")
@@ -71,11 +79,12 @@ def _mark(content: str) -> str:
         return form.rpartition(",")[2]
     if thing.startswith("'") or "'" in count:  # ${n 'box'}, ${n 'cup of tea'}
         count, _, noun = head.removeprefix("a ").partition(" ")
-        return f"{article}<{count}> {grammar.plural(noun.strip(chr(39)))}"
+        return f"{article}{{{count.upper()}}} {grammar.plural(noun.strip(chr(39)))}"
+    name = thing.removesuffix("'s").partition(".")[0].upper()
+    colon = f":{form.upper()}" if form else ""
+    shown = f"{{{name}{colon}}}" if name.lower() in numbers else f"<{name}>"
     owner = "'s" if thing.endswith("'s") else ""
-    name = thing.removesuffix("'s").partition(".")[0]
-    shown = f"<{name}:{form}>" if form else f"<{name}>{owner}"
-    return f"{article}<{count}> {shown}" if count else article + shown
+    return article + (f"{{{count.upper()}}} " if count else "") + shown + owner
 
 
 def _choices(parts: _Sequence) -> Iterator[_Choice]:
@@ -108,7 +117,7 @@ def _written(parts: _Sequence, picks: dict[int, int]) -> str:
 
 def shown_names(text: str) -> set[str]:
     """The draws and variables that a reading shows."""
-    return set(re.findall(r"<([a-z0-9_]+)", text))
+    return {name.lower() for name in re.findall(r"[<{]([A-Z0-9_]+)", text)}
 
 
 def sentence_of(text: str, position: int) -> tuple[int, int]:

@@ -39,13 +39,8 @@ class Relation:
     terms: tuple[Term, ...]
 
     def role(self, name: str) -> Term:
-        """The argument of a role that is not the repeated one."""
+        """The argument of a role that is not repeated."""
         return self.terms[self.kind.roles.index(name)]
-
-    @property
-    def repeated(self) -> tuple[Term, ...]:
-        """The arguments of the last role where that takes several."""
-        return self.terms[len(self.kind.roles) - 1 :]
 
 
 def parse_relation(source: str) -> Relation:
@@ -74,6 +69,10 @@ def parse_relation(source: str) -> Relation:
         raise RelationError(f"expected {name}({signature}), found {source!r}")
     if any(term.sign for term in terms) and kind.check is not Check.ACCOUNT:
         raise RelationError(f"{name} takes no signs, found {source!r}")
+    if kind.check is Check.ACCOUNT and (
+        terms[0].sign or terms[1].sign or not all(t.sign for t in terms[2:])
+    ):
+        raise RelationError(f"expected {name}(result, start, -goes, +comes, ...), found {source!r}")
     return Relation(source, kind, terms)
 
 

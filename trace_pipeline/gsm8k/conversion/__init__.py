@@ -1,0 +1,37 @@
+"""GSM-8K's annotated solutions as verified traces, and variants of them with new numbers."""
+
+from trace_pipeline.gsm8k.conversion.conversion import (
+    Conversion,
+    Failure,
+    FailureKind,
+    convert_problem,
+)
+from trace_pipeline.gsm8k.conversion.experts import Policy
+from trace_pipeline.gsm8k.conversion.report import (
+    ConversionReport,
+    conversion_record,
+    convert,
+    convert_file,
+)
+from trace_pipeline.gsm8k.conversion.variants import (
+    Fixed,
+    Variant,
+    VariantMaker,
+    variant_maker,
+)
+
+__all__ = [
+    "Conversion",
+    "ConversionReport",
+    "Failure",
+    "FailureKind",
+    "Fixed",
+    "Policy",
+    "Variant",
+    "VariantMaker",
+    "conversion_record",
+    "convert",
+    "convert_file",
+    "convert_problem",
+    "variant_maker",
+]

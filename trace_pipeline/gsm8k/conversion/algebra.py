@@ -19,7 +19,7 @@ from trace_pipeline.gsm8k.annotations import (
     evaluate,
     parse_expression,
 )
-from trace_pipeline.traces.numbers import Number
+from trace_pipeline.traces.numbers import Number, normalise
 
 _EQUATION = re.compile(r"[\d .,$()+\-−–*/×÷a-zA-Z]+=[\d .,$()+\-−–*/×÷a-zA-Z]+")
 _TOKEN = re.compile(r"\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?|\.\d+|[a-zA-Z]+|[-+*/()=]")
@@ -35,11 +35,15 @@ class Solved(Struct, frozen=True):
     value: Number
 
 
-class _Linear(Struct, frozen=True):
-    """``factor * x + constant``; None stands for zero."""
+_Terms = tuple[tuple[int, Expression], ...]
+"""A sum: sign and positive expression of each term; empty for zero."""
 
-    factor: Expression | None
-    constant: Expression | None
+
+class _Linear(Struct, frozen=True):
+    """``factor * x + constant``."""
+
+    factor: _Terms
+    constant: _Terms
 
 
 class _NotLinearError(ValueError):
@@ -95,37 +99,36 @@ def _numbers(expression: Expression) -> Iterator[Number]:
 
 
 def _isolated(left: _Linear, right: _Linear) -> Expression:
-    factor = _combined(Operator.SUB, left.factor, right.factor)
-    constant = _combined(Operator.SUB, right.constant, left.constant)
-    if factor is None or constant is None:
+    factor = left.factor + _negated(right.factor)
+    constant = right.constant + _negated(left.constant)
+    if _total(factor) < 0:
+        factor, constant = _negated(factor), _negated(constant)
+    if _total(factor) == 0 or not constant:
         raise _NotLinearError
-    if evaluate(factor) < 0:
-        factor = _combined(Operator.SUB, right.factor, left.factor)
-        constant = _combined(Operator.SUB, left.constant, right.constant)
-    if factor is None or constant is None or evaluate(factor) == 0:
-        raise _NotLinearError
-    return constant if factor == 1 else Operation(Operator.DIV, constant, factor)
+    above, below = _written(constant), _written(factor)
+    return above if below == 1 else Operation(Operator.DIV, above, below)
 
 
-def _combined(
-    operator: Operator, left: Expression | None, right: Expression | None
-) -> Expression | None:
-    """``left + right`` or ``left - right``, written without negative numbers where possible."""
-    if right is None:
-        return left
-    if left is None:
-        if operator is Operator.ADD:
-            return right
-        if isinstance(right, Operation) and right.operator is Operator.SUB:
-            return (
-                Operation(Operator.SUB, right.right, right.left) if right.left != 0 else right.right
-            )
-        return Operation(Operator.SUB, 0, right)
-    negative = isinstance(right, Operation) and right.operator is Operator.SUB and right.left == 0
-    if negative and isinstance(right, Operation):
-        flipped = Operator.ADD if operator is Operator.SUB else Operator.SUB
-        return Operation(flipped, left, right.right)
-    return Operation(operator, left, right)
+def _negated(terms: _Terms) -> _Terms:
+    return tuple((-sign, value) for sign, value in terms)
+
+
+def _total(terms: _Terms) -> Number:
+    return normalise(sum(sign * evaluate(value) for sign, value in terms))
+
+
+def _written(terms: _Terms) -> Expression:
+    """A sum as an expression, what is added first."""
+    added = [value for sign, value in terms if sign > 0]
+    if not added:
+        raise _NotLinearError
+    total = added[0]
+    for value in added[1:]:
+        total = Operation(Operator.ADD, total, value)
+    for sign, value in terms:
+        if sign < 0:
+            total = Operation(Operator.SUB, total, value)
+    return total
 
 
 class _Parser:
@@ -147,13 +150,12 @@ class _Parser:
     def _sum(self) -> _Linear:
         total = self._product()
         while self._peek() in ("+", "-"):
-            operator = Operator(self._tokens[self._next])
+            minus = self._peek() == "-"
             self._next += 1
             term = self._product()
-            total = _Linear(
-                _combined(operator, total.factor, term.factor),
-                _combined(operator, total.constant, term.constant),
-            )
+            if minus:
+                term = _Linear(_negated(term.factor), _negated(term.constant))
+            total = _Linear(total.factor + term.factor, total.constant + term.constant)
         return total
 
     def _product(self) -> _Linear:
@@ -173,10 +175,7 @@ class _Parser:
         self._next += 1
         if token == "-":
             inner = self._factor()
-            return _Linear(
-                _combined(Operator.SUB, None, inner.factor),
-                _combined(Operator.SUB, None, inner.constant),
-            )
+            return _Linear(_negated(inner.factor), _negated(inner.constant))
         if token == "(":
             inner = self._sum()
             if self._peek() != ")":
@@ -184,23 +183,29 @@ class _Parser:
             self._next += 1
             return inner
         if token.isalpha():
-            return _Linear(1, None)
+            return _Linear(((1, 1),), ())
         if token[0].isdigit() or token[0] == ".":
-            return _Linear(None, parse_expression(token))
+            return _Linear((), ((1, parse_expression(token)),))
         raise _NotLinearError
 
 
 def _scaled(operator: Operator, left: _Linear, right: _Linear) -> _Linear:
-    if operator is Operator.MUL and right.factor is not None:
+    if operator is Operator.MUL and right.factor:
         left, right = right, left
-    if right.factor is not None or right.constant is None:
+    if right.factor or len(right.constant) != 1:
         raise _NotLinearError
-    by = right.constant
-    return _Linear(_times(operator, left.factor, by), _times(operator, left.constant, by))
+    sign, by = right.constant[0]
+    return _Linear(
+        _times(operator, left.factor, sign, by), _times(operator, left.constant, sign, by)
+    )
 
 
-def _times(operator: Operator, value: Expression | None, by: Expression) -> Expression | None:
-    if value is None or by == 1:
+def _times(operator: Operator, terms: _Terms, sign: int, by: Expression) -> _Terms:
+    return tuple((own * sign, _scaled_term(operator, value, by)) for own, value in terms)
+
+
+def _scaled_term(operator: Operator, value: Expression, by: Expression) -> Expression:
+    if by == 1:
         return value
     if value == 1 and operator is Operator.MUL:
         return by

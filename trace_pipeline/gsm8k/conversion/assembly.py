@@ -128,7 +128,7 @@ def _resolved(node: Node, roots: Sequence[Node]) -> Node:
 
 def _rounded(node: Node, calculation: Calculated) -> Node:
     value, result = calculation.value, calculation.result
-    if not isinstance(result, int) or value == result or abs(value - result) >= 1:
+    if not isinstance(result, int) or value == result or abs(Fraction(value - result)) >= 1:
         return node
     return _whole("floordiv" if result < value else "ceildiv", node)
 

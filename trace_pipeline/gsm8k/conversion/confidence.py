@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 from trace_pipeline.gsm8k.conversion.fit import LEFT_OVER, left_over
@@ -18,6 +18,7 @@ from trace_pipeline.gsm8k.conversion.nodes import (
 )
 from trace_pipeline.gsm8k.conversion.reading import Reading
 from trace_pipeline.gsm8k.conversion.text import Text
+from trace_pipeline.traces.numbers import Number
 
 TIED = 0.05
 """Readings whose costs differ by less are as likely as each other."""
@@ -38,13 +39,13 @@ def rival_margin(reading: Reading, rivals: Sequence[Reading], text: Text) -> flo
         rivals: The others, cheapest first.
         text: The question.
     """
-    own: list[float] | None = None
     for rival in rivals:
         margin = rival.cost - reading.cost
         if margin >= CLOSE:
             break
-        own = own or _probed(reading, text)
-        if any(abs(a - b) > 1e-9 * abs(a) for a, b in zip(own, _probed(rival, text), strict=True)):
+        same = _one_quantity(reading, rival, text)
+        pairs = zip(_probed(reading, text, same), _probed(rival, text, same), strict=True)
+        if any(abs(a - b) > 1e-9 * abs(a) for a, b in pairs):
             return margin
     return CLOSE
 
@@ -67,27 +68,48 @@ def confidence_of(reading: Reading, margin: float, text: Text) -> float:
     return round(confidence, 3)
 
 
-def _probed(reading: Reading, text: Text) -> list[float]:
+def _one_quantity(reading: Reading, rival: Reading, text: Text) -> dict[int, int]:
+    """Mentions that stand for another: equal numbers of which each reading uses but one.
+
+    "She pays $60. Half of the $60 ..." says one thing twice.
+    """
+    by_value: dict[Number, list[int]] = {}
+    for index, mention in enumerate(text.mentions):
+        by_value.setdefault(mention.value, []).append(index)
+    return {
+        index: group[0]
+        for group in by_value.values()
+        if all(map(text.is_definite, group[1:]))
+        and len(reading.mentions.intersection(group)) <= 1
+        and len(rival.mentions.intersection(group)) <= 1
+        for index in group
+    }
+
+
+def _probed(reading: Reading, text: Text, same: Mapping[int, int]) -> list[float]:
     """The answers of a reading for other numbers in the question."""
     values: list[float] = []
     for probe in range(_PROBES):
         known: dict[Node, float] = {}
         try:
-            values.append(_float_value(reading.root, text, probe, known))
+            values.append(_float_value(reading.root, text, probe, same, known))
         except ZeroDivisionError:
             values.append(float("inf"))
     return values
 
 
-def _float_value(node: Node, text: Text, probe: int, known: dict[Node, float]) -> float:
+def _float_value(
+    node: Node, text: Text, probe: int, same: Mapping[int, int], known: dict[Node, float]
+) -> float:
     if node in known:
         return known[node]
     match node:
         case Given(mention=mention):
-            prime = _PRIMES[(mention + 7 * probe) % len(_PRIMES)]
-            value = float(facet_value(text.mentions[mention], node.facet)) + prime / (97 + mention)
+            value = float(facet_value(text.mentions[mention], node.facet))
+            mention = same.get(mention, mention)
+            value += _PRIMES[(mention + 7 * probe) % len(_PRIMES)] / (97 + mention)
         case Apply(op=op, args=args):
-            values = [_float_value(arg, text, probe, known) for arg in args]
+            values = [_float_value(arg, text, probe, same, known) for arg in args]
             value = _applied(op, values)
         case World(value=number) | Stated(value=number):
             value = float(number)

@@ -30,23 +30,24 @@ class Constant(Struct, frozen=True):
 _UNITS = """
 days_per_week 7 week weekly biweekly everyday daily day
 hours_per_day 24 day daily hour
-minutes_per_hour 60 hour hourly hr mph minute
+minutes_per_hour 60 hour hourly mph minute
 seconds_per_minute 60 minute second
 seconds_per_hour 3600 hour second
 months_per_year 12 year annual annually yearly month monthly
 weeks_per_year 52 year annual annually yearly weekly
 days_per_year 365 year annual annually yearly
-weeks_per_month 4 month monthly january february march april may june july august september october november december
+weeks_per_month 4 month monthly january february march april may june july august september october
+weeks_per_month 4 november december
 days_per_month 30 month monthly april june september november
 cents_per_dollar 100 cent penny dollar $ ¢ quarter dime nickel coin
 per_dozen 12 dozen
 per_pair 2 pair
-inches_per_foot 12 foot feet inch
+inches_per_foot 12 foot inch
 feet_per_yard 3 yard
 inches_per_yard 36 yard
 feet_per_mile 5280 mile
 yards_per_mile 1760 mile
-ounces_per_pound 16 pound ounce lb oz
+ounces_per_pound 16 pound ounce
 pounds_per_ton 2000 ton
 kilograms_per_ton 1000 ton tonne
 cups_per_pint 2 pint
@@ -61,11 +62,11 @@ ounces_per_quart 32 quart
 ounces_per_gallon 128 gallon
 tablespoons_per_cup 16 cup tablespoon
 teaspoons_per_tablespoon 3 tablespoon teaspoon
-grams_per_kilogram 1000 kilogram kg gram kilo
-meters_per_kilometer 1000 kilometer km kilometre meter
-centimeters_per_meter 100 meter metre centimeter cm
-millimeters_per_centimeter 10 centimeter cm
-milliliters_per_liter 1000 liter litre milliliter ml
+grams_per_kilogram 1000 kilogram gram kilo
+meters_per_kilometer 1000 kilometer kilometre meter
+centimeters_per_meter 100 meter metre centimeter
+millimeters_per_centimeter 10 centimeter
+milliliters_per_liter 1000 liter litre milliliter
 years_per_decade 10 decade
 years_per_century 100 century
 hundred 100 % percent percentage
@@ -101,7 +102,8 @@ quartet 4 quartet
 bakers_dozen 13 baker
 score 20 score
 half_dozen 6 dozen
-halves 2 half halve halfway middle equally evenly average other split share together total sum combined difference more fewer less older younger longer shorter rest remaining
+halves 2 half halve halfway middle equally evenly average other split share together total sum
+halves 2 combined difference more fewer less older younger longer shorter rest remaining
 sides 4 square rectangle rectangular
 sides 2 rectangle rectangular perimeter side
 sides 3 triangle triangular equilateral
@@ -112,8 +114,9 @@ faces 6 cube dice die
 angles 180 triangle straight
 circle 360 circle
 right_angle 90 angle
-legs 4 dog cat cow horse sheep goat pig animal zebra elephant lion table chair giraffe camel lamb puppy kitten rabbit
-legs 2 chicken duck bird person people human ostrich turkey hen rooster goose
+legs 4 dog cat cow horse sheep goat pig animal zebra elephant lion table chair giraffe camel
+legs 4 lamb puppy kitten rabbit
+legs 2 chicken duck bird person human ostrich turkey hen rooster goose
 legs 6 ant insect beetle bee ladybug
 legs 8 spider octopus
 legs 10 crab
@@ -147,6 +150,10 @@ digits 20 toe finger
 """
 
 
+_SAID = frozenset(
+    ("legs", "feet", "hands", "eyes", "ears", "shoes", "fingers", "toes", "wheels", "faces")
+)
+"""Constants whose own noun has to be there too: a dog alone does not call for four legs."""
 _SCALES = frozenset(("halves", "both", "couple", "round_trip", "sides", "per_pair"))
 
 
@@ -163,8 +170,41 @@ def _read(table: str, converts: bool) -> list[Constant]:
 CONSTANTS: tuple[Constant, ...] = (*_read(_UNITS, True), *_read(_WORLD, False))
 
 
+def words(text: str) -> frozenset[str]:
+    """A word list."""
+    return frozenset(text.split())
+
+
+_SAME = {
+    "feet": "foot",
+    "ft": "foot",
+    "hr": "hour",
+    "hrs": "hour",
+    "min": "minute",
+    "mins": "minute",
+    "sec": "second",
+    "lb": "pound",
+    "lbs": "pound",
+    "oz": "ounce",
+    "kg": "kilogram",
+    "kgs": "kilogram",
+    "km": "kilometer",
+    "cm": "centimeter",
+    "ml": "milliliter",
+    "l": "liter",
+    "people": "person",
+    "children": "child",
+    "kids": "child",
+    "men": "man",
+    "women": "woman",
+    "mice": "mouse",
+}
+
+
 def singular(word: str) -> str:
-    """A rough singular: enough to compare words, not to print them."""
+    """A rough singular without abbreviations: enough to compare words, not to print them."""
+    if word in _SAME:
+        return _SAME[word]
     if len(word) > 3 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("shes", "ches", "xes", "sses", "oes")):
@@ -176,4 +216,9 @@ def singular(word: str) -> str:
 
 def called_for(words: set[str]) -> list[Constant]:
     """The constants that ``words`` (singular, lower case) call for."""
-    return [constant for constant in CONSTANTS if not constant.words.isdisjoint(words)]
+    return [
+        constant
+        for constant in CONSTANTS
+        if not constant.words.isdisjoint(words)
+        and (constant.name not in _SAID or singular(constant.name) in words)
+    ]

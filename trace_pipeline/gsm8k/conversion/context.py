@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from trace_pipeline.gsm8k.conversion.constants import singular
 from trace_pipeline.gsm8k.conversion.nodes import Slot
 from trace_pipeline.gsm8k.conversion.solution import Calculated
 from trace_pipeline.gsm8k.conversion.text import FUNCTION_WORDS, first_words, numbers_in
+
+SAME_UNIT = 0.12
+OTHER_UNIT = 0.1
+NO_MONEY = 0.2
+"""Money where the author counts something, or marks other numbers as money."""
+UNMARKED_MONEY = 0.03
 
 
 class Context:
@@ -17,14 +23,15 @@ class Context:
     def __init__(self, calculation: Calculated, slot: Slot, weights: Mapping[str, float]) -> None:
         prose, value = calculation.before, slot.value
         self._weights = weights
-        self._beside: frozenset[str] = frozenset()
+        self.beside: frozenset[str] = frozenset()
         self._currency: bool | None = None
-        for number, words, currency in numbers_in(prose):
+        for number, words, currency in numbers_in(prose + _sentence(calculation.after)):
             if number == value:
-                self._beside |= words
+                self.beside |= words
                 self._currency = bool(self._currency) or currency
+        self._marks_money = any(currency for _, _, currency in numbers_in(prose))
         if slot.op in ("add", "sub"):
-            self._beside |= first_words(calculation.after)  # terms and sum share a unit
+            self.beside |= first_words(calculation.after)  # terms and sum share a unit
         self.around = (
             frozenset(singular(word) for word in re.findall(r"[a-z]+", prose.lower()))
             - FUNCTION_WORDS
@@ -33,10 +40,16 @@ class Context:
     def bonus(self, nouns: frozenset[str], window: frozenset[str]) -> float:
         """How well an origin's words fit the operand's."""
         weights = self._weights
-        beside = sum(weights.get(word, 1.0) for word in self._beside & nouns)
+        beside = sum(weights.get(word, 1.0) for word in self.beside & nouns)
         near = sum(weights.get(word, 1.0) for word in self.around & nouns)
         around = sum(weights.get(word, 1.0) for word in self.around & window)
         return min(0.24, 0.15 * beside) + min(0.2, 0.1 * near) + min(0.08, 0.02 * around)
+
+    def unit(self, unit: str, units: Collection[str]) -> float:
+        """The cost of counting ``unit`` where the author names one of ``units``, or its gain."""
+        if unit and unit in self.beside:
+            return -SAME_UNIT
+        return OTHER_UNIT if unit and not self.beside.isdisjoint(units) else 0.0
 
     def currency(self, money: bool, nouns: frozenset[str]) -> float:
         """The cost of money where the author writes none, and the reverse."""
@@ -44,4 +57,11 @@ class Context:
             return 0.0
         if self._currency:
             return 0.0 if money or not nouns.isdisjoint(("dollar", "cent", "$")) else 0.15
-        return 0.1 if money else 0.0
+        if not money:
+            return 0.0
+        return NO_MONEY if self.beside or self._marks_money else UNMARKED_MONEY
+
+
+def _sentence(after: str) -> str:
+    """The rest of the sentence behind a result."""
+    return re.split(r"\n|\. |\.$", after, maxsplit=1)[0]

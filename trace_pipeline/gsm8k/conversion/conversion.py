@@ -29,6 +29,10 @@ IMPLAUSIBLE = 3.0
 """A grounded reading that costs more is none: nothing in the text speaks for it."""
 IMPLAUSIBLE_UNGROUNDED = 6.0
 """The same with a number that only the solution states."""
+DOUBTFUL = 0.55
+"""A grounded reading with less confidence is not worth training on."""
+DOUBTFUL_UNGROUNDED = 0.2
+"""The same for an ungrounded one, which is marked as such anyway."""
 TRIED = 8
 """Readings shown to the solver, the likeliest first."""
 
@@ -113,12 +117,16 @@ def convert_problem(
             message = f"{format_number(answer)} instead of {format_number(problem.gold)}"
             return Failure(problem.index, FailureKind.WRONG_VALUE, message)
         margin = rival_margin(reading, found[position + 1 :], text)
+        confidence = confidence_of(reading, margin, text)
+        if confidence < (DOUBTFUL if is_grounded(reading.root) else DOUBTFUL_UNGROUNDED):
+            message = f"confidence {confidence:.2f}"
+            return Failure(problem.index, FailureKind.IMPLAUSIBLE, message)
         return Conversion(
             problem.index,
             problem.question,
             trace,
             answer,
-            confidence_of(reading, margin, text),
+            confidence,
             is_grounded(reading.root),
             margin < TIED,
             origins,
@@ -143,11 +151,16 @@ def _best(problem: Problem, text: Text) -> tuple[list[Reading], FailureKind]:
             if found is None:
                 kind = FailureKind.WRONG_VALUE
                 continue
-            if not best or (is_grounded(found[0].root) and not is_grounded(best[0].root)):
+            if not best or _merit(found[0]) < _merit(best[0]):
                 best = found
         if best and is_grounded(best[0].root):
             break
     return best, kind
+
+
+def _merit(reading: Reading) -> tuple[bool, float]:
+    """Readings in order: grounded ones first, then by cost."""
+    return not is_grounded(reading.root), reading.cost
 
 
 def _routes(
@@ -161,6 +174,8 @@ def _routes(
     ]
     if hits:
         yield calculations[: hits[-1] + 1]
+        # An equation that is solved by hand gives its unknown in more than one place.
+        yield from (calculations[: hit + 1] for hit in hits[:-1] if calculations[hit].solved)
     elif last_resort and calculations:
         yield [*calculations, stated(gold)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from trace_pipeline.gsm8k.conversion.constants import Constant
+from trace_pipeline.gsm8k.conversion.constants import Constant, singular
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention
 from trace_pipeline.gsm8k.conversion.nodes import (
     HUNDRED,
@@ -28,6 +28,8 @@ CONVERTED = 0.45
 """A unit converted unsaid."""
 FAR_CONVERTED = 0.3
 """More where only the solution names the unit."""
+OTHER_UNIT = 0.1
+"""More where the number stands beside another unit."""
 COMPLEMENT = 0.3
 """What is left of a whole, or a whole and a part."""
 BARE = 0.2
@@ -47,16 +49,14 @@ def derived(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
     for node, number, percent in _quantities(slot, text, calculations):
         if number == 0:
             continue
-        yield from _converted(slot.value, node, number, conversions)
+        unit = text.units[node.mention] if isinstance(node, Given) else ""
+        yield from _converted(slot.value, node, number, conversions, unit)
         if percent or text.speaks_of_percent:
             yield from _percentages(slot.value, node, number, 0.0 if percent else BARE)
         if 0 < number < 1 and slot.value == 1 - number:
             yield Candidate(Apply("sub", (ONE, node)), COMPLEMENT)
-        if (
-            isinstance(node, Earlier)
-            and isinstance(slot.value, int)
-            and 0 < abs(slot.value - number) < 1
-        ):
+        gap = abs(Fraction(slot.value - number))
+        if isinstance(node, Earlier) and isinstance(slot.value, int) and 0 < gap < 1:
             op = "ceildiv" if slot.value > number else "floordiv"
             yield Candidate(Apply(op, (node, ONE)), ROUNDED)
     for index, mention in enumerate(text.mentions):
@@ -79,7 +79,9 @@ def combined(
     pool.append((ONE, 1))
     for first, (left, a) in enumerate(pool):
         for right, b in pool[first + 1 :]:
-            cost = COMBINED - SEEN * (a in seen) - SEEN * (b in seen) + 2 * SEEN * (right == ONE)
+            cost = COMBINED - SEEN * (a in seen) - SEEN * (b in seen) + SEEN * (right == ONE)
+            cost += SEEN * (isinstance(left, Earlier) and isinstance(right, Earlier))
+            cost += 3 * SEEN * (a == 1 or (b == 1 and right != ONE))  # a one is not worth a step
             if a + b == value:
                 yield Candidate(Apply("add", (left, right)), cost)
             if a - b == value:
@@ -89,11 +91,11 @@ def combined(
             if right == ONE:
                 continue
             if a * b == value:
-                yield Candidate(Apply("mul", (left, right)), cost)
+                yield Candidate(Apply("mul", (left, right)), cost + SEEN)
             if b * value == a:
-                yield Candidate(Apply("div", (left, right)), cost)
+                yield Candidate(Apply("div", (left, right)), cost + SEEN)
             elif a * value == b:
-                yield Candidate(Apply("div", (right, left)), cost)
+                yield Candidate(Apply("div", (right, left)), cost + SEEN)
 
 
 def _quantities(
@@ -112,9 +114,15 @@ def _quantities(
 
 
 def _converted(
-    value: Number, node: Node, number: Number, conversions: Sequence[tuple[Constant, float]]
+    value: Number,
+    node: Node,
+    number: Number,
+    conversions: Sequence[tuple[Constant, float]],
+    unit: str,
 ) -> Iterator[Candidate]:
     for constant, penalty in conversions:
+        if unit and unit not in {singular(part) for part in constant.name.split("_")}:
+            penalty += OTHER_UNIT
         other = World(constant.name, constant.value)
         if number * constant.value == value:
             yield Candidate(Apply("mul", (node, other)), CONVERTED + penalty)

@@ -14,21 +14,19 @@ from math import gcd
 from msgspec import Struct
 
 from trace_pipeline.generation import numerals
-from trace_pipeline.gsm8k.conversion.constants import CONSTANTS, singular
+from trace_pipeline.gsm8k.conversion.constants import CONSTANTS, singular, words
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention
 from trace_pipeline.gsm8k.conversion.text import Text
 from trace_pipeline.traces.numbers import Number, format_number, normalise
 
 _CAPS = {"day": (7, "week"), "hour": (24, "day"), "month": (12, "year"), "minute": (60, "hour")}
 """Most of a unit within another: a week has seven days."""
-_FIXED_NOUNS = frozenset(
-    "sided side wheeled wheel legged leg eye ear way th st nd rd grade grader person dozen "
-    "pm am o".split()
+_FIXED_NOUNS = words(
+    "sided side wheeled wheel legged leg eye ear way th st nd rd grade grader person dozen pm am o"
 )
 """Things whose number is a fact, or whose wording is tied to it."""
 _FEWEST = 3
 """A place with fewer choices is left as it is."""
-_VOWELS = ("8", "11,", "18,")
 
 
 class Domain(Struct, frozen=True):
@@ -65,25 +63,25 @@ def domain_of(index: int, text: Text) -> Domain | None:
     cap = _cap(mention, text)
     article = _article(mention, text)
     kept = [
-        number
-        for number in numbers
-        if number != mention.value and (cap is None or number <= cap)
+        number for number in numbers if number != mention.value and (cap is None or number <= cap)
     ]
-    texts = [write(number) for number in kept]
-    pairs = [
-        (number, words)
-        for number, words in zip(kept, texts, strict=True)
-        if article is None or _takes_an(words) == article
-    ]
+    pairs = [(number, write(number)) for number in kept]
+    if article is not None:
+        pairs = [(number, shown) for number, shown in pairs if _takes_an(shown) == article]
     if len(pairs) < _FEWEST:
         return None
-    return Domain(tuple(number for number, _ in pairs), tuple(words for _, words in pairs))
+    return Domain(tuple(number for number, _ in pairs), tuple(shown for _, shown in pairs))
 
 
 def fractions_near(mention: Mention) -> Domain | None:
     """Other proper fractions in figures for ``2/5``."""
     below = mention.denominator or 0
-    if mention.form is not Form.FRACTION or not 0 < mention.value < 1 or below > 12:
+    if (
+        mention.form is not Form.FRACTION
+        or mention.end - mention.start < 3
+        or not 0 < mention.value < 1
+        or below > 12
+    ):
         return None
     shares = [
         Fraction(above, under)
@@ -99,6 +97,8 @@ def fractions_near(mention: Mention) -> Domain | None:
 
 
 def _is_fixed(mention: Mention, text: Text) -> bool:
+    if text.tokens[mention.first].lower == "couple":
+        return True
     if mention.value <= 1 and mention.form is not Form.MONEY:
         return True  # the wording is singular
     nouns = [token.lower for token in text.tokens[mention.last : mention.last + 3]]
@@ -109,8 +109,10 @@ def _is_fixed(mention: Mention, text: Text) -> bool:
         return nouns[0] != "times" or mention.value <= 2
     if mention.first and text.tokens[mention.first - 1].text in ("/", ":", "#", ".", "-"):
         return True
-    if isinstance(mention.value, int) and 1900 <= mention.value <= 2100 and (
-        mention.form is Form.FIGURES and "," not in text.question[mention.start : mention.end]
+    if (
+        isinstance(mention.value, int)
+        and 1900 <= mention.value <= 2100
+        and (mention.form is Form.FIGURES and "," not in text.question[mention.start : mention.end])
     ):
         return True  # a year
     around = text.windows[text.mentions.index(mention)]
@@ -129,7 +131,8 @@ def _percentages(value: Number) -> list[Number]:
     if value > 100:
         return list(range(100 + 10, 2 * value + 1, 10))
     step = 5 if value % 5 == 0 else 1
-    return list(range(step, 100, step))
+    low, high = value // 3, 100 - (100 - value) // 3  # like the original: rare, common
+    return [number for number in range(step, 100, step) if low <= number <= high]
 
 
 def _around(value: Number, written: str) -> list[Number]:
@@ -165,8 +168,10 @@ def _article(mention: Mention, text: Text) -> bool | None:
     return {"an": True, "a": False}.get(before)
 
 
-def _takes_an(words: str) -> bool:
-    return words.lower().startswith(("eight", "eleven", "8")) or words.split(",")[0] in ("11", "18")
+def _takes_an(shown: str) -> bool:
+    if shown.lower().startswith(("eight", "eleven", "8")):
+        return True
+    return shown.split(",")[0].split(".")[0] in ("11", "18")
 
 
 def _figures(written: str) -> Callable[[Number], str]:

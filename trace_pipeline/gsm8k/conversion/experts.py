@@ -23,12 +23,17 @@ from trace_pipeline.traces import (
     PercentOf,
     PercentOff,
     Query,
+    Step,
     SubTrace,
     Trace,
 )
 
 _RATES = frozenset(("per", "a", "an", "each", "every"))
-_PERCENT_STEPS = {"of": PercentOf, "off": PercentOff, "increase": PercentIncrease}
+_PERCENT_STEPS: dict[str, type[PercentOf] | type[PercentOff] | type[PercentIncrease]] = {
+    "of": PercentOf,
+    "off": PercentOff,
+    "increase": PercentIncrease,
+}
 
 
 class Policy(StrEnum):
@@ -170,8 +175,13 @@ def _leaks(percentage: _Percentage, reading: Reading) -> bool:
     kept = _below(percentage.base) | {percentage.base}
     hidden = _below(percentage.node) - kept
     outside = [node for node in reading.order if node not in hidden | kept | {percentage.node}]
-    used = {arg for node in outside for part in {node} | _below_until(node, percentage.node)
-            if isinstance(part, Apply) for arg in part.args}
+    used = {
+        arg
+        for node in outside
+        for part in {node} | _below_until(node, percentage.node)
+        if isinstance(part, Apply)
+        for arg in part.args
+    }
     return not hidden.isdisjoint(used)
 
 
@@ -197,7 +207,9 @@ def _matched(node: Node, text: Text) -> _Percentage | None:
         for base, share in (node.args, node.args[::-1])[: 1 if node.op == "sub" else 2]:
             inner = _matched(share, text)
             if inner is not None and inner.kind == "of" and inner.base == base:
-                return _Percentage(node, base, inner.rate, "off" if node.op == "sub" else "increase")
+                return _Percentage(
+                    node, base, inner.rate, "off" if node.op == "sub" else "increase"
+                )
         return None
     if node.op == "mul":
         for share, base in (node.args, node.args[::-1]):
@@ -209,11 +221,9 @@ def _matched(node: Node, text: Text) -> _Percentage | None:
         case Apply(op="div", args=(Apply(op="mul", args=(first, second)), hundred)):
             if hundred != HUNDRED:
                 return None
-            for rate, base in ((first, second), (second, first)):
-                if isinstance(rate, Given) and (
-                    text.mentions[rate.mention].form is Form.PERCENT
-                ):
-                    return _Percentage(node, base, rate, "of")
+            for part, base in ((first, second), (second, first)):
+                if isinstance(part, Given) and text.mentions[part.mention].form is Form.PERCENT:
+                    return _Percentage(node, base, part, "of")
     return None
 
 
@@ -240,7 +250,7 @@ def _written_percentage(percentage: _Percentage, text: Text) -> Written:
     else:
         raise TypeError(f"a percentage of {type(base).__name__}")
     rate = namer.plain("rate")
-    step = _PERCENT_STEPS[percentage.kind](name, rate, RESULT)
+    step: Step = _PERCENT_STEPS[percentage.kind](name, rate, RESULT)
     return Written(
         SubTrace(
             "percentage",

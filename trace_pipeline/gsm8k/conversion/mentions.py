@@ -18,7 +18,7 @@ from trace_pipeline.traces.numbers import Number, normalise
 
 _TOKEN = re.compile(
     rf"(?P<number>{NUMBER})"
-    r"|(?P<word>[^\W\d_]+(?:['’][a-z]+)?)|(?P<mark>[^\s\w]|_)"
+    r"|(?P<word>[^\W\d_½⅓⅔¼¾⅛]+(?:['’][a-z]+)?)|(?P<mark>[^\s\w]|[_½⅓⅔¼¾⅛])"
 )
 _CARDINALS = {numerals.words(value): value for value in range(101) if value <= 20 or not value % 10}
 _CARDINALS.pop("one hundred")
@@ -62,6 +62,10 @@ MULTIPLES = {
 }
 """Words for a factor."""
 _CLOCKS = ("am", "pm", "a.m", "p.m", "o'clock", "o’clock")
+
+
+_GLYPHS = {"½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅛": (1, 8)}
+"""Fractions in one character."""
 
 
 class Form(StrEnum):
@@ -142,6 +146,10 @@ class _Scanner:
                 position = self._figures(position)
             elif self._tokens[position].kind == "word":
                 position = self._word(position)
+            elif self._at(position) in _GLYPHS:
+                above, below = _GLYPHS[self._at(position)]
+                share = Fraction(above, below)
+                position = self._add(position, position + 1, share, Form.FRACTION, above, below)
             else:
                 position += 1
         return self._mentions
@@ -244,6 +252,8 @@ class _Scanner:
         word = self._at(position)
         if word in _CARDINALS or (word in ("a", "one") and self._at(position + 1) in _SCALES):
             return self._number_words(position)
+        if word == "couple" and self._at(position - 1) in ("a", "another"):
+            return self._add(position, position + 1, 2, Form.WORDS)
         if word in MULTIPLES:
             return self._add(position, position + 1, MULTIPLES[word], Form.MULTIPLE)
         part = _PARTS.get(word)
@@ -267,12 +277,12 @@ class _Scanner:
         word, after = self._at(position), self._at(position + 1)
         if word in ("half", "halve"):
             return True
+        if word == "quarter" and after in ("more", "less", "fewer", "longer", "full"):
+            return self._at(position - 1) in ("a", "one")
         if word == "quarter" and after not in ("of", "as", "the"):
             return False
-        return (
-            after == "of"
-            and self._at(position - 1) in ("a", "an")
-            or after in ("of", "as")
+        return (after == "of" and self._at(position - 1) in ("a", "an")) or (
+            after in ("of", "as")
             and (self._at(position - 1) not in ("the", "his", "her", "their", "on", "every"))
         )
 
@@ -295,11 +305,8 @@ class _Scanner:
                 break
             position += 1
             joint = self._at(position)
-            if (
-                joint == "-"
-                and self._at(position + 1) in _CARDINALS
-                and current % 100 >= 20
-                or (joint == "and" and current >= 100 and self._at(position + 1) in _CARDINALS)
+            if (joint == "-" and self._at(position + 1) in _CARDINALS and current % 100 >= 20) or (
+                joint == "and" and current >= 100 and self._at(position + 1) in _CARDINALS
             ):
                 position += 1
         value = total + current

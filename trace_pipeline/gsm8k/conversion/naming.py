@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import re
 
-from trace_pipeline.gsm8k.conversion.constants import singular
-from trace_pipeline.gsm8k.conversion.mentions import Form, Mention, Token
+from trace_pipeline.gsm8k.conversion.constants import singular, words
+from trace_pipeline.gsm8k.conversion.mentions import Form, Mention
 from trace_pipeline.gsm8k.conversion.nodes import Facet, Given
 from trace_pipeline.gsm8k.conversion.text import Text
 
-_SKIPPED = frozenset(
+_SKIPPED = words(
     "more less fewer additional extra new other of different free full regular whole total large "
     "small big equal such the his her their its our my these those a an single long wide tall "
     "high deep empty remaining complete little great good older younger taller shorter longer "
-    "older-year straight separate individual identical average original further".split()
+    "older-year straight separate individual identical average original further"
 )
 """Words between a number and its noun that name nothing."""
 _COMPARED = {
@@ -36,22 +36,22 @@ _COMPARED = {
     "faster": "faster",
     "slower": "slower",
 }
-_NO_NOUN = frozenset(
+_NO_NOUN = words(
     "and in to per as each for on than at that from with every by is are was were left ago away "
     "before after he she it they we you i while have has had how if who which got over during can "
     "but into out now when these went had will then so about inside back again above order today "
     "twice across apart where those or need needs not only also already would could should did do "
     "does makes make takes take gets get gives give eats eat runs run costs cost buys bought sells "
-    "sell sold weighs weigh earns earn spends spent uses used pays paid works work plays play reads "
-    "read be been being there here this what why both altogether combined worth later old "
+    "sell sold weighs weigh earns earn spends spent uses used pays paid works work plays play "
+    "reads read be been being there here this what why both altogether combined worth later old "
     "respectively because since until without within between among through around down up off one "
     "two three four five six seven eight nine ten half him them us me due starting remains stays "
     "come comes came see saw go goes going want wants decided starts start started ordered given "
-    "gave took made left lost found returns equals x times percent plus minus".split()
+    "gave took made left lost found returns equals x times percent plus minus"
 )
 _MONEY = {
-    "price": "price cost costs costing priced sell sells selling sold buy buys bought charge charges "
-    "charged pay pays worth",
+    "price": "price cost costs costing priced sell sells selling sold buy buys bought charge "
+    "charges charged pay pays worth",
     "earnings": "earn earns earned earning salary wage wages makes income paycheck made",
     "savings": "save saves saved saving savings",
     "tip": "tip tips",
@@ -82,10 +82,10 @@ _PARTS = {
     2: "half", 3: "third", 4: "quarter", 5: "fifth", 6: "sixth", 7: "seventh", 8: "eighth",
     9: "ninth", 10: "tenth", 12: "twelfth", 20: "twentieth", 100: "hundredth",
 }  # fmt: skip
-_DAYS = frozenset(
+_DAYS = words(
     "monday tuesday wednesday thursday friday saturday sunday january february march april june "
     "july august september october november december first second third last morning evening "
-    "afternoon yesterday today tomorrow".split()
+    "afternoon yesterday today tomorrow"
 )
 _RESERVED = re.compile(r"result|step\d+")
 _LONGEST = 28
@@ -241,7 +241,10 @@ class Namer:
             if position > mention.last + 4:
                 break
         noun = self._word(position)
-        if not noun or noun in _NO_NOUN or noun.endswith(("ed", "ing")):
+        if noun in _NO_NOUN and self._word(position + 1).endswith("days"):
+            noun = f"{noun}_{self._word(position + 1)}"  # 5 work days
+            position += 1
+        if not noun or noun in _NO_NOUN or (len(noun) > 4 and noun.endswith(("ed", "ing"))):
             return self._without_noun(mention, prefix)
         name = identifier(noun)
         following = self._word(position + 1)
@@ -309,4 +312,4 @@ class Namer:
 
 def identifier(word: str) -> str:
     """``word`` as a part of a name: ASCII letters alone."""
-    return re.sub(r"[^a-z]", "", word.lower().replace("'s", "").replace("’s", "")) or "amount"
+    return re.sub(r"[^a-z_]", "", word.lower().replace("'s", "").replace("’s", "")) or "amount"

@@ -28,7 +28,7 @@ DEAD_PLAIN = 0.4
 """A plain equation that nothing uses: it may be a mere remark."""
 REUSED = 0.2
 """A mention that an earlier operand has used already."""
-REUSED_RESULT = 0.05
+REUSED_RESULT = 0.1
 OUT_OF_ORDER = 0.06
 """A mention after a later one of the same number: authors use numbers in order."""
 
@@ -172,7 +172,7 @@ def _finished(
             cost += DEAD if calculations[index].annotated else DEAD_PLAIN
             continue
         start, end = bounds[index]
-        cost += operands_cost(nodes[start:end], slots[start:end], text)
+        cost += operands_cost(nodes[start:end], slots[start:end], text, calculations[index].solved)
         for candidate in partial.chosen[start:end]:
             mentions, earlier = _uses(candidate.node)
             used, needed = used | mentions, needed | earlier

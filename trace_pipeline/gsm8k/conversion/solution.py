@@ -51,6 +51,8 @@ class Calculated(Struct, frozen=True):
     result: Number
     """What the author wrote, possibly rounded."""
     annotated: bool
+    solved: bool
+    """Whether it isolates the unknown of an equation."""
     before: str
     """The prose from the previous calculation up to the result."""
     after: str
@@ -65,6 +67,7 @@ class _Found(Struct, frozen=True):
     value: Number
     result: Number
     annotated: bool
+    solved: bool = False
 
 
 def read_solution(
@@ -87,7 +90,7 @@ def read_solution(
     if loose:
         plain += _loose(pieces, {item.at for item in plain}, gold)
     plain += [
-        _Found(solved.end, solved.end, solved.expression, solved.value, solved.value, False)
+        _Found(solved.end, solved.end, solved.expression, solved.value, solved.value, False, True)
         for solved in solve_equations(text, given)
     ]
     found: list[_Found] = []
@@ -107,6 +110,7 @@ def read_solution(
                 item.value,
                 item.result,
                 item.annotated,
+                item.solved,
                 text[previous : item.at],
                 text[item.at : item.at + _AFTER],
             )
@@ -117,7 +121,7 @@ def read_solution(
 
 def stated(value: Number) -> Calculated:
     """A number that is to be explained as if the author had stated it last."""
-    return Calculated(value, value, value, False, "", "")
+    return Calculated(value, value, value, False, False, "", "")
 
 
 def number_of(text: str) -> Number:
@@ -132,11 +136,10 @@ def agrees(value: Number, written: Number) -> bool:
     """Whether ``written`` is ``value``, or a rounding of it to a whole or to its own decimals."""
     if value == written:
         return True
-    places = 0
-    scaled = Fraction(written)
-    while scaled.denominator != 1 and places < 6:
-        scaled, places = scaled * 10, places + 1
-    return abs(value - written) < Fraction(1, 10**places) and abs(value) > abs(written) / 2
+    places = next((p for p in range(6) if (written * 10**p).denominator == 1), 6)
+    unit = Fraction(1, 10**places)
+    exact, rounded = Fraction(value), Fraction(written)
+    return abs(exact - rounded) < unit and abs(exact) * 2 > abs(rounded)
 
 
 def _without_annotations(text: str) -> tuple[str, list[int]]:
@@ -214,7 +217,9 @@ def _starts(pieces: Sequence[re.Match[str]], index: int) -> list[int]:
 
 def _joined(pieces: Sequence[re.Match[str]]) -> str:
     parts: list[str] = []
-    for piece in pieces:
+    for index, piece in enumerate(pieces):
+        if piece[0] == "/" and index + 1 < len(pieces) and pieces[index + 1]["word"]:
+            continue  # 5 miles/hour
         if piece["number"] is not None:
             text = piece["number"].replace(" ", "")
         elif piece[0] in _OPERATORS:
@@ -226,7 +231,7 @@ def _joined(pieces: Sequence[re.Match[str]]) -> str:
         if (
             parts
             and (text == "(" or text[0].isdigit() or text[0] == ".")
-            and (parts[-1] == ")" or text == "(" and parts[-1][-1].isdigit())
+            and (parts[-1] == ")" or (text == "(" and parts[-1][-1].isdigit()))
         ):
             parts.append("*")  # 40(.10), 2(3 + 4)
         parts.append(text)

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+from trace_pipeline.gsm8k.conversion.constants import singular
 from trace_pipeline.gsm8k.conversion.context import Context
 from trace_pipeline.gsm8k.conversion.derived import CONVERTED, combined, derived
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention
 from trace_pipeline.gsm8k.conversion.nodes import (
+    HUNDRED,
     ONE,
     ZERO,
     Apply,
@@ -42,19 +44,23 @@ UNNEEDED = 0.6
 """A constant where the question gives this very number."""
 REMOTE = 0.5
 """A constant that only the solution's words call for."""
-COUNTED = 0.55
+COUNTED = 0.4
 """The number of people that the question names."""
 SUBSET = 0.1
 """More where it is some of them."""
 IMPLICIT_ONE = 0.3
 FACTOR_ONE = 0.45
 """Nobody multiplies by one unless something is one."""
+SHARE = 0.05
+"""An earlier percentage written as a share of one."""
 OLDER = 0.08
 """An earlier result where a later one has the same value."""
 IMPLIED = 0.2
 """What the author worked out unsaid before."""
 MISPLACED = 0.35
 """A numerator that divides, a denominator that multiplies."""
+EARLIER_FIRST = 0.002
+"""Of two numbers alike in everything, the first."""
 UNGROUNDED = 3.0
 
 
@@ -83,6 +89,9 @@ def candidates(
 
 def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Iterator[Candidate]:
     """Earlier results, numbers of the question and constants of this very value."""
+    if calculations[slot.calculation].solved and slot.value == 1:
+        yield Candidate(ONE, 0.0)  # x itself
+        return
     context = Context(calculations[slot.calculation], slot, text.weights)
     older = 0.0
     for index in range(slot.calculation - 1, -1, -1):
@@ -91,10 +100,13 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
             words = first_words(earlier.after)
             yield Candidate(Earlier(index), older - context.bonus(words, frozenset()))
             older = OLDER
+        elif text.speaks_of_percent and slot.value * 100 == earlier.value:
+            yield Candidate(percent_of_one(Earlier(index)), SHARE)
     for index, mention in enumerate(text.mentions):
-        cost = _FORM_COST.get(mention.form, 0.0)
+        cost = _FORM_COST.get(mention.form, 0.0) + EARLIER_FIRST * index
         cost -= context.bonus(text.nouns[index], text.windows[index])
         cost += context.currency(mention.form is Form.MONEY, text.nouns[index])
+        cost += context.unit(text.units[index], text.units)
         if mention.denominator is not None:
             yield from _fraction(slot, index, mention, cost)
         elif mention.value == slot.value:
@@ -108,16 +120,20 @@ def _world(slot: Slot, text: Text, context: Context) -> Iterator[Candidate]:
     value = slot.value
     scales = slot.op in ("mul", "div")
     mentioned = any(
-        mention.value == value and mention.form is not Form.ORDINAL for mention in text.mentions
+        value in (mention.value, mention.denominator) and mention.form is not Form.ORDINAL
+        for mention in text.mentions
     )
     for constant in text.constants:
         if constant.value == value and (scales or not constant.scales):
             hits = len(constant.words & text.words) + len(constant.words & context.around)
-            cost = CALLED + UNNEEDED * mentioned - HIT * min(hits, 4)
+            named = singular(constant.name.partition("_")[0]) in context.beside
+            needed = named or (constant.name == HUNDRED.name and slot.divides)
+            cost = CALLED + UNNEEDED * (mentioned and not needed) - HIT * min(hits, 4)
             yield Candidate(World(constant.name, value), cost)
     for constant in text.remote:
         if constant.value == value and (scales or not constant.scales):
-            yield Candidate(World(constant.name, value), REMOTE)
+            named = singular(constant.name.partition("_")[0]) in context.beside
+            yield Candidate(World(constant.name, value), CALLED if named else REMOTE)
     if value == 1:
         times = slot.op == "mul" or slot.divides
         yield Candidate(ONE, FACTOR_ONE if times else IMPLICIT_ONE)
@@ -128,6 +144,8 @@ def _world(slot: Slot, text: Text, context: Context) -> Iterator[Candidate]:
     people = len(text.names)
     if 2 <= value <= min(people + 1, 8):
         yield Candidate(World("people", value), COUNTED + SUBSET * (value < people))
+    elif value == len(text.everyone) > 1:
+        yield Candidate(World("people", value), COUNTED)
 
 
 def _fraction(slot: Slot, index: int, mention: Mention, cost: float) -> Iterator[Candidate]:
@@ -143,9 +161,15 @@ def _fraction(slot: Slot, index: int, mention: Mention, cost: float) -> Iterator
 
 def _misuse(slot: Slot, text: Text, index: int) -> float:
     """The cost of a factor that is added, of a group of things that is no operand."""
+    if text.is_label(index):
+        return 0.4
+    if text.is_difference(index) and slot.op in ("mul", "div"):
+        return 0.3
     if text.is_factor(index):
         if slot.op in ("add", "sub"):
             return 0.4
+        if slot.op == "div" and not slot.divides and text.mentions[index].form is not Form.PERCENT:
+            return 0.3
         return 0.1 * slot.divides
     return 0.3 if slot.op in ("add", "sub") and text.names_group(index) else 0.0
 

@@ -6,21 +6,29 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from trace_pipeline.gsm8k.conversion.constants import called_for, singular
+from trace_pipeline.gsm8k.conversion.constants import called_for, singular, words
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention, find_mentions, tokenize
 from trace_pipeline.gsm8k.conversion.solution import NUMBER, number_of
 from trace_pipeline.traces.numbers import Number
 
 _NAME = re.compile(r"(?<![.?!\"“] )(?<!^)\b[A-Z][a-z]+\b")
 """A capitalised word that does not open a sentence."""
-_NO_NAMES = frozenset(
+_NO_NAMES = words(
     "I He She They It We The A An If How What On In At For Each Every Monday Tuesday Wednesday "
     "Thursday Friday Saturday Sunday January February March April May June July August "
-    "September October November December Christmas Mr Mrs Ms Dr".split()
+    "September October November December Christmas Mr Mrs Ms Dr"
 )
-FUNCTION_WORDS = frozenset(
+FUNCTION_WORDS = words(
     "the a an of and to in for at on with is are was were he she it they his her their has had "
-    "have that this per each every as by from , . ? ! $ % - / ( ) who which how many much".split()
+    "have that this per each every as by from , . ? ! $ % - / ( ) who which how many much"
+)
+_LABELLED = words(
+    "house day week month year number grade level room shop store chapter page step phase group "
+    "team box bag class lane row floor table bus route stage round game"
+)
+_DEFINITE = words("the those these this that his her their its all both same")
+COMPARATIVES = words(
+    "more less fewer older younger taller shorter longer heavier lighter faster slower"
 )
 _NUMBER_AND_WORDS = re.compile(
     rf"(?P<currency>\$\s?)?(?P<number>{NUMBER})(?P<after>\$)?\s*([A-Za-z]+)?(?:\s+([A-Za-z]+))?"
@@ -52,6 +60,8 @@ class Text:
         """Words beside each mention."""
         self.windows: list[frozenset[str]] = []
         """Words around each mention."""
+        self.units = [self._unit(mention) for mention in self.mentions]
+        """What each mention counts, as far as the next word says it; else empty."""
         for mention in self.mentions:
             stops = sum(token.text in ".?!" for token in self.tokens[: mention.first])
             self.sentences.append(stops)
@@ -76,6 +86,18 @@ class Text:
         around = self.tokens[max(0, mention.first - 1) : mention.last + 1]
         return any(token.text == ":" for token in around)
 
+    def is_label(self, index: int) -> bool:
+        """Whether a mention only tells things apart: ``house 2``, ``Day 3``."""
+        mention = self.mentions[index]
+        before = self.tokens[mention.first - 1].lower if mention.first else ""
+        return mention.form is Form.FIGURES and before in _LABELLED and not self.units[index]
+
+    def is_definite(self, index: int) -> bool:
+        """Whether a mention refers to what was said before: ``the $60``, ``those 4``."""
+        first = self.mentions[index].first
+        first -= first > 0 and self.tokens[first - 1].text in "$€£"
+        return first > 0 and self.tokens[first - 1].lower in _DEFINITE
+
     def names_group(self, index: int) -> bool:
         """Whether a mention counts what has been listed: ``the three``, ``all 4``."""
         mention = self.mentions[index]
@@ -83,28 +105,43 @@ class Text:
             return False
         return self.tokens[mention.first - 1].lower in ("the", "all", "these", "those")
 
+    def is_difference(self, index: int) -> bool:
+        """Whether a mention compares: ``6 more than``, ``4 years older``."""
+        last = self.mentions[index].last
+        behind = [token.lower for token in self.tokens[last : last + 3]]
+        return any(word in COMPARATIVES for word in behind)
+
+    def _unit(self, mention: Mention) -> str:
+        for token in self.tokens[mention.last : mention.last + 3]:
+            word = singular(token.lower)
+            if token.kind != "word":
+                return ""
+            if word not in FUNCTION_WORDS and word not in COMPARATIVES:
+                return word
+        return ""
+
     def _around(self, mention: Mention, before: int, after: int) -> frozenset[str]:
-        words = set()
+        found = set()
         for token in self.tokens[mention.last : mention.last + after]:
             if token.text in ".?!;":
                 break
-            words.add(singular(token.lower))
+            found.add(singular(token.lower))
         for token in reversed(self.tokens[max(0, mention.first - before) : mention.first]):
             if token.text in ".?!;":
                 break
-            words.add(singular(token.lower))
-        return frozenset(words) - FUNCTION_WORDS
+            found.add(singular(token.lower))
+        return frozenset(found) - FUNCTION_WORDS
 
 
 def numbers_in(prose: str) -> Iterator[tuple[Number, frozenset[str], bool]]:
     """Numbers of a solution's prose, the words behind each, and whether it is money."""
     for match in _NUMBER_AND_WORDS.finditer(prose):
-        words = frozenset(singular(word.lower()) for word in match.groups()[3:] if word)
+        beside = frozenset(singular(word.lower()) for word in match.groups()[3:] if word)
         money = bool(match["currency"] or match["after"])
-        yield number_of(match["number"]), words - FUNCTION_WORDS, money
+        yield number_of(match["number"]), beside - FUNCTION_WORDS, money
 
 
 def first_words(after: str) -> frozenset[str]:
     """The first two words of ``after``: what a result counts."""
-    words = re.findall(r"[A-Za-z]+", after)[:2]
-    return frozenset(singular(word.lower()) for word in words) - FUNCTION_WORDS
+    found = re.findall(r"[A-Za-z]+", after)[:2]
+    return frozenset(singular(word.lower()) for word in found) - FUNCTION_WORDS

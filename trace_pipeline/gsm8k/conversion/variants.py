@@ -96,7 +96,11 @@ class VariantMaker:
 
     def _question(self, choices: list[int]) -> str:
         places = sorted(
-            (self._text.mentions[mention].start, self._text.mentions[mention].end, domain.texts[choice])
+            (
+                self._text.mentions[mention].start,
+                self._text.mentions[mention].end,
+                domain.texts[choice],
+            )
             for (mentions, domain), choice in zip(self._groups, choices, strict=True)
             for mention in mentions
         )
@@ -154,8 +158,13 @@ def _may_depend(index: int, conversion: Conversion, results: Sequence[Number]) -
     used = [text.mentions[other].value for other in conversion.reading.mentions]
     if mention.value in used:
         return False  # the same number once more: it changes along
-    made = {a + b for a, b in combinations(used, 2)} | {abs(a - b) for a, b in combinations(used, 2)}
+    others = [value for other, value in enumerate(_numbers(text)) if other != index]
+    made = {number for a in used for b in others for number in (a + b, abs(a - b))}
     return mention.value in made or (mention.value in results and not text.names_group(index))
+
+
+def _numbers(text: Text) -> list[Number]:
+    return [mention.value for mention in text.mentions]
 
 
 def _groups(conversion: Conversion) -> list[tuple[int, ...]]:
@@ -196,8 +205,9 @@ def _is_structural(index: int, conversion: Conversion) -> bool:
     """Whether a number counts what the question lists, or follows from others of its kind."""
     text, reading = conversion.text, conversion.reading
     value = text.mentions[index].value
-    if text.names_group(index):
-        return True
+    ordinals = [mention.value for mention in text.mentions if mention.form is Form.ORDINAL]
+    if text.names_group(index) or value in ordinals or value + 1 in ordinals:
+        return True  # three machines and then "the fourth"
     for node in reading.order:
         match node:
             case Apply(op="div", args=(Apply(op="add", args=terms), Given(mention=by))):

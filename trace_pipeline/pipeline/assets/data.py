@@ -7,6 +7,7 @@ from pydantic import Field
 
 from trace_pipeline.generation import Example, audit, dataset_hash, write_examples
 from trace_pipeline.pipeline import metadata
+from trace_pipeline.pipeline.dataset_tables import statistics_metadata
 from trace_pipeline.pipeline.partitions import expert_partitions
 from trace_pipeline.pipeline.resources import (
     ArtifactsResource,
@@ -125,9 +126,7 @@ def synthetic_dataset(
         data_version=dg.DataVersion(object_sha256([[a.manifest.key, a.sha256] for a in stored])),
         metadata={
             "examples": metadata.table(["partition", *SPLITS], rows),
-            "chain_lengths": metadata.table(
-                ["steps in the trace", "examples"], sorted(chain_lengths(made).items())
-            ),
+            **statistics_metadata(bench, (e for splits in made.values() for e in splits["train"])),
             "samples": metadata.sample_traces(first, len(first)),
             "sha256": metadata.table(
                 ["artifact", "sha256"], [[a.manifest.key, a.sha256] for a in stored]
@@ -190,14 +189,3 @@ def shared_questions(made: dict[str, dict[str, list[Example]]]) -> list[str]:
             for example in examples:
                 where.setdefault(example.question, set()).add(split)
     return [question for question, splits in where.items() if len(splits) > 1]
-
-
-def chain_lengths(made: dict[str, dict[str, list[Example]]]) -> dict[int, int]:
-    """Steps of a training trace -> number of examples."""
-    return dict(
-        Counter(
-            sum(len(sub.steps) for sub in example.trace.subtraces)
-            for splits in made.values()
-            for example in splits["train"]
-        )
-    )

@@ -80,7 +80,7 @@ def synthetic_eval(
                 groups_figure(evaluation.by_expert(), "Held-out synthetic problems", "expert"),
                 "accuracy by expert",
             ),
-            "mlflow": stage.link(),
+            "mlflow": dg.MetadataValue.url(stage.link()),
             **metadata.of_artifact(stored),
         },
     )
@@ -146,7 +146,7 @@ def gsm8k_eval(
             "samples": metadata.of_table(samples_table(evaluation)),
             "accuracy_plot": metadata.picture(accuracy_figure(report.models), "accuracy"),
             "verdicts_plot": metadata.picture(verdicts_figure(report.models), "verdicts"),
-            "mlflow": stage.link(),
+            "mlflow": dg.MetadataValue.url(stage.link()),
             **metadata.of_artifact(stored),
         },
         check_results=[

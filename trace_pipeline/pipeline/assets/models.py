@@ -95,7 +95,7 @@ def sft_checkpoint(
     """The base model fine-tuned to write the traces of the synthetic examples."""
     from trace_pipeline.modeling.checkpoints import checkpoint_differs_from
     from trace_pipeline.modeling.records import read_records
-    from trace_pipeline.modeling.sft import train_sft
+    from trace_pipeline.modeling.finetuning import train_sft
 
     bench = open_workbench(experiment, artifacts, tracking, solver)
     partitions, base = bench.partitions(), open_base(bench)
@@ -132,7 +132,7 @@ def sft_checkpoint(
             "final_loss": info.metrics["loss"],
             "loss_curve": metadata.picture(loss_figure(records), "loss by step"),
             "samples": metadata.sample_traces(data.train),
-            "mlflow": stage.link(),
+            "mlflow": dg.MetadataValue.url(stage.link()),
             **metadata.of_artifact(stored),
         },
         check_results=[
@@ -180,7 +180,7 @@ def rl_checkpoint(
     """The fine-tuned model reinforced with rewards that the solver verifies."""
     from trace_pipeline.modeling.checkpoints import checkpoint_differs_from
     from trace_pipeline.modeling.records import read_records
-    from trace_pipeline.modeling.rl import train_rl
+    from trace_pipeline.modeling.reinforcement import train_rl
 
     bench = open_workbench(experiment, artifacts, tracking, solver)
     sft, base, partitions = bench.require("sft_checkpoint"), open_base(bench), bench.partitions()
@@ -223,7 +223,7 @@ def rl_checkpoint(
             "parameters_trained": info.parameters_trained,
             "by_iteration": metadata.table(shown, rows),
             **curve,
-            "mlflow": stage.link(),
+            "mlflow": dg.MetadataValue.url(stage.link()),
             **metadata.of_artifact(stored),
         },
         check_results=[

@@ -1,0 +1,133 @@
+"""Many problems converted: traces, failures by kind, what to show of both."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from trace_pipeline.gsm8k.conversion.conversion import (
+    Conversion,
+    Failure,
+    FailureKind,
+    convert_problem,
+)
+from trace_pipeline.gsm8k.conversion.experts import Policy
+from trace_pipeline.gsm8k.loading import load_problem_file
+from trace_pipeline.gsm8k.problem import Problem, Rejected
+from trace_pipeline.solver import Solver
+from trace_pipeline.store import write_atomic
+from trace_pipeline.traces import number_to_json, render_trace
+
+RECORD_FIELDS = ("question", "trace", "answer", "index", "confidence", "grounded")
+"""The fields of a record, in their order."""
+
+
+class ConversionReport(Struct, frozen=True):
+    """The outcome of converting a set of problems."""
+
+    conversions: tuple[Conversion, ...]
+    failures: tuple[Failure, ...]
+    rejected: tuple[Rejected, ...] = ()
+    """Lines of the file that were no problems."""
+
+    @property
+    def total(self) -> int:
+        """Problems that were tried."""
+        return len(self.conversions) + len(self.failures)
+
+    @property
+    def grounded(self) -> int:
+        """Traces of which every number is explained."""
+        return sum(conversion.grounded for conversion in self.conversions)
+
+    @property
+    def tied(self) -> int:
+        """Traces with a rival reading that is as likely."""
+        return sum(conversion.tied for conversion in self.conversions)
+
+    def failure_counts(self) -> dict[FailureKind, int]:
+        """Failures by kind, every kind included."""
+        counts = Counter(failure.kind for failure in self.failures)
+        return {kind: counts[kind] for kind in FailureKind}
+
+    def expert_counts(self) -> dict[str, int]:
+        """Traces by expert, most first; a composition by its experts (``a+b``)."""
+        counts = Counter(
+            "+".join(part.expert for part in conversion.trace.subtraces)
+            for conversion in self.conversions
+        )
+        return dict(counts.most_common())
+
+    def confidence_counts(self) -> dict[str, int]:
+        """Traces by confidence: below 0.5, to 0.7, to 0.9, to 1, and 1."""
+        bounds = {"< 0.5": 0.5, "0.5-0.7": 0.7, "0.7-0.9": 0.9, "0.9-1": 1.0}
+        counts = dict.fromkeys([*bounds, "1"], 0)
+        for conversion in self.conversions:
+            name = next((n for n, bound in bounds.items() if conversion.confidence < bound), "1")
+            counts[name] += 1
+        return counts
+
+    def describe(self) -> str:
+        """One sentence for logs and metadata."""
+        share = 100 / self.total if self.total else 0.0
+        text = (
+            f"{len(self.conversions):,} of {self.total:,} problems execute to gold "
+            f"({len(self.conversions) * share:.1f} %), {self.grounded:,} of them with every "
+            f"number grounded ({self.grounded * share:.1f} %), {self.tied:,} tied"
+        )
+        return text + (f"; {len(self.rejected)} lines rejected" if self.rejected else "")
+
+
+def convert(
+    problems: Iterable[Problem],
+    policy: Policy = Policy.ARITHMETIC,
+    rejected: Iterable[Rejected] = (),
+) -> ConversionReport:
+    """Convert ``problems``; see :func:`convert_problem`."""
+    solver = Solver()
+    conversions: list[Conversion] = []
+    failures: list[Failure] = []
+    for problem in problems:
+        outcome = convert_problem(problem, policy, solver)
+        if isinstance(outcome, Conversion):
+            conversions.append(outcome)
+        else:
+            failures.append(outcome)
+    return ConversionReport(tuple(conversions), tuple(failures), tuple(rejected))
+
+
+def conversion_record(conversion: Conversion) -> dict[str, Any]:
+    """The conversion as plain data, with the fields of ``RECORD_FIELDS``."""
+    return {
+        "question": conversion.question,
+        "trace": render_trace(conversion.trace),
+        "answer": number_to_json(conversion.answer),
+        "index": conversion.index,
+        "confidence": conversion.confidence,
+        "grounded": conversion.grounded,
+    }
+
+
+def convert_file(
+    source: str | Path, target: str | Path, policy: Policy = Policy.ARITHMETIC
+) -> ConversionReport:
+    """Convert a file of problems to JSON lines; the target appears whole or not at all.
+
+    Raises:
+        InvalidInputError: a source that cannot be read or has no usable problem.
+        OSError: a target that cannot be written.
+    """
+    problems = load_problem_file(source)
+    report = convert(problems.problems, policy, problems.rejected)
+    write_atomic(Path(target), b"".join(_lines(report)))
+    return report
+
+
+def _lines(report: ConversionReport) -> Iterator[bytes]:
+    for conversion in report.conversions:
+        yield msgspec.json.encode(conversion_record(conversion)) + b"\n"
