@@ -52,6 +52,21 @@ def test_a_file_says_only_what_differs_from_what_it_inherits(tmp_path: Path) -> 
     assert load_experiment("top", tmp_path).description == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "entity_track", "composition"),
+    [("run_3", 38, 0), ("run_6", 30, 0), ("run_7", 25, 15), ("run_8", 20, 15), ("run_9", 20, 15)],
+)
+def test_a_mix_may_be_one_of_the_notebooks(
+    tmp_path: Path, name: str, entity_track: float, composition: float
+) -> None:
+    write(tmp_path, x=f"data: {{mix: {name}}}")
+    experiment = load_experiment("x", tmp_path)
+    mix = experiment.data.mix
+    assert sum(mix.values()) == 100
+    assert (mix["entity_track"], mix.get("composition", 0)) == (entity_track, composition)
+    assert experiment_from_dict(experiment.to_dict()) == experiment
+
+
 def test_numbers_follow_yaml_1_2(tmp_path: Path) -> None:
     write(tmp_path, x="sft: {learning_rate: 2e-4}\nseed: 010")
     experiment = load_experiment("x", tmp_path)
@@ -82,6 +97,7 @@ def test_parameters_are_flat_and_complete() -> None:
         ("inherits: [x]", r"\$\.inherits: expected a name"),
         ("- 1", r"expected a mapping, found list"),
         ("a: [", r"x\.yaml: not YAML"),
+        ("data: {mix: run_33}", r"x\.yaml: \$\.data\.mix: unknown mix 'run_33'; did you mean"),
         ("seed: 1\nseed: 2", r"duplicate key 'seed'"),
     ],
 )

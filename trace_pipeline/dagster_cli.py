@@ -61,7 +61,7 @@ def main() -> None:
         os.environ.setdefault(name, value)
     from dagster._cli import main as dagster_main
 
-    dagster_main()
+    dagster_main()  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ MINIMAL: dict[str, Any] = {
         "given": {"type": "int", "min": 2, "max": 9},
     },
     "draws": {"who": "people", "item": "things.toy"},
+    "relations": ["account(answer, start, -given)"],
     "phrasings": [
         {
             "domain": "home",

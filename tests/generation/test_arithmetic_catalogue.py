@@ -9,6 +9,7 @@ from fractions import Fraction
 import pytest
 
 from trace_pipeline.generation import Catalog, Example, Generator
+from trace_pipeline.generation.semantics import contradictions, parse_relation
 from trace_pipeline.traces import Compute, Init
 
 Formula = Callable[..., Fraction]
@@ -110,3 +111,18 @@ def test_each_is_told_in_three_domains_and_six_ways(catalog: Catalog, name: str)
     assert len(wordings) >= 6
     starts = [wording.template.source.lstrip("[") for wording in wordings]
     assert any(start.startswith(("How", "What", "If")) for start in starts)
+
+
+@pytest.mark.parametrize(
+    ("text", "sound"),
+    [
+        ("In the ratio ${large}:${small}, ${one} and ${two} share ${all}. Who gets most?", True),
+        ("For every ${large} that ${one} gets, ${two} gets ${small} of ${all}. Who?", True),
+        ("In the ratio ${small}:${large}, ${one} and ${two} share ${all}. Who gets most?", False),
+        ("For every ${small} that ${one} gets, ${two} gets ${large} of ${all}. Who?", False),
+    ],
+)
+def test_a_ratio_told_the_other_way_round_is_refused(text: str, sound: bool) -> None:
+    relations = [parse_relation("ratio(one, large, two, small)"), parse_relation("has(goal, all)")]
+    found = contradictions(text, relations, frozenset({"large", "small", "all"}), {})
+    assert any("crossed" in fault for fault in found) != sound

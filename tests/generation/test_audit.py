@@ -46,12 +46,22 @@ def test_one_wording_with_two_questions_or_none(folders: Any, minimal: Any) -> N
     assert row.findings == {"question": 15}
 
 
-def test_a_relation_that_does_not_hold(folders: Any, minimal: Any) -> None:
-    minimal["phrasings"][0]["relations"] = ["answer + given == start", "answer > 30"]
+def test_relations_that_give_another_answer(folders: Any, minimal: Any) -> None:
+    minimal["phrasings"][0]["relations"] = ["account(before, start, -given)"]
+    minimal["phrasings"][0]["relations"] += ["account(answer, before, -given)"]
     folders.schema(minimal)
     (row,) = audit(folders.load(), samples=40).rows
-    assert list(row.findings) == ["relation"]
-    assert "'answer > 30' does not hold" in row.quoted["relation"][0]
+    assert row.findings == {"relation": 40}
+    assert "the wording gives" in row.quoted["relation"][0]
+
+
+def test_a_text_with_relations_of_its_own(folders: Any, minimal: Any) -> None:
+    texts = minimal["phrasings"][0]["texts"]
+    texts[0] = {"text": texts[0], "relations": minimal.pop("relations")}
+    folders.schema(minimal)
+    (row,) = audit(folders.load(), samples=40).rows
+    assert row.findings == {"relation": 1}
+    assert "home/1: the text declares no relations" in row.quoted["relation"][0]
 
 
 def planted(catalog: Catalog, **changes: Any) -> set[str]:

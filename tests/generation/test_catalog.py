@@ -146,6 +146,13 @@ MALFORMED: dict[str, tuple[Change, str]] = {
         r"trace\[2\]\.args: unknown",
     ),
     "traced name twice": (put("trace", 1, "var", to="start"), r"trace\[1\]\.var: 'start' exists"),
+    "traced name that the naming gives away": (
+        lambda s: (
+            put("trace", 1, "var", to="result")(s),
+            put("trace", 2, "args", to=["start", "result"])(s),
+        ),
+        r"\$\.trace: two quantities have one name under hybrid naming",
+    ),
     "bad traced name": (put("trace", 1, "var", to="Given"), "small letters"),
     "no query": (lambda s: s["trace"].pop(), "exactly one query"),
     "query in the middle": (
@@ -183,7 +190,10 @@ MALFORMED: dict[str, tuple[Change, str]] = {
         put("phrasings", 0, "variables", to={"gone": {"type": "bool"}}),
         r"phrasings\[0\]\.variables: unknown variable 'gone'",
     ),
-    "relation about nothing": (put("phrasings", 0, "relations", to=["x == 1"]), "unknown name 'x'"),
+    "relation about nothing": (
+        put("phrasings", 0, "relations", to=["twice(x)"]),
+        "unknown relation",
+    ),
 }
 
 

@@ -112,6 +112,44 @@ def test_generate_one_schema_or_one_expert(tmp_path: Path) -> None:
     assert (len(records), {r["expert"] for r in records}) == (5, {"comparison"})
 
 
+def test_generate_takes_the_ablations_and_a_shard(tmp_path: Path) -> None:
+    from trace_pipeline.generation import read_examples
+
+    out = tmp_path / "data.jsonl"
+    result = run(
+        *("generate", "--n", "60", "--mix", "run_3", "--shard", "1/3", "--wording", "varied"),
+        *("--naming", "semantic", "--phrasings", "1", "--out", str(out)),
+    )
+    assert result.exit_code == 0, result.output
+    examples = read_examples(out)
+    assert len(examples) == 20
+    assert "composition" not in {e.expert for e in examples}
+    assert "var: result}" not in "".join(
+        json.loads(line)["trace"] for line in out.read_text().splitlines()
+        if "arithmetic" in line
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--shard", "3/3", "expected K/OF with K from 0 to OF - 1"),
+        ("--shard", "half", "expected K/OF"),
+        ("--phrasings", "0", "expected a number from 1 on, or all"),
+        ("--mix", "run_1", "'run_1' is not one of"),
+        ("--interleaved-ratio", "2", "2 is not in the range"),
+        ("--processes", "0", "0 is not in the range"),
+    ],
+)
+def test_generate_refuses_options_out_of_range(
+    tmp_path: Path, option: str, value: str, message: str
+) -> None:
+    result = run("generate", "--n", "5", option, value, "--out", str(tmp_path / "x.jsonl"))
+    assert result.exit_code == 2
+    assert message in result.output.replace("2.0", "2")
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_unknown_schema_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     out = tmp_path / "data.jsonl"
     result = run("generate", "--n", "5", "--schema", "percent_of", "--out", str(out))

@@ -113,8 +113,13 @@ def generate(
     "--samples", type=click.IntRange(1), default=200, show_default=True, help="Per schema."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--lengths",
+    metavar="EXPERIMENT",
+    help="Also hold the examples' tokens against the limits of this experiment's model.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the findings as JSON.")
-def audit(samples: int, seed: int, out: Path | None) -> None:
+def audit(samples: int, seed: int, lengths: str | None, out: Path | None) -> None:
     """Check every schema on samples; exit status 1 if anything was found."""
     from trace_pipeline.generation import Catalog
     from trace_pipeline.generation import audit as audit_catalog
@@ -122,7 +127,14 @@ def audit(samples: int, seed: int, out: Path | None) -> None:
     from trace_pipeline.store import write_json
 
     root = project_root()
-    report = audit_catalog(Catalog.load(root / "schemas", root / "vocab"), samples, seed)
+    measure = None
+    if lengths is not None:
+        from trace_pipeline.experiment import load_experiment
+        from trace_pipeline.modeling.lengths import lengths_for
+
+        measure = lengths_for(load_experiment(lengths, root / "experiments"))
+    catalog = Catalog.load(root / "schemas", root / "vocab")
+    report = audit_catalog(catalog, samples, seed, measure)
     click.echo(report.to_table())
     if out:
         write_json(out, report)

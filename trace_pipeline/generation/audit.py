@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import msgspec
 from msgspec import Struct
 
+from trace_pipeline.experiment import DEFAULT_MIX
 from trace_pipeline.generation.catalog import Catalog
 from trace_pipeline.generation.findings import Finding, GenerationError
 from trace_pipeline.generation.generator import SPLITS, Generator, split_of
@@ -25,6 +27,26 @@ EXAMPLES_KEPT = 3
 """Findings quoted per schema and class."""
 
 
+MOST_DUPLICATES = 0.1
+"""Share of a schema's samples that may repeat an earlier question before it counts as narrow."""
+_SHARE_SAMPLES = 100
+"""Examples per schema of the allocation that shows whether the mix reaches every schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """How long examples are for a model, and how long they may be; all in tokens."""
+
+    prompt: Callable[[str], int]
+    """Of a question's whole prompt."""
+    target: Callable[[str], int]
+    """Of a trace's text with its end."""
+    max_len: int
+    """Prompt and target together, in training."""
+    max_tokens: int
+    """The target alone, in decoding."""
+
+
 class SchemaAudit(Struct, frozen=True, kw_only=True):
     """The findings of one schema."""
 
@@ -33,6 +55,10 @@ class SchemaAudit(Struct, frozen=True, kw_only=True):
     templates: int
     duplicates: int
     """Samples whose question occurred before, among those of the same schema."""
+    longest_target: int | None
+    """Tokens of the longest trace; absent if no tokenizer was given."""
+    longest_sequence: int | None
+    """Tokens of the longest prompt and trace together."""
     findings: dict[str, int]
     """Count by class, classes without findings left out."""
     quoted: dict[str, list[str]]
@@ -51,18 +77,18 @@ class AuditReport(Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was found; duplicates and unused words are reported, not judged."""
-        return not any(row.findings for row in self.rows)
+        """Whether nothing was found, neither in a schema nor in the vocabulary."""
+        return not self.unused_vocabulary and not any(row.findings for row in self.rows)
 
     def to_table(self) -> str:
         """A plain text table, one line a schema, followed by what was found."""
         width = max(len(row.schema) for row in self.rows)
-        lines = [f"{'schema':{width}}  samples  templates  duplicates  findings"]
+        lines = [f"{'schema':{width}}  samples  templates  duplicates  tokens  findings"]
         for row in self.rows:
             found = ", ".join(f"{kind} {count}" for kind, count in row.findings.items()) or "none"
             lines.append(
                 f"{row.schema:{width}}  {row.samples:7}  {row.templates:9}  "
-                f"{row.duplicates:10}  {found}"
+                f"{row.duplicates:10}  {row.longest_sequence or '-':>6}  {found}"
             )
         for row in self.rows:
             for kind, quotes in row.quoted.items():
@@ -75,16 +101,28 @@ class AuditReport(Struct, frozen=True, kw_only=True):
         return msgspec.json.format(msgspec.json.encode(self), indent=2).decode()
 
 
-def audit(source: Catalog | Generator, samples: int = 200, seed: int = 0) -> AuditReport:
+def audit(
+    source: Catalog | Generator,
+    samples: int = 200,
+    seed: int = 0,
+    lengths: Lengths | None = None,
+) -> AuditReport:
     """Judge ``samples`` examples of every schema, spread over its splits and templates.
 
     Args:
         source: A catalogue, or a generator whose options and schemas are to be judged.
         samples: Examples per schema.
         seed: Seed of the examples, where a catalogue is given.
+        lengths: The model's measure and limits; lengths are not judged without.
     """
     generator = source if isinstance(source, Generator) else Generator(source, seed)
-    rows = [_audit_schema(plan, generator, samples) for plan in generator.plans.values()]
+    experts = {plan.expert for plan in generator.plans.values()}
+    mix = {expert: weight for expert, weight in DEFAULT_MIX.items() if expert in experts}
+    shares = generator.quotas(_SHARE_SAMPLES * len(generator.plans), mix)
+    rows = [
+        _audit_schema(plan, generator, samples, lengths, reached=shares.get(plan.id, 0) > 0)
+        for plan in generator.plans.values()
+    ]
     return AuditReport(
         seed=generator.seed,
         samples=samples,
@@ -93,9 +131,14 @@ def audit(source: Catalog | Generator, samples: int = 200, seed: int = 0) -> Aud
     )
 
 
-def _audit_schema(plan: Plan, generator: Generator, samples: int) -> SchemaAudit:
+def _audit_schema(
+    plan: Plan, generator: Generator, samples: int, lengths: Lengths | None, *, reached: bool
+) -> SchemaAudit:
     found: dict[str, list[str]] = {}
     questions: set[str] = set()
+    longest_target = longest_sequence = 0
+    if not reached:
+        found[Finding.REACHABILITY] = ["the mix of experts gives it no example"]
     for wording in plan.wordings:
         for text in misread(plan, wording):
             found.setdefault(Finding.RELATION, []).append(
@@ -112,20 +155,40 @@ def _audit_schema(plan: Plan, generator: Generator, samples: int) -> SchemaAudit
             found.setdefault(error.kind, []).append(str(error))
             continue
         questions.add(drawn.question)
+        if lengths is not None:
+            target = lengths.target(render_trace(drawn.trace))
+            sequence = lengths.prompt(drawn.question) + target
+            longest_target = max(longest_target, target)
+            longest_sequence = max(longest_sequence, sequence)
+            for text in _too_long(target, sequence, lengths):
+                found.setdefault(Finding.LENGTH, []).append(f"{text}: {drawn.question!r}")
         for kind, text in judge(plan, wording, drawn, generator):
             found.setdefault(kind, []).append(f"{wording.name}: {text}: {drawn.question!r}")
         if split != "heldout" and split_of(drawn.question) != split:
             found.setdefault(Finding.SPLIT, []).append(f"not of {split}: {drawn.question!r}")
     if unused and samples >= len(plan.wordings) * len(SPLITS):
-        found[Finding.REACHABILITY] = [f"no sample used {name}" for name in sorted(unused)]
+        missed = [f"no sample used {name}" for name in sorted(unused)]
+        found.setdefault(Finding.REACHABILITY, []).extend(missed)
+    duplicates = samples - len(questions)
+    if duplicates > MOST_DUPLICATES * samples:
+        found[Finding.DUPLICATE] = [f"{duplicates} of {samples} questions had occurred before"]
     return SchemaAudit(
         schema=plan.id,
         samples=samples,
         templates=len(plan.wordings),
-        duplicates=samples - len(questions),
+        duplicates=duplicates,
+        longest_target=longest_target if lengths else None,
+        longest_sequence=longest_sequence if lengths else None,
         findings={kind: len(texts) for kind, texts in sorted(found.items())},
         quoted={kind: texts[:EXAMPLES_KEPT] for kind, texts in sorted(found.items())},
     )
+
+
+def _too_long(target: int, sequence: int, lengths: Lengths) -> Iterator[str]:
+    if target > lengths.max_tokens:
+        yield f"the trace has {target} tokens, decoding stops at {lengths.max_tokens}"
+    if sequence > lengths.max_len:
+        yield f"prompt and trace have {sequence} tokens, training takes {lengths.max_len}"
 
 
 def misread(plan: Plan, wording: Wording) -> list[str]:

@@ -35,7 +35,11 @@ class Finding(StrEnum):
     STRUCTURE = "structure"
     """A trace outside its expert's uniform shape or naming."""
     REACHABILITY = "reachability"
-    """A template that no sample used."""
+    """A template that no sample used, or a schema that the mix leaves out."""
+    DUPLICATE = "duplicate"
+    """A schema that soon repeats itself."""
+    LENGTH = "length"
+    """More tokens than training or decoding take."""
 
 
 class GenerationError(ValueError):

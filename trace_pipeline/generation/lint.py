@@ -16,7 +16,7 @@ _SINGULAR_UNITS = (
 _ARTICLE = re.compile(r"\b([Aa]n?) (\$?[\w-]+)")
 _SENTENCE = re.compile(r"(?:^|[.?!] )([^\W\d_])")
 _DOUBLED = re.compile(r"\b([A-Za-z]+) \1\b", re.IGNORECASE)
-_ONE_MANY = re.compile(rf"(?<![\d.,-])(?:1|[Oo]ne) ((?:{_SINGULAR_UNITS})(?:e?s))\b")
+_ONE_MANY = re.compile(rf"(?<![\w.,-])(?:1|[Oo]ne) ((?:{_SINGULAR_UNITS})(?:e?s))\b")
 _MANY_ONE = re.compile(
     rf"(?:(?<![\d.,$-])(?!1 )\d[\d,.]*|\b(?:{_NUMBER_WORDS})) ({_SINGULAR_UNITS})\b(?!-)"
 )
@@ -31,6 +31,30 @@ _BAD_PLURALS = re.compile(
     r"\b\w*(?:(?:x|ch|sh)s|[^aeiou\W]ys|childs|mans|foots|mouses|loafs|shelfs|knifes)\b"
 )
 _GOOD_PLURALS = frozenset({"stomachs", "monarchs"})
+_BARE_SINGULAR = re.compile(
+    r"\b(?:buys?|bought|sells?|sold|eats?|ate|makes?|made|gets?|got|finds?|found|needs?|picks|reads?"
+    r"|bakes?|baked|collects?|takes?|took|gives?|gave|lost|loses) "
+    r"(book|box|bag|ticket|apple|orange|egg|cake|cookie|muffin|card|toy|pencil|flower|shirt|hat)"
+    r"(?=[.,;?!]| (?:and|for|at|to|in|on|from|with|but|then)\b)"
+)
+_CAPITAL_INSIDE = re.compile(
+    r"(?<![.?!:] )(?<!^)\b(He|She|They|His|Her|Their|Then|The|It|This|Each|Every|How|What)\b"
+)
+_LABELED = re.compile(
+    rf"\b(pump|machine|team|room|bus|line|store|class|group|shelf|box|table|pipe|truck|shift|worker"
+    rf"|day|bin|jar|tank|farm|printer|plan) (?:(\d+)|({_NUMBER_WORDS}|one))\b"
+    r"(?! (?!is|was|has)[a-z]+s\b)",
+    re.IGNORECASE,
+)
+_INEDIBLE = (
+    r"(?:box|bag|crate|basket|book|pencil|pen|toy|marble|card|stamp|coin|chair|brick|button|candle"
+    r"|ticket|shirt|hat|shoe|ball|doll|rock|shell|sticker|notebook|bottle|lamp|kite|puzzle|badge)"
+)
+_EATEN = re.compile(
+    rf"\b(?:eats?|ate|eaten|eating|cooks?|cooked|fries|fried|drinks?|drank)(?: [\w,]+){{0,3}} "
+    rf"({_INEDIBLE}(?:e?s)?)\b(?! (?:of|full)\b)"
+    rf"|\b({_INEDIBLE}(?:e?s)?) (?:is|are|was|were) (?:eaten|cooked|fried|drunk)\b"
+)
 
 
 def lint(text: str) -> Iterator[str]:
@@ -55,12 +79,38 @@ def lint(text: str) -> Iterator[str]:
     for match in _BAD_PLURALS.finditer(text):
         if match[0] not in _GOOD_PLURALS:
             yield f"{match[0]!r} is no plural"
+    for match in _BARE_SINGULAR.finditer(text):
+        yield f"{match[0]!r}: expected an article or the plural"
+    for match in _CAPITAL_INSIDE.finditer(text):
+        yield f"{match[0]!r} inside a sentence has a capital"
+    for match in _EATEN.finditer(text):
+        yield f"{match[1] or match[2]!r} is nothing to eat or drink"
+    yield from _renamed(text)
     if _SPACING.search(text):
         yield "spaces and punctuation do not fit"
     if not text.endswith((".", "?")):
         yield "the text does not end in a full stop or question mark"
 
 
+def _renamed(text: str) -> Iterator[str]:
+    """One thing with its number in words here and in figures there: "Pump two ... Pump 2"."""
+    figures: set[tuple[str, int]] = set()
+    spelled: set[tuple[str, int]] = set()
+    for noun, figure, word in _LABELED.findall(text):
+        if figure:
+            figures.add((noun.lower(), int(figure)))
+        else:
+            spelled.add((noun.lower(), _VALUES[word.lower()]))
+    for noun, number in sorted(figures & spelled):
+        yield f"{noun} {number} is written in words and in figures"
+
+
+_VALUES = {numerals.words(value): value for value in range(1, 101)}
+_SECOND_QUESTION = re.compile(
+    r"\b(?:and|or),? (?:how (?:many|much|far|long)|what|which)\b[^.?!]*\?"
+)
+
+
 def question_count(text: str) -> int:
-    """How many questions ``text`` asks."""
-    return text.count("?")
+    """How many questions ``text`` asks, those joined by "and" counted one by one."""
+    return text.count("?") + len(_SECOND_QUESTION.findall(text))

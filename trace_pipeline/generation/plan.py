@@ -111,7 +111,13 @@ class _SchemaCompiler:
             yield
         except TracePlanError as error:  # knows its own path
             raise CatalogError(f"{self.where}: {error}") from None
-        except (ExpressionError, RangeError, RelationError, TemplateError, UnknownPathError) as error:
+        except (
+            ExpressionError,
+            RangeError,
+            RelationError,
+            TemplateError,
+            UnknownPathError,
+        ) as error:
             raise self.refuse(path, str(error)) from None
 
     def refuse(self, path: str, reason: str) -> CatalogError:
@@ -264,10 +270,12 @@ class _SchemaCompiler:
             relations = self._relations(phrasing.relations, path)
         wordings = []
         for index, text in enumerate(phrasing.texts):
-            at, said = f"{path}.texts[{index}]", relations
+            at = f"{path}.texts[{index}]"
             if isinstance(text, Text):
-                text, at, said = text.text, f"{at}.text", self._relations(text.relations, at)
-            template = self._template(text, pools, at)
+                template = self._template(text.text, pools, f"{at}.text")
+                said = self._relations(text.relations, at)
+            else:
+                template, said = self._template(text, pools, at), relations
             wordings.append(Wording(phrasing.domain, template, drawer, said))
         return wordings
 

@@ -12,6 +12,7 @@ from trace_pipeline.generation.semantics.passage import Passage
 from trace_pipeline.generation.semantics.reading import readings
 from trace_pipeline.generation.semantics.relations import Relation, Term
 from trace_pipeline.generation.semantics.strict import strict_faults
+from trace_pipeline.generation.semantics.units import unit_faults
 from trace_pipeline.traces.numbers import Number
 
 _SENTENCE_START = re.compile(r"^|[.?!] ")
@@ -117,6 +118,7 @@ def _loose(passage: Passage, relation: Relation) -> Iterator[str]:
     if passage.anchored(relation.terms[0]) and not _told_as_result(passage, relation):
         yield f"{relation.source}: no phrase makes {relation.terms[0].name!r} a result"
     yield from _factors(passage, relation)
+    yield from unit_faults(passage, relation)
     terms = [term for term in relation.terms if term.name != ANSWER]
     if all(map(passage.anchored, terms)):
         places = [

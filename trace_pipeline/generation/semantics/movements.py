@@ -10,34 +10,55 @@ from trace_pipeline.generation.semantics.lexicon import Check
 from trace_pipeline.generation.semantics.passage import Mention, Passage
 from trace_pipeline.generation.semantics.relations import Relation, Term
 
-_PLAIN_SUBJECT = re.compile(r"\b(?:the|a|an|his|her|some|two|three|few) (?:[a-z]+ )?[a-z]+ $")
+_PLAIN_SUBJECT = re.compile(
+    r"\b(?:the|a|an|his|her|some|two|three|few) (?:[a-z]+ )?(?!and |or |then |but |to )[a-z]+ $"
+)
 """Before a verb: a subject that is no quantity, as in "the parents donate"."""
-_OBJECT = re.compile(r"\b(?:to|from|of|with|for|by|than|as)(?: the| his| her| its)?(?: [a-z]+)? $")
+_OBJECT = re.compile(
+    r"\b(?:to|from|of|with|for|by|than|as)(?: the| his| her| its)?(?: [a-z]+)? $"
+    r"|\b(?:in|on|at|into|before|during)(?: the| his| her)? $|(?:\}|many|more) $"
+)
+"""Before a word that is no subject: a preposition or a number."""
 _RELATIVE = re.compile(r"(?: [a-z]+)?, (?:who|which)\b")
 
 
 def movement_faults(passage: Passage, account: Relation) -> Iterator[str]:
     """The signed parts of an account for which no verb of that direction stands."""
-    holder = account.terms[0] if passage.anchored(account.terms[0]) else None
-    results = {
-        relation.terms[0].name
-        for relation in passage.relations
-        if relation.kind.check is not Check.ASKED
-    }
+    result = account.terms[0]
+    told = passage.anchored(result) and result.name not in passage.numbers
+    holder = result if told else None
     question = passage.text.rfind("?")
     for term in account.terms:
         if not term.sign:
             continue
-        marks = passage.marks(term)
-        if not marks and term.name not in passage.asked:
-            if term.name not in results:
+        marks = passage.marks(term)[:1]
+        if not marks and term.name in passage.asked:
+            marks = [Mention(question, question + 1, term.name)]
+        if not marks:
+            parts = _parts(passage, term)
+            if parts is None:
                 yield f"{account.source}: nothing says what {term.name!r} is"
-            continue
-        mention = marks[0] if marks else Mention(question, question + 1, term.name)
-        signs, verb = _movement(passage, mention, holder)
-        if term.sign not in signs:
-            way = "comes" if term.sign > 0 else "goes"
-            yield f"{account.source}: no word says that {term.name!r} {way} ({verb or 'none'!r})"
+            marks = parts or []
+        found = [_movement(passage, mention, holder) for mention in marks]
+        rest = term.sign < 0 and not passage.marks(term) and verbs.REST.search(passage.text)
+        if found and not rest and not any(term.sign in signs for signs, _ in found):
+            way, verb = "comes" if term.sign > 0 else "goes", found[0][1] or "none"
+            yield f"{account.source}: no word says that {term.name!r} {way} ({verb!r})"
+
+
+def _parts(passage: Passage, term: Term) -> list[Mention] | None:
+    """The numbers of the text that make up a quantity in between; None if nothing does."""
+    for relation in passage.relations:
+        if relation.kind.check is not Check.ASKED and relation.terms[0].name == term.name:
+            shown = [
+                mention
+                for part in relation.terms[1:]
+                if part.name in passage.numbers
+                for mention in passage.marks(part)
+            ]
+            cues = [cue for cue in passage.cues if cue.kind == relation.kind.name]
+            return shown or [Mention(cue.start, cue.end, term.name) for cue in cues]
+    return None
 
 
 def _movement(passage: Passage, mention: Mention, holder: Term | None) -> tuple[set[int], str]:
@@ -67,10 +88,9 @@ def _movement(passage: Passage, mention: Mention, holder: Term | None) -> tuple[
 
 
 def _subject(passage: Passage, first: int, verb: int) -> str | None:
-    """The last quantity before a verb that is not the object of a preposition."""
-    for mention in reversed(passage.mentions):
-        inside = first <= mention.start and mention.end <= verb
-        if inside and mention.name not in passage.numbers:
+    """The last word before a verb that can be its subject."""
+    for mention in reversed(passage.words):
+        if first <= mention.start and mention.end <= verb:
             relative = _RELATIVE.match(passage.text, mention.end)
             if relative or not _OBJECT.search(passage.text[: mention.start]):
                 return mention.name

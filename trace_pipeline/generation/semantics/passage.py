@@ -14,7 +14,7 @@ from trace_pipeline.generation.semantics.relations import Relation, Term
 from trace_pipeline.traces.numbers import Number
 
 _CLAUSE_END = re.compile(r"[,;:.?!](?= |$)| (?:and|but|while|who|if|so|then|when)\b")
-_MARK = re.compile(r"[<{]([A-Z0-9_]+)(?::[A-Z]+)?[>}](?:'s)?")
+_MARK = re.compile(r"[<{]([A-Z0-9_]+)[A-Z0-9_/]*(?::[A-Z]+)?[>}](?:'s)?")
 
 Span = tuple[int, int]
 
@@ -83,7 +83,7 @@ class Passage:
         self.unshown = numbers - shown
         terms = {term for relation in relations for term in relation.terms}
         self.quoted = {term.name for term in terms if term.quoted}
-        self._named = {term.name for term in terms if not term.quoted} & shown
+        known = {term.name for term in terms} | self.numbers
         self._aliases: dict[str, set[str]] = {}
         for relation in relations:
             if relation.kind.check is Check.HOLDER:
@@ -94,7 +94,10 @@ class Passage:
             relation.terms[0].name for relation in relations if relation.kind.check is Check.ASKED
         }
         """What the question is about."""
-        self.mentions = sorted(self._mentions())
+        places = sorted(self._places())
+        self.mentions = [place for place in places if place.name in known]
+        self.words = [place for place in places if place.name not in self.numbers]
+        """Every drawn or quoted word, a quantity or not."""
         self.cues = list(self._cues())
 
     def same(self, found: str, wanted: str) -> bool:
@@ -140,11 +143,9 @@ class Passage:
         """The sentence that asks."""
         return self.sentence(self.text.rfind("?"))
 
-    def _mentions(self) -> Iterator[Mention]:
+    def _places(self) -> Iterator[Mention]:
         for match in _MARK.finditer(self.text):
-            name = match[1].lower()
-            if name in self._named or name in self.numbers:
-                yield Mention(match.start(), match.end(), name)
+            yield Mention(match.start(), match.end(), match[1].lower())
         for word in self.quoted:
             for match in _words(word).finditer(self.text):
                 yield Mention(match.start(), match.end(), word)

@@ -3,8 +3,8 @@
 ``${who} has ${count item}, [which is|that is] ${factor|times} as many as ${two} has.``
 gives ``<WHO> has {COUNT} <ITEM>, which is {FACTOR:TIMES} as many as <TWO> has.`` and
 the same with "that is". Text is in small letters and marks are in capitals, so that no
-pattern mistakes the one for the other: ``<...>`` a word that is drawn, ``{...}`` a number
-with its form.
+pattern mistakes the one for the other: ``<...>`` a word that is drawn, with its role in a
+scene (``<SHOP/ITEM>``), ``{...}`` a number with its form.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from trace_pipeline.generation import grammar
@@ -22,6 +22,8 @@ MOST_READINGS = 24
 """Wordings read per template; beyond that every alternative is read, not every combination."""
 
 _PIECE = re.compile(r"\$\{([^{}]*)\}|([\[\]|])|([^$\[\]|]+|\$(?!\{))")
+_FORMS = frozenset({"MANY", "THEY", "THEM", "THEIR", "THEIRS", "THEMSELF", "S", "PAST", "ING"})
+"""Forms of a word, which a mark leaves out; what else follows its name is a role of a scene."""
 _SENTENCE_END = re.compile(r"[.?!](?= |$)")
 
 
@@ -80,9 +82,10 @@ def _mark(content: str, numbers: frozenset[str]) -> str:
     if thing.startswith("'") or "'" in count:  # ${n 'box'}, ${n 'cup of tea'}
         count, _, noun = head.removeprefix("a ").partition(" ")
         return f"{article}{{{count.upper()}}} {grammar.plural(noun.strip(chr(39)))}"
-    name = thing.removesuffix("'s").partition(".")[0].upper()
+    name, *roles = thing.removesuffix("'s").upper().split(".")
+    role = "".join(f"/{item}" for item in roles if item not in _FORMS)
     colon = f":{form.upper()}" if form else ""
-    shown = f"{{{name}{colon}}}" if name.lower() in numbers else f"<{name}>"
+    shown = f"{{{name}{colon}}}" if name.lower() in numbers else f"<{name}{role}>"
     owner = "'s" if thing.endswith("'s") else ""
     return article + (f"{{{count.upper()}}} " if count else "") + shown + owner
 
@@ -98,7 +101,7 @@ def _choices(parts: _Sequence) -> Iterator[_Choice]:
 def _picks(choices: list[_Choice], source: str) -> Iterator[dict[int, int]]:
     counts = [len(choice.options) for choice in choices]
     if math.prod(counts) <= MOST_READINGS:
-        combinations = itertools.product(*map(range, counts))
+        combinations: Iterable[tuple[int, ...]] = itertools.product(*map(range, counts))
     else:
         stream = Stream("readings", source)
         diagonal = (tuple(turn % n for n in counts) for turn in range(max(counts)))

@@ -88,7 +88,7 @@ def _misplaced(passage: Passage, cue: Cue, x: Term, y: Term) -> str:
     if not cue.text.endswith(phrases.CONNECTING):
         connector = _CONNECTOR.match(text, cue.end, sentence_end)
         reference_at = connector.end() if connector else None
-    if reference_at is None or _BACKWARD.match(text, reference_at):
+    if reference_at is None or _points_back(passage, reference_at):
         return _elliptic(passage, cue, x, y)
     if any(0 <= other.start - reference_at <= 2 for other in passage.cues):  # "3 more than twice"
         if passage.anchored(y):
@@ -101,6 +101,14 @@ def _misplaced(passage: Passage, cue: Cue, x: Term, y: Term) -> str:
         if not passage.same(named[0], y.name):
             return f"{named[0]!r} follows, not {y.name!r}"
     return _compared(passage, cue, x, reference_at)
+
+
+def _points_back(passage: Passage, reference_at: int) -> bool:
+    """Whether a word such as "that" stands for the reference (but "that share" names it)."""
+    pointer = _BACKWARD.match(passage.text, reference_at)
+    return pointer is not None and not any(
+        reference_at <= mention.start <= pointer.end() + 1 for mention in passage.mentions
+    )
 
 
 def _elliptic(passage: Passage, cue: Cue, x: Term, y: Term) -> str:

@@ -33,7 +33,7 @@ _STOCK_COMES = _alternatives("""
 _MONEY_GOES = _alternatives("""
     spends?, spent, spending, pays?, paid, paying, buys?, bought, buying, costs?, charges?, charged,
     gives?, gave, lends?, lent, donates?, donated, loses?, lost, sends?, sent, puts?, orders?,
-    ordered, rents?, rented, takes out, is, are, fee, bill, for, on, to, into
+    ordered, rents?, rented, wants, takes out, is, are, fee, bill, for, on, to, into
 """)
 _MONEY_COMES = _alternatives("""
     earns?, earned, gets?, got, receives?, received, finds?, found, wins?, won, saves?, saved,
@@ -51,11 +51,14 @@ STOCK = _moves(_STOCK_GOES, _STOCK_COMES)
 MONEY = _moves(_MONEY_GOES, _MONEY_COMES)
 """The same for amounts of money: what is bought comes, but its price goes."""
 
+REST = re.compile(r"\b(?:rest|others?|left|remain(?:s|ing)?|not|back|change)\b")
+"""Words for what is left when a part in between is taken away."""
+
 TURNING = re.compile(
     _alternatives("""
     gives?, gave, giving, hands?, handed, lends?, lent, pays?, paid, pass, passes, passed, sends?,
     sent, donates?, donated, loses?, lost, brings?, brought, borrows?, borrowed, borrowing, wins?,
-    won, takes?, took, taking, gets?, got, buys?, bought, puts?
+    won, gets?, got, buys?, bought, puts?
 """)
 )
 """Verbs between two parties: told of the other one, they mean the opposite for this one."""

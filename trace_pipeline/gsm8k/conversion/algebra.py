@@ -23,6 +23,8 @@ from trace_pipeline.traces.numbers import Number, normalise
 
 _EQUATION = re.compile(r"[\d .,$()+\-−–*/×÷a-zA-Z]+=[\d .,$()+\-−–*/×÷a-zA-Z]+")
 _TOKEN = re.compile(r"\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?|\.\d+|[a-zA-Z]+|[-+*/()=]")
+_TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=\$?[\d.])|(?<=\d)\s+[xX]\s+(?=\()")
+"""An x between two numbers multiplies."""
 _MARKS = str.maketrans({"−": "-", "–": "-", "×": "*", "÷": "/", "$": " "})
 
 
@@ -74,7 +76,11 @@ def solve_equations(text: str, given: Collection[Number]) -> list[Solved]:
 def _equations(text: str) -> Iterator[tuple[int, list[str], list[str]]]:
     """Both sides of every equation with one unknown of one letter."""
     for match in _EQUATION.finditer(text):
-        left, _, right = match[0].translate(_MARKS).partition("=")
+        found = match[0]
+        if match.start() and text[match.start() - 1] in "'’":
+            found = found.lstrip("abcdefghijklmnopqrstuvwxyz")  # it's 3 + 4
+        found = _TIMES.sub("*", found)
+        left, _, right = found.translate(_MARKS).partition("=")
         sides = []
         for side, from_end in ((left, True), (right, False)):
             tokens = _TOKEN.findall(side)

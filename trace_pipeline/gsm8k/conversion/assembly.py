@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+from msgspec import structs
+
 from trace_pipeline.gsm8k.annotations import Expression, Operation, Operator, evaluate
 from trace_pipeline.gsm8k.conversion.nodes import ONE, ZERO, Apply, Earlier, Node, Slot
 from trace_pipeline.gsm8k.conversion.solution import Calculated
@@ -24,7 +26,13 @@ def operands(calculations: Sequence[Calculated]) -> list[Slot]:
     """The operands of all calculations, in the order of their writing."""
     slots: list[Slot] = []
     for index, calculation in enumerate(calculations):
-        _collect(calculation.expression, calculations[:index], slots, "", False, 0)
+        own: list[Slot] = []
+        _collect(calculation.expression, calculations[:index], own, "", False, 0)
+        values = [slot.value for slot in own]
+        slots += [
+            structs.replace(slot, from_last=values[place:].count(slot.value))
+            for place, slot in enumerate(own)
+        ]
     return slots
 
 

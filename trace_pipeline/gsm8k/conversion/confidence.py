@@ -59,6 +59,8 @@ def confidence_of(reading: Reading, margin: float, text: Text) -> float:
         confidence *= 0.85
     if reading.worst >= 0.4:
         confidence *= 0.8 if reading.worst < 0.7 else 0.65
+    if reading.doubled:
+        confidence *= 0.8
     confidence *= 0.85**reading.dead
     for index, cost in left_over(text, reading.mentions).items():
         if cost >= LEFT_OVER[text.mentions[index].form] and cost >= 0.35:

@@ -135,14 +135,14 @@ deck 52 deck card
 suits 4 suit
 letters 26 alphabet letter
 seasons 4 season
-quarters_per_year 4 quarter quarterly
+quarters_per_year 4 quarterly fiscal
 months_per_season 3 season
-months_per_quarter 3 quarter
+months_per_quarter 3 quarterly fiscal
 months_per_half_year 6 half semester
 semesters 2 semester
 innings 9 inning
 ends 2 end
-round_trip 2 round return back trip way ways
+round_trip 2 round return back trip way
 parents 2 parent
 grandparents 4 grandparent
 day_half 12 noon midnight am pm overnight

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from math import fsum
 
 from trace_pipeline.gsm8k.conversion.constants import singular
 from trace_pipeline.gsm8k.conversion.nodes import Slot
@@ -25,11 +26,18 @@ class Context:
         self._weights = weights
         self.beside: frozenset[str] = frozenset()
         self._currency: bool | None = None
-        for number, words, currency in numbers_in(prose + _sentence(calculation.after)):
-            if number == value:
-                self.beside |= words
-                self._currency = bool(self._currency) or currency
-        self._marks_money = any(currency for _, _, currency in numbers_in(prose))
+        written = [found for found in numbers_in(prose) if found[0] == value]
+        priced = any(currency for _, _, currency in written)
+        if len(written) >= slot.from_last:
+            # The expression ends the prose: its operands are the last ones there.
+            written = [written[-slot.from_last]]
+        elif slot.from_last == 1:
+            after = numbers_in(_sentence(calculation.after))
+            written = [found for found in after if found[0] == value]
+        for _, beside, currency in written:
+            self.beside |= beside
+            self._currency = bool(self._currency) or currency
+        self._marks_money = not priced and any(currency for _, _, currency in numbers_in(prose))
         if slot.op in ("add", "sub"):
             self.beside |= first_words(calculation.after)  # terms and sum share a unit
         self.around = (
@@ -40,9 +48,10 @@ class Context:
     def bonus(self, nouns: frozenset[str], window: frozenset[str]) -> float:
         """How well an origin's words fit the operand's."""
         weights = self._weights
-        beside = sum(weights.get(word, 1.0) for word in self.beside & nouns)
-        near = sum(weights.get(word, 1.0) for word in self.around & nouns)
-        around = sum(weights.get(word, 1.0) for word in self.around & window)
+        # fsum: the sum does not depend on the order of a set.
+        beside = fsum(weights.get(word, 1.0) for word in self.beside & nouns)
+        near = fsum(weights.get(word, 1.0) for word in self.around & nouns)
+        around = fsum(weights.get(word, 1.0) for word in self.around & window)
         return min(0.24, 0.15 * beside) + min(0.2, 0.1 * near) + min(0.08, 0.02 * around)
 
     def unit(self, unit: str, units: Collection[str]) -> float:
@@ -65,3 +74,10 @@ class Context:
 def _sentence(after: str) -> str:
     """The rest of the sentence behind a result."""
     return re.split(r"\n|\. |\.$", after, maxsplit=1)[0]
+
+
+def sentence_words(calculation: Calculated) -> frozenset[str]:
+    """What the sentence of a calculation speaks of."""
+    before = re.split(r"\n|\. ", calculation.before)[-1]
+    text = f"{before} {_sentence(calculation.after)}".lower()
+    return frozenset(singular(word) for word in re.findall(r"[a-z]+", text)) - FUNCTION_WORDS

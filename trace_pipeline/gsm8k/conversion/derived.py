@@ -74,7 +74,11 @@ def combined(
     """One unsaid operation on two quantities that stand ready."""
     value = slot.value
     seen = {number for number, _, _ in numbers_in(calculations[slot.calculation].before)}
-    pool = [(node, number) for node, number, _ in _quantities(slot, text, calculations)]
+    pool = [
+        (node, number)
+        for node, number, _ in _quantities(slot, text, calculations)
+        if not (isinstance(node, Earlier) and calculations[node.calculation].solved)
+    ]
     pool += implied
     pool.append((ONE, 1))
     for first, (left, a) in enumerate(pool):
@@ -121,12 +125,14 @@ def _converted(
     unit: str,
 ) -> Iterator[Candidate]:
     for constant, penalty in conversions:
-        if unit and unit not in {singular(part) for part in constant.name.split("_")}:
-            penalty += OTHER_UNIT
+        small, _, large = constant.name.partition("_per_")
         other = World(constant.name, constant.value)
+        # 2 hours * minutes_per_hour, 90 minutes / minutes_per_hour.
         if number * constant.value == value:
+            penalty += OTHER_UNIT * (unit not in ("", singular(large)))
             yield Candidate(Apply("mul", (node, other)), CONVERTED + penalty)
         elif number == value * constant.value:
+            penalty += OTHER_UNIT * (unit not in ("", singular(small)))
             yield Candidate(Apply("div", (node, other)), CONVERTED + penalty)
 
 

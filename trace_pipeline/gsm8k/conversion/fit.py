@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trace_pipeline.gsm8k.conversion.constants import singular
+from trace_pipeline.gsm8k.conversion.constants import singular, words
 from trace_pipeline.gsm8k.conversion.mentions import Form
 from trace_pipeline.gsm8k.conversion.nodes import HUNDRED, ONE, Facet, Given, Node, Slot, World
 from trace_pipeline.gsm8k.conversion.text import Text
@@ -15,12 +15,14 @@ SELF_DIVIDED = 2.0
 """Something divided by itself, or taken from itself."""
 SAME_SENTENCE = 0.05
 """Off for two numbers of one sentence in one calculation."""
-PAIRED = 0.3
+PAIRED = 0.45
 """Off for both numbers of one fraction together; more for one without the other."""
 MONEY_SQUARED = 0.4
 """Two prices in one product."""
 UNIT = 0.2
-"""Off for a conversion beside its unit."""
+"""Off for a conversion beside its unit; more for a product of two numbers of one unit."""
+_LENGTHS = words("foot inch yard meter centimeter mile kilometer by")
+"""Units that may be multiplied with themselves."""
 GROUP_LEFT_OVER = 0.1
 LEFT_OVER = {
     Form.FIGURES: 0.5,
@@ -44,31 +46,95 @@ def operands_cost(
 
     In a ``solved`` equation one coefficient may well stand twice.
     """
+    given = list(dict.fromkeys(node for node in nodes if isinstance(node, Given)))
+    mentions = list(dict.fromkeys(node.mention for node in given))
+    one_sentence = len(mentions) - len({text.sentences[index] for index in mentions})
+    return (
+        (0.0 if solved else _repeated(nodes, slots))
+        + _torn_fractions(nodes, slots, given, text)
+        + _odd_products(nodes, slots, given, text)
+        + _odd_sums(nodes, slots, text)
+        + _constants(nodes, slots, mentions, text)
+        - SAME_SENTENCE * one_sentence
+    )
+
+
+def _repeated(nodes: Sequence[Node], slots: Sequence[Slot]) -> float:
+    """One origin twice in one sum, product or quotient."""
     cost = 0.0
     seen: set[tuple[int, Node]] = set()
     for node, slot in zip(nodes, slots, strict=True):
-        if (slot.group, node) in seen and not solved:
+        if (slot.group, node) in seen:
             cost += SELF_DIVIDED if slot.op in ("div", "sub") else SAME_TWICE
         seen.add((slot.group, node))
+    return cost
+
+
+def _torn_fractions(
+    nodes: Sequence[Node], slots: Sequence[Slot], given: Sequence[Given], text: Text
+) -> float:
+    """Fractions of the question taken whole, or torn apart."""
+    cost = 0.0
     for above, below, slot in zip(nodes, nodes[1:], slots[1:], strict=False):
         if above == ONE and slot.divides and isinstance(below, Given):
             cost += -PAIRED if below.facet is Facet.DENOMINATOR else PAIRED
-    given = {node for node in nodes if isinstance(node, Given)}
     for node in given:
         if node.facet is Facet.NUMERATOR:
             cost += -PAIRED if Given(node.mention, Facet.DENOMINATOR) in given else PAIRED
-    mentions = {node.mention for node in given}
-    cost -= SAME_SENTENCE * (len(mentions) - len({text.sentences[index] for index in mentions}))
-    divisors = {node for node, slot in zip(nodes, slots, strict=True) if slot.divides}
-    if sum(text.mentions[node.mention].form is Form.MONEY for node in given) > 1 and any(
-        slot.op == "mul" for slot in slots
-    ):
+        elif node.facet is Facet.DENOMINATOR and text.mentions[node.mention].numerator != 1:
+            cost += 0 if Given(node.mention, Facet.NUMERATOR) in given else PAIRED
+    return cost
+
+
+def _odd_products(
+    nodes: Sequence[Node], slots: Sequence[Slot], given: Sequence[Given], text: Text
+) -> float:
+    """Prices multiplied with prices, pints with pints."""
+    cost = 0.0
+    prices = sum(text.mentions[node.mention].form is Form.MONEY for node in given)
+    if prices > 1 and any(slot.op == "mul" for slot in slots):
         cost += MONEY_SQUARED
-    for world in {node for node in nodes if isinstance(node, World)}:
-        # 45 minutes / minutes_per_hour, but 2 hours * minutes_per_hour.
-        unit = singular(world.name.partition("_per_")[0 if world in divisors else 2])
+    factors: dict[tuple[int, str], set[int]] = {}
+    for node, slot in zip(nodes, slots, strict=True):
+        if slot.op == "mul" and isinstance(node, Given):
+            factors.setdefault((slot.group, text.units[node.mention]), set()).add(node.mention)
+    for (_, unit), mentions in factors.items():
+        if unit and unit not in _LENGTHS and len(mentions) > 1:
+            cost += UNIT
+    return cost
+
+
+def _odd_sums(nodes: Sequence[Node], slots: Sequence[Slot], text: Text) -> float:
+    """Money added to what is no money, where the question gives both of this number."""
+    money = {mention.value for mention in text.mentions if mention.form is Form.MONEY}
+    terms = [
+        (node, slot)
+        for node, slot in zip(nodes, slots, strict=True)
+        if slot.op in ("add", "sub") and isinstance(node, Given)
+    ]
+    is_money = [text.mentions[node.mention].form is Form.MONEY for node, _ in terms]
+    if not any(is_money):
+        return 0.0
+    return UNIT * sum(
+        not priced and slot.value in money
+        for (_, slot), priced in zip(terms, is_money, strict=True)
+    )
+
+
+def _constants(
+    nodes: Sequence[Node], slots: Sequence[Slot], mentions: Sequence[int], text: Text
+) -> float:
+    """Constants beside what they convert: 45 minutes / minutes_per_hour, but 2 hours * it."""
+    cost = 0.0
+    done: set[Node] = set()
+    for node, slot in zip(nodes, slots, strict=True):
+        if not isinstance(node, World) or node in done:
+            continue
+        done.add(node)
+        small, _, large = node.name.partition("_per_")
+        unit = singular(small if slot.op == "div" else large)
         cost -= UNIT * any(unit in text.nouns[index] for index in mentions)
-        if world == HUNDRED:
+        if node == HUNDRED:
             cost -= PAIRED * any(text.mentions[index].form is Form.PERCENT for index in mentions)
     return cost
 

@@ -40,9 +40,14 @@ _PARTS = {
     "hundredth": 100,
 }
 """What a whole is divided into, by the word for one part (singular)."""
-_ORDINALS = {"first": 1, "second": 2} | {
-    word: value for word, value in _PARTS.items() if word not in ("half", "halve", "quarter")
-}
+_ORDINALS = (
+    {"first": 1, "second": 2, "eleventh": 11, "thirteenth": 13, "fifteenth": 15}
+    | {
+        "sixteenth": 16,
+        "eighteenth": 18,
+    }
+    | {word: value for word, value in _PARTS.items() if word not in ("half", "halve", "quarter")}
+)
 MULTIPLES = {
     "once": 1,
     "twice": 2,
@@ -281,6 +286,8 @@ class _Scanner:
             return self._at(position - 1) in ("a", "one")
         if word == "quarter" and after not in ("of", "as", "the"):
             return False
+        if self._at(position - 1) in ("a", "one") and after in ("the", "more", "less", "as"):
+            return True
         return (after == "of" and self._at(position - 1) in ("a", "an")) or (
             after in ("of", "as")
             and (self._at(position - 1) not in ("the", "his", "her", "their", "on", "every"))

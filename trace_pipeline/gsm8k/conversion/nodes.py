@@ -76,6 +76,8 @@ class Slot(Struct, frozen=True):
     """Whether it is the right side of a division."""
     group: int
     """Operands of one sum, product or other operation share a number."""
+    from_last: int = 1
+    """1 for the last operand of this value in its calculation, 2 for the last but one ..."""
 
 
 ONE = World("one", 1)

@@ -45,6 +45,8 @@ class Reading(Struct, frozen=True):
     """Annotated calculations of the author that it does not use."""
     worst: float
     """The highest cost of one operand."""
+    doubled: bool
+    """Whether one number of the question serves as two operands of one calculation."""
 
     @property
     def root(self) -> Node:
@@ -163,7 +165,7 @@ def _finished(
 ) -> Reading:
     nodes = [candidate.node for candidate in partial.chosen]
     roots = assemble(calculations, nodes, rounded)
-    cost, used, dead, worst = partial.cost, 0, 0, 0.0
+    cost, used, dead, worst, doubled = partial.cost, 0, 0, 0.0, False
     order: list[Node] = []
     needed = 1 << len(calculations) - 1
     for index in range(len(calculations) - 1, -1, -1):
@@ -172,6 +174,8 @@ def _finished(
             cost += DEAD if calculations[index].annotated else DEAD_PLAIN
             continue
         start, end = bounds[index]
+        given = [node for node in nodes[start:end] if isinstance(node, Given)]
+        doubled = doubled or (len(set(given)) < len(given) and not calculations[index].solved)
         cost += operands_cost(nodes[start:end], slots[start:end], text, calculations[index].solved)
         for candidate in partial.chosen[start:end]:
             mentions, earlier = _uses(candidate.node)
@@ -181,4 +185,4 @@ def _finished(
         order.append(roots[index])
     used_mentions = frozenset(index for index in range(len(text.mentions)) if used >> index & 1)
     cost += sum(left_over(text, used_mentions).values())
-    return Reading(tuple(order[::-1]), cost, used_mentions, dead, worst)
+    return Reading(tuple(order[::-1]), cost, used_mentions, dead, worst, doubled)

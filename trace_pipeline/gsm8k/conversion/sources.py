@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from trace_pipeline.gsm8k.conversion.constants import singular
-from trace_pipeline.gsm8k.conversion.context import Context
+from trace_pipeline.gsm8k.conversion.context import Context, sentence_words
 from trace_pipeline.gsm8k.conversion.derived import CONVERTED, combined, derived
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention
 from trace_pipeline.gsm8k.conversion.nodes import (
@@ -46,6 +46,8 @@ REMOTE = 0.5
 """A constant that only the solution's words call for."""
 COUNTED = 0.4
 """The number of people that the question names."""
+NOT_PEOPLE = 0.3
+"""More where the author counts something else."""
 SUBSET = 0.1
 """More where it is some of them."""
 IMPLICIT_ONE = 0.3
@@ -97,8 +99,8 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
     for index in range(slot.calculation - 1, -1, -1):
         earlier = calculations[index]
         if slot.value in (earlier.result, earlier.value):
-            words = first_words(earlier.after)
-            yield Candidate(Earlier(index), older - context.bonus(words, frozenset()))
+            bonus = context.bonus(first_words(earlier.after), sentence_words(earlier))
+            yield Candidate(Earlier(index), older - bonus)
             older = OLDER
         elif text.speaks_of_percent and slot.value * 100 == earlier.value:
             yield Candidate(percent_of_one(Earlier(index)), SHARE)
@@ -120,13 +122,17 @@ def _world(slot: Slot, text: Text, context: Context) -> Iterator[Candidate]:
     value = slot.value
     scales = slot.op in ("mul", "div")
     mentioned = any(
-        value in (mention.value, mention.denominator) and mention.form is not Form.ORDINAL
-        for mention in text.mentions
+        value in (mention.value, mention.denominator)
+        and mention.form is not Form.ORDINAL
+        and not text.is_label(index)
+        for index, mention in enumerate(text.mentions)
     )
     for constant in text.constants:
         if constant.value == value and (scales or not constant.scales):
             hits = len(constant.words & text.words) + len(constant.words & context.around)
-            named = singular(constant.name.partition("_")[0]) in context.beside
+            named = not context.beside.isdisjoint(
+                constant.words | {singular(constant.name.partition("_")[0])}
+            )
             needed = named or (constant.name == HUNDRED.name and slot.divides)
             cost = CALLED + UNNEEDED * (mentioned and not needed) - HIT * min(hits, 4)
             yield Candidate(World(constant.name, value), cost)
@@ -139,13 +145,14 @@ def _world(slot: Slot, text: Text, context: Context) -> Iterator[Candidate]:
         yield Candidate(ONE, FACTOR_ONE if times else IMPLICIT_ONE)
     if value == 0:
         yield Candidate(ZERO, IMPLICIT_ONE)
-    if value == Fraction(1, 100) and text.speaks_of_percent:
+    if value == Fraction(1, 100):
         yield Candidate(percent_of_one(ONE), CALLED)
     people = len(text.names)
+    uncounted = NOT_PEOPLE * bool(context.beside) * ("person" not in context.beside)
     if 2 <= value <= min(people + 1, 8):
-        yield Candidate(World("people", value), COUNTED + SUBSET * (value < people))
+        yield Candidate(World("people", value), uncounted + COUNTED + SUBSET * (value < people))
     elif value == len(text.everyone) > 1:
-        yield Candidate(World("people", value), COUNTED)
+        yield Candidate(World("people", value), uncounted + COUNTED)
 
 
 def _fraction(slot: Slot, index: int, mention: Mention, cost: float) -> Iterator[Candidate]:
@@ -163,8 +170,8 @@ def _misuse(slot: Slot, text: Text, index: int) -> float:
     """The cost of a factor that is added, of a group of things that is no operand."""
     if text.is_label(index):
         return 0.4
-    if text.is_difference(index) and slot.op in ("mul", "div"):
-        return 0.3
+    if text.is_difference(index) and slot.op:
+        return 0.3 if slot.op in ("mul", "div") else -0.2
     if text.is_factor(index):
         if slot.op in ("add", "sub"):
             return 0.4

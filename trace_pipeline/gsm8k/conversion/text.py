@@ -90,7 +90,9 @@ class Text:
         """Whether a mention only tells things apart: ``house 2``, ``Day 3``."""
         mention = self.mentions[index]
         before = self.tokens[mention.first - 1].lower if mention.first else ""
-        return mention.form is Form.FIGURES and before in _LABELLED and not self.units[index]
+        behind = self.tokens[mention.last].lower if mention.last < len(self.tokens) else "."
+        plain = not behind.isalpha() or behind in FUNCTION_WORDS
+        return mention.form is Form.FIGURES and before in _LABELLED and plain
 
     def is_definite(self, index: int) -> bool:
         """Whether a mention refers to what was said before: ``the $60``, ``those 4``."""

@@ -94,8 +94,8 @@ def sft_checkpoint(
 ) -> dg.MaterializeResult:
     """The base model fine-tuned to write the traces of the synthetic examples."""
     from trace_pipeline.modeling.checkpoints import checkpoint_differs_from
-    from trace_pipeline.modeling.records import read_records
     from trace_pipeline.modeling.finetuning import train_sft
+    from trace_pipeline.modeling.records import read_records
 
     bench = open_workbench(experiment, artifacts, tracking, solver)
     partitions, base = bench.partitions(), open_base(bench)

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import msgspec
+
+from tests.modeling.tiny import experiment
+from trace_pipeline.modeling.base_models import BaseModel, load_tokenizer
+from trace_pipeline.modeling.lengths import lengths_for
+from trace_pipeline.modeling.prompts import Prompt
+
+
+def test_lengths_are_counted_with_the_experiments_prompt_and_limits(base: BaseModel) -> None:
+    chosen = experiment()
+    model = msgspec.structs.replace(chosen.model, reference=base.reference)
+    lengths = lengths_for(msgspec.structs.replace(chosen, model=model))
+    prompt = Prompt(chosen.prompt, load_tokenizer(base))
+    question, trace = "How many?", "expert: arithmetic\ntrace: []\n"
+    assert lengths.prompt(question) == len(prompt.prompt_ids(question))
+    assert lengths.target(trace) == len(prompt.target_ids(trace))
+    assert (lengths.max_len, lengths.max_tokens) == (
+        chosen.sft.max_len,
+        chosen.decoding.max_tokens,
+    )

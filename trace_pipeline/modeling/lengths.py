@@ -1,0 +1,23 @@
+"""How long examples are for an experiment's model, for the audit."""
+
+from __future__ import annotations
+
+from trace_pipeline.experiment import Experiment
+from trace_pipeline.generation.audit import Lengths
+from trace_pipeline.modeling.base_models import load_tokenizer, resolve_base
+from trace_pipeline.modeling.prompts import Prompt
+
+
+def lengths_for(experiment: Experiment) -> Lengths:
+    """The measure of an experiment's tokenizer and prompt, with its limits.
+
+    Raises:
+        InvalidInputError: a base model that cannot be found.
+    """
+    prompt = Prompt(experiment.prompt, load_tokenizer(resolve_base(experiment.model.reference)))
+    return Lengths(
+        prompt=lambda question: len(prompt.prompt_ids(question)),
+        target=lambda trace: len(prompt.target_ids(trace)),
+        max_len=experiment.sft.max_len,
+        max_tokens=experiment.decoding.max_tokens,
+    )
