@@ -53,7 +53,7 @@ contracts: $(READY)  ## import-linter
 	$(BIN)/lint-imports
 
 unit: $(READY)  ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 bench: $(READY)  ## the benchmarks that need minutes, not hours
 	$(BIN)/python -m benchmarks.solver
