@@ -35,3 +35,14 @@ def test_a_terminal_gets_a_bar(
     shown = capsys.readouterr().err
     assert "[############............] decoding: 2/4 problems" in shown
     assert shown.endswith("\n")
+
+
+def test_the_end_is_said_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    with caplog.at_level("INFO", "trace_pipeline.progress"), Progress("RL", 1, "iterations") as bar:
+        clock[0] = 20.0
+        bar.update(1, "reward 1.00")
+    assert [r.message for r in caplog.records] == ["RL: 1/1 iterations, 20 s, reward 1.00"]

@@ -21,6 +21,8 @@ class Progress:
         self._title, self._total, self._unit = title, total, unit
         self._done = self._first = done
         self._note = ""
+        self._last: tuple[int, str] | None = None
+        """What was shown last, so that the end is not said twice."""
         self._terminal = sys.stderr.isatty()
         self._start = self._shown = time.monotonic()
 
@@ -28,7 +30,8 @@ class Progress:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._show()
+        if self._last != (self._done, self._note):
+            self._show()
         if self._terminal:
             sys.stderr.write("\n")
 
@@ -41,6 +44,7 @@ class Progress:
 
     def _show(self) -> None:
         self._shown = time.monotonic()
+        self._last = (self._done, self._note)
         line = self._line()
         if not self._terminal:
             log.info("%s", line)
