@@ -19,6 +19,7 @@ from trace_pipeline.pipeline.assets.data import (
     shared_questions,
     store_partition,
 )
+from trace_pipeline.pipeline.assets.evaluation import overlapping_examples
 from trace_pipeline.pipeline.policies import open_base, training_data
 from trace_pipeline.pipeline.resources import bench_of, default_resources
 from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
@@ -87,8 +88,10 @@ def test_test_questions_are_dropped_from_training_and_counted(finished: Finished
     with bench.store.write(archive.manifest.key) as draft:
         write_problem_set(draft.path / "problems.json", replace(problems, problems=(planted,)))
     after = training_data(bench, bench.partitions())
+    assert overlapping_examples(bench, bench.partitions()) == 1
     with bench.store.write(archive.manifest.key) as draft:
         write_problem_set(draft.path / "problems.json", problems)
+    assert overlapping_examples(bench, bench.partitions()) == 0
     assert len(after.dropped.train_indices) == 1
     assert after.left.clean
     assert asked not in {example.question for example in after.train}

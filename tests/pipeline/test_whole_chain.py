@@ -89,6 +89,7 @@ def test_dagster_remembers_the_run_and_its_checks(finished: FinishedRun) -> None
         "no_test_question_in_training",
         "no_example_truncated",
         "loads_and_differs_from_parent",
+        "not_trained_on_these_problems",
         "enough_problems",
         "reasoning_beyond_format",
     }

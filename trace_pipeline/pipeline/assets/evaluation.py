@@ -32,7 +32,7 @@ from trace_pipeline.pipeline.judging import (
     judge,
     stored_evaluation,
 )
-from trace_pipeline.pipeline.policies import curves, open_base, open_policy
+from trace_pipeline.pipeline.policies import curves, open_base, open_policy, training_data
 from trace_pipeline.pipeline.resources import (
     ArtifactsResource,
     ExperimentResource,
@@ -93,6 +93,12 @@ def synthetic_eval(
     backfill_policy=dg.BackfillPolicy.single_run(),
     check_specs=[
         dg.AssetCheckSpec(
+            "not_trained_on_these_problems",
+            asset="gsm8k_eval",
+            blocking=True,
+            description="The checkpoint learned from no example that overlaps with a problem.",
+        ),
+        dg.AssetCheckSpec(
             "enough_problems",
             asset="gsm8k_eval",
             description="At least 100 problems; fewer cannot tell runs apart.",
@@ -134,6 +140,7 @@ def gsm8k_eval(
     for caution in report.cautions:
         context.log.warning(caution.text)
     raised = {caution.code: caution.text for caution in report.cautions}
+    learned = overlapping_examples(bench, partitions)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.sha256),
         metadata={
@@ -150,10 +157,26 @@ def gsm8k_eval(
             **metadata.of_artifact(stored),
         },
         check_results=[
+            dg.AssetCheckResult(
+                passed=not learned,
+                check_name="not_trained_on_these_problems",
+                metadata={"overlapping_training_examples": learned, "problems": benchmark.source},
+            ),
             _warning("enough_problems", raised.get(CautionCode.FEW_PROBLEMS)),
             _warning("reasoning_beyond_format", raised.get(CautionCode.FORMAT_WITHOUT_REASONING)),
         ],
     )
+
+
+def overlapping_examples(bench: Workbench, partitions: list[Artifact]) -> int:
+    """Training examples that overlap with a problem and were not dropped before training.
+
+    Training drops what overlaps with the problems it knew of; these may be others since.
+    """
+    known = bench.require("sft_checkpoint").manifest.parents[bench.key("gsm8k_problems")]
+    if known == bench.store.manifest(bench.key("gsm8k_problems")).sha256:
+        return 0
+    return len(training_data(bench, partitions).dropped.train_indices)
 
 
 def build_report(
