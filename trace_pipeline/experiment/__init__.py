@@ -1,0 +1,59 @@
+"""Experiment files: everything that defines one experiment, typed and validated.
+
+An experiment is ``experiments/<name>.yaml``. A file may inherit from another
+(``inherits: base``) and then says only what differs; mappings merge key by key,
+anything else replaces. Unknown fields, wrong types and values out of range are
+refused with the file, the path inside it, what was expected and what was found.
+"""
+
+from trace_pipeline.experiment.data import (
+    DEFAULT_MIX,
+    EXPERTS,
+    MIXES,
+    DataConfig,
+)
+from trace_pipeline.experiment.evaluation import (
+    BaselineConfig,
+    DecodingConfig,
+    EvalConfig,
+)
+from trace_pipeline.experiment.experiment import (
+    Experiment,
+    ExperimentError,
+    available_experiments,
+    experiment_from_dict,
+    load_experiment,
+)
+from trace_pipeline.experiment.model import (
+    ModelConfig,
+    PromptConfig,
+)
+from trace_pipeline.experiment.rl import (
+    RewardConfig,
+    RlConfig,
+    SolverConfig,
+)
+from trace_pipeline.experiment.sft import (
+    SftConfig,
+)
+
+__all__ = [
+    "DEFAULT_MIX",
+    "EXPERTS",
+    "MIXES",
+    "BaselineConfig",
+    "DataConfig",
+    "DecodingConfig",
+    "EvalConfig",
+    "Experiment",
+    "ExperimentError",
+    "ModelConfig",
+    "PromptConfig",
+    "RewardConfig",
+    "RlConfig",
+    "SftConfig",
+    "SolverConfig",
+    "available_experiments",
+    "experiment_from_dict",
+    "load_experiment",
+]

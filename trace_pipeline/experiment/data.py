@@ -1,0 +1,78 @@
+"""The synthetic data of an experiment: how much, which experts, how worded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from trace_pipeline.experiment.fields import Positive, Share
+
+EXPERTS = ("arithmetic", "comparison", "composition", "entity_track", "percentage", "rate_equation")
+"""Partitions of the synthetic data, alphabetical; ``composition`` joins several experts."""
+
+DEFAULT_MIX: dict[str, float] = {
+    "arithmetic": 30,
+    "entity_track": 20,
+    "comparison": 15,
+    "composition": 15,
+    "percentage": 10,
+    "rate_equation": 10,
+}
+"""Share of each expert in percent (NOTEBOOK, run 9)."""
+
+MIXES: dict[str, dict[str, float]] = {
+    "run_3": {
+        "arithmetic": 17,
+        "entity_track": 38,
+        "comparison": 16,
+        "percentage": 12,
+        "rate_equation": 17,
+    },
+    "run_6": {
+        "arithmetic": 22,
+        "entity_track": 30,
+        "comparison": 24,
+        "percentage": 12,
+        "rate_equation": 12,
+    },
+    "run_7": {
+        "arithmetic": 20,
+        "entity_track": 25,
+        "comparison": 20,
+        "composition": 15,
+        "percentage": 10,
+        "rate_equation": 10,
+    },
+    "run_8": DEFAULT_MIX,
+    "run_9": DEFAULT_MIX,
+}
+"""The notebook's distributions by name (run 3: before "Distribution Rebalanced"; run 6: after)."""
+
+
+class DataConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The synthetic data of an experiment."""
+
+    train: Positive = 1500
+    """Training examples over all experts."""
+    validation: Positive = 100
+    """Held-out examples on which choices during training are made."""
+    test: Positive = 100
+    """Held-out examples that ``synthetic_eval`` scores, once, at the end."""
+    mix: dict[str, Annotated[float, Meta(ge=0)]] = msgspec.field(
+        default_factory=lambda: dict(DEFAULT_MIX)
+    )
+    """Relative weight of each expert; in a file also the name of one of ``MIXES``."""
+    schemas: list[str] | None = None
+    """Schema ids to draw from; all when absent."""
+    naming: Literal["hybrid", "semantic", "abstract"] = "hybrid"
+    """How variables are named (NOTEBOOK, runs 5, 6, 12 and 13)."""
+    phrasings: Positive | Literal["all"] = "all"
+    """Phrasings in use per schema (NOTEBOOK, run 4)."""
+    interleaved_ratio: Share | None = None
+    """Share of arithmetic examples with an init after a computation; unforced when absent."""
+    composition_share: Share | None = None
+    """Share of compositions; overrides the weight in ``mix`` when given."""
+    wording: Literal["plain", "varied"] = "plain"
+    """``varied`` perturbs the wording: filler, clause order, synonyms, question form."""

@@ -1,0 +1,156 @@
+"""One experiment, and its file: inheritance, types, checks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from msgspec import Struct
+
+from trace_pipeline.experiment.data import EXPERTS, MIXES, DataConfig
+from trace_pipeline.experiment.evaluation import DecodingConfig, EvalConfig
+from trace_pipeline.experiment.fields import Seed
+from trace_pipeline.experiment.model import ModelConfig, PromptConfig
+from trace_pipeline.experiment.rl import RlConfig, SolverConfig
+from trace_pipeline.experiment.sft import SftConfig
+from trace_pipeline.validation import InvalidInputError, convert, unknown_name
+from trace_pipeline.yaml_core import load_yaml
+
+
+class ExperimentError(InvalidInputError):
+    """An experiment file that cannot be used; the message says where and what to do."""
+
+
+class Experiment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One experiment; a file under ``experiments/`` in which every default is overridable."""
+
+    name: str
+    """The file's name without its suffix; the key of all its outputs."""
+    description: str = ""
+    """What the experiment is for, in a sentence or two."""
+    departures: list[str] = []
+    """Where the experiment cannot follow its source (a notebook run), and why."""
+    seed: Seed = 0
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    prompt: PromptConfig = PromptConfig()
+    sft: SftConfig = SftConfig()
+    rl: RlConfig = RlConfig()
+    decoding: DecodingConfig = DecodingConfig()
+    eval: EvalConfig = EvalConfig()
+    solver: SolverConfig = SolverConfig()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The full experiment as plain data, defaults filled in."""
+        return msgspec.to_builtins(self)  # type: ignore[no-any-return]
+
+    def parameters(self) -> dict[str, str]:
+        """Flat ``section.field`` -> text, as a tracking server shows parameters."""
+        return _flatten(self.to_dict())
+
+
+def _flatten(value: Any, prefix: str = "") -> dict[str, str]:
+    if not isinstance(value, dict):
+        return {prefix: value if isinstance(value, str) else msgspec.json.encode(value).decode()}
+    flat: dict[str, str] = {}
+    for key, item in value.items():
+        flat |= _flatten(item, f"{prefix}.{key}" if prefix else key)
+    return flat
+
+
+def available_experiments(folder: Path) -> list[str]:
+    """Names of the experiments in ``folder``, sorted."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def load_experiment(name: str, folder: Path) -> Experiment:
+    """Load ``folder/<name>.yaml`` with what it inherits.
+
+    Raises:
+        ExperimentError: unknown name, unreadable YAML, unknown field, wrong type or value.
+    """
+    names = available_experiments(folder)
+    if name not in names:
+        raise ExperimentError(unknown_name("experiment", name, names) + f" (in {folder})")
+    merged = _merged(name, folder, ())
+    path = folder / f"{name}.yaml"
+    if merged.setdefault("name", name) != name:
+        raise ExperimentError(
+            f"{path}: $.name: expected {name!r} (the file's name), found {merged['name']!r}"
+        )
+    return experiment_from_dict(merged, where=str(path))
+
+
+def experiment_from_dict(data: dict[str, Any], where: str = "experiment") -> Experiment:
+    """Type and validate plain data; ``where`` names its origin in errors.
+
+    Raises:
+        ExperimentError: unknown field, wrong type or value.
+    """
+    data = _with_named_mix(data, where)
+    try:
+        experiment = convert(data, Experiment, where)
+    except InvalidInputError as error:
+        raise ExperimentError(str(error)) from None
+    _check(experiment, where)
+    return experiment
+
+
+def _with_named_mix(data: dict[str, Any], where: str) -> dict[str, Any]:
+    section = data.get("data")
+    name = section.get("mix") if isinstance(section, dict) else None
+    if not isinstance(section, dict) or not isinstance(name, str):
+        return data
+    if name not in MIXES:
+        raise ExperimentError(f"{where}: $.data.mix: {unknown_name('mix', name, list(MIXES))}")
+    return data | {"data": section | {"mix": dict(MIXES[name])}}
+
+
+def _check(experiment: Experiment, where: str) -> None:
+    mix = experiment.data.mix
+    for expert in mix:
+        if expert not in EXPERTS:
+            reason = unknown_name("expert", expert, list(EXPERTS))
+            raise ExperimentError(f"{where}: $.data.mix: {reason}")
+    if not sum(mix.values()):
+        raise ExperimentError(f"{where}: $.data.mix: all weights are zero; give one at least")
+    if experiment.rl.estimator != "reinforce" and experiment.rl.samples < 2:
+        raise ExperimentError(
+            f"{where}: $.rl.samples: {experiment.rl.estimator} compares completions of one "
+            f"problem: expected 2 or more, found {experiment.rl.samples}"
+        )
+
+
+def _merged(name: str, folder: Path, seen: tuple[str, ...]) -> dict[str, Any]:
+    path = folder / f"{name}.yaml"
+    if name in seen:
+        raise ExperimentError(f"{path}: $.inherits: a cycle, {' -> '.join((*seen, name))}")
+    if not path.is_file():
+        raise ExperimentError(f"{folder / f'{seen[-1]}.yaml'}: $.inherits: no such file {path}")
+    try:
+        data = load_yaml(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ExperimentError(f"{path}: not YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise ExperimentError(f"{path}: expected a mapping, found {type(data).__name__}")
+    parent = data.pop("inherits", None)
+    if parent is None:
+        return data
+    if not isinstance(parent, str):
+        raise ExperimentError(f"{path}: $.inherits: expected a name, found {parent!r}")
+    base = _merged(parent, folder, (*seen, name))
+    base.pop("name", None)
+    base.pop("description", None)
+    return _overlay(base, data)
+
+
+def _overlay(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in top.items():
+        below = result.get(key)
+        if isinstance(below, dict) and isinstance(value, dict) and key != "mix":
+            value = _overlay(below, value)
+        result[key] = value
+    return result
