@@ -7,6 +7,7 @@ interval and at the stage's end.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
@@ -16,15 +17,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trace_pipeline.pipeline.journal import Event, Journal, Sent, StageLog, batches, open_journals
+from trace_pipeline.pipeline.registry import register_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput
 
 EXPERIMENT = "trace_pipeline"
 """One MLflow experiment holds every parent run, so that any two stand on one comparison page."""
 
 LOCAL_PAGE = "http://127.0.0.1:5000"
 """The address of ``make mlflow``."""
+
+DIGEST_LENGTH = 36
+"""Characters that MLflow keeps of a dataset's digest; the whole hash stands in its source."""
 
 SEND_EVERY = 15.0
 """Seconds between sendings while a stage runs."""
@@ -177,6 +183,10 @@ class _Sender:
         elif event.op == "artifact":
             if Path(event.path).exists():
                 self.client.log_artifact(run_id, event.path, event.name or None)
+        elif event.op == "input":
+            self.client.log_inputs(run_id, [_dataset_input(event)])
+        elif event.op == "model":
+            register_model(self.client, run_id, event)
         else:
             self.client.set_terminated(run_id, event.status, event.time)
             self.client.set_terminated(self.parent, event.status, event.time)
@@ -196,6 +206,20 @@ class _Sender:
         from mlflow.entities import RunTag
 
         self.client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+
+
+def _dataset_input(event: Event) -> DatasetInput:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    texts = event.texts
+    dataset = Dataset(
+        name=event.name,
+        digest=texts["digest"][:DIGEST_LENGTH],
+        source_type="local",
+        source=json.dumps({"uri": texts["source"], "sha256": texts["digest"]}),
+        profile=texts["profile"],
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", texts["context"])])
 
 
 def _experiment(client: MlflowClient, root: Path) -> str:
