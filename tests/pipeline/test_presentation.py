@@ -15,7 +15,7 @@ from trace_pipeline.definitions import defs
 from trace_pipeline.experiment import EXPERTS
 from trace_pipeline.generation import read_examples
 from trace_pipeline.generation.dataset import example_to_record
-from trace_pipeline.pipeline.automation import SCHEMA_FILES, observation, watch_schemas
+from trace_pipeline.pipeline.automation import SCHEMA_FILES, files_seen, watch_schemas
 from trace_pipeline.pipeline.judging import PREDICTIONS
 from trace_pipeline.pipeline.presentation import (
     EXAMPLE_COLUMNS,
@@ -83,7 +83,7 @@ def test_a_changed_schema_marks_what_was_made_from_it(project: Path) -> None:
             validation,
             instance=instance,
             resources=default_resources() | {"experiment": ExperimentResource(name="tiny")},
-            raise_on_error=False,  # one schema alone leaves vocabulary unread, and the audit says so
+            raise_on_error=False,  # the audit finds vocabulary that one schema does not read
         )
         assert made.asset_materializations_for_node("schema_validation")
         assert stale(instance, "schema_validation") == {"schema_validation": StaleStatus.FRESH}
@@ -93,7 +93,7 @@ def test_a_changed_schema_marks_what_was_made_from_it(project: Path) -> None:
             result = watch_schemas(context)
         assert isinstance(result, dg.SensorResult)
         (event,) = result.asset_events
-        assert isinstance(event, dg.AssetObservation)
+        assert isinstance(event, dg.AssetMaterialization)
         assert event.asset_key == SCHEMA_FILES
         instance.report_runless_asset_event(event)
         assert stale(instance, "schema_validation") == {"schema_validation": StaleStatus.STALE}
@@ -107,5 +107,12 @@ def test_the_first_look_is_reported(project: Path) -> None:
         result = watch_schemas(context)
     assert isinstance(result, dg.SensorResult)
     (event,) = result.asset_events
-    assert isinstance(event, dg.AssetObservation)
-    assert event.tags == observation(event.tags["dagster/data_version"]).tags
+    assert isinstance(event, dg.AssetMaterialization)
+    assert event.tags == files_seen(event.tags["dagster/data_version"]).tags
+
+
+def test_after_a_run_nothing_is_stale(finished: FinishedRun) -> None:
+    unpartitioned = [name for name in SPECS if name not in ("synthetic_dataset", "schema_files")]
+    with dg.DagsterInstance.get() as instance:
+        found = stale(instance, *unpartitioned)
+    assert found == dict.fromkeys(unpartitioned, StaleStatus.FRESH)

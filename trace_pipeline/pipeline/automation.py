@@ -16,37 +16,38 @@ DATA_VERSION = "dagster/data_version"
 MADE_FROM = f"dagster/input_data_version/{SCHEMA_FILES.to_user_string()}"
 """The tag of a materialisation that says from which state of the schema files it was made."""
 
+
 schema_files = dg.AssetSpec(
     SCHEMA_FILES,
     group_name="data",
     kinds={"json"},
     description=(
-        "The problem schemas and word lists, schemas/ and vocab/. They are written by people; "
-        "Dagster observes their hash, so that a change marks what was made from them as stale."
+        "The problem schemas and word lists, schemas/ and vocab/, as people write them. Dagster "
+        "is told of their hash, so that a change marks what was made from them as stale."
     ),
 )
 
 
-def observation(sha256: str) -> dg.AssetObservation:
+def files_seen(sha256: str) -> dg.AssetMaterialization:
     """That the schema files were seen in the state ``sha256``."""
-    return dg.AssetObservation(SCHEMA_FILES, tags={DATA_VERSION: sha256})
+    return dg.AssetMaterialization(SCHEMA_FILES, tags={DATA_VERSION: sha256})
 
 
 @dg.sensor(
     name="watch_schemas",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Observes schemas/ and vocab/: a changed file marks what follows as stale. "
+    description="Watches schemas/ and vocab/: a changed file marks what follows as stale. "
     "Starts no run.",
 )
 def watch_schemas(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Report the hash of the schema files whenever it is another than the last one reported."""
     found = catalog_sha256(project_root())
-    last = context.instance.fetch_observations(SCHEMA_FILES, limit=1).records
-    seen = last[0].asset_observation if last else None
-    if seen and seen.tags.get(DATA_VERSION) == found:
+    last = context.instance.get_latest_materialization_event(SCHEMA_FILES)
+    seen = last.asset_materialization if last else None
+    if seen and (seen.tags or {}).get(DATA_VERSION) == found:
         return dg.SkipReason("schemas/ and vocab/ are as they were")
-    return dg.SensorResult(asset_events=[observation(found)])
+    return dg.SensorResult(asset_events=[files_seen(found)])
 
 
 nightly_evaluation = dg.ScheduleDefinition(

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from trace_pipeline.generation import Example, audit, dataset_hash, write_examples
 from trace_pipeline.pipeline import metadata
-from trace_pipeline.pipeline.automation import MADE_FROM, observation, schema_files
+from trace_pipeline.pipeline.automation import MADE_FROM, files_seen, schema_files
 from trace_pipeline.pipeline.dataset_tables import statistics_metadata
 from trace_pipeline.pipeline.partitions import expert_partitions
 from trace_pipeline.pipeline.presentation import example_columns, rows_and_columns
@@ -56,7 +56,7 @@ def schema_validation(
 ) -> dg.MaterializeResult:
     """Every problem schema and word list: read, typed, compiled, and audited on samples."""
     bench = open_workbench(experiment, artifacts, tracking, solver)
-    context.log_event(observation(bench.catalog_sha256))
+    context.log_event(files_seen(bench.catalog_sha256))
     report = audit(bench.catalog, config.samples, bench.experiment.seed)
     findings = sum(sum(row.findings.values()) for row in report.rows)
     with bench.store.write(bench.key("schema_validation")) as draft:
@@ -68,8 +68,7 @@ def schema_validation(
     by_expert = Counter(plan.expert for plan in bench.catalog.plans.values())
     return dg.MaterializeResult(
         data_version=dg.DataVersion(draft.stored.sha256),
-        # What was read, not what was last observed before: a sensor that was off makes nothing
-        # stale.
+        # What was read, not what was last seen before: a sensor that was off makes nothing stale.
         tags={MADE_FROM: bench.catalog_sha256},
         metadata={
             "schemas": len(bench.catalog.plans),
