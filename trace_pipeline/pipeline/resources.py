@@ -20,7 +20,7 @@ class ExperimentResource(dg.ConfigurableResource):
     """The experiment at work: a file of ``experiments/``."""
 
     name: str = Field(
-        default_factory=lambda: os.environ.get("TRACE_PIPELINE_EXPERIMENT", "quickstart"),
+        default=os.environ.get("TRACE_PIPELINE_EXPERIMENT", "quickstart"),
         description="Name of a file in experiments/, without .yaml.",
     )
 

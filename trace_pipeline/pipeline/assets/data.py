@@ -9,7 +9,7 @@ from trace_pipeline.generation import Example, audit, dataset_hash, write_exampl
 from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.automation import MADE_FROM, files_seen, schema_files
 from trace_pipeline.pipeline.dataset_tables import statistics_metadata
-from trace_pipeline.pipeline.partitions import expert_partitions
+from trace_pipeline.pipeline.partitions import expert_partitions, keys_of_run, recorded_keys
 from trace_pipeline.pipeline.presentation import example_columns, rows_and_columns
 from trace_pipeline.pipeline.resources import (
     ArtifactsResource,
@@ -118,12 +118,14 @@ def synthetic_dataset(
     bench = open_workbench(experiment, artifacts, tracking, solver)
     made: dict[str, dict[str, list[Example]]] = {}
     stored: list[Artifact] = []
-    for partition in context.partition_keys:
+    for partition in keys_of_run(context):
         made[partition] = generate_partition(bench, partition)
         stored.append(store_partition(bench, partition, made[partition]))
         context.log.info(
             "%s: %s", partition, ", ".join(f"{len(v)} {k}" for k, v in made[partition].items())
         )
+        if partition not in recorded_keys(context):
+            context.log_event(dg.AssetMaterialization("synthetic_dataset", partition=partition))
     wrong = failures_through_solver(bench.solver, made)
     shared = shared_questions(made)
     rows = [[p, *(len(splits[s]) for s in SPLITS)] for p, splits in made.items()]
