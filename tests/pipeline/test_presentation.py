@@ -23,7 +23,7 @@ from trace_pipeline.pipeline.presentation import (
     PREDICTION_MEANINGS,
     parquet_columns,
 )
-from trace_pipeline.pipeline.resources import ExperimentResource, default_resources
+from trace_pipeline.pipeline.resources import ExperimentResource, bench_of, default_resources
 
 SPECS = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
 
@@ -43,6 +43,22 @@ def test_the_launchpad_opens_with_the_experiment_filled_in(name: str) -> None:
     filled = job.run_config or job.get_run_config_for_partition_key(EXPERTS[0])
     assert filled == {"resources": {"experiment": {"config": {"name": "quickstart"}}}}
     assert job.description
+
+
+def test_any_partition_in_the_launchpad_stands_for_all(project: Path) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = defs.resolve_job_def("data_only").execute_in_process(
+            instance=instance,
+            partition_key="comparison",
+            run_config={
+                "ops": {"schema_validation": {"config": {"samples": 1}}},
+                "resources": {"experiment": {"config": {"name": "tiny"}}},
+            },
+        )
+        assert done.success
+        made = instance.get_materialized_partitions(dg.AssetKey("synthetic_dataset"))
+    assert made == set(EXPERTS)
+    assert len(bench_of("tiny").partitions()) == len(EXPERTS)
 
 
 def test_the_nightly_evaluation_is_off_until_somebody_wants_it() -> None:

@@ -28,17 +28,19 @@ class Trained(Struct, frozen=True):
     weights_sha256: str
 
 
+def front_matter(reference: str) -> str:
+    """What model hubs read at the head of a card; ``reference`` names the base model."""
+    licence, base = LICENCES.get(reference, ("", reference))
+    lines = [f"base_model: {base}", "language: en", "library_name: transformers"]
+    lines += [f"license: {licence}"] if licence else []
+    return "\n".join(["---", *lines, "---", "", ""])
+
+
 def model_card(trained: Trained, evaluations: Sequence[Evaluation]) -> str:
-    """The card as Markdown, with the front matter that model hubs read."""
+    """The card as Markdown."""
     experiment, manifest = trained.experiment, trained.checkpoint
-    licence, base = LICENCES.get(experiment.model.reference, ("", experiment.model.reference))
-    front = ["---", f"base_model: {base}", "language: en", "library_name: transformers"]
-    front += [f"license: {licence}"] if licence else []
     share = 100 * trained.parameters_trained / trained.parameters_total
     lines = [
-        *front,
-        "---",
-        "",
         f"# {experiment.name}",
         "",
         experiment.description or "A model trained by trace_pipeline.",
@@ -119,8 +121,9 @@ def loading_code(experiment: Experiment) -> list[str]:
             "messages, tokenize=False, add_generation_prompt=True)",
         ]
     else:
-        before = f"{system}\n\n" if system else ""
-        asked = [f'text = {before!r} + f"Question: {{question}}\\nTrace:\\n"']
+        before = f"{system!r} + " if system else ""
+        blank = "\\n\\n" if system else ""
+        asked = [f'text = {before}f"{blank}Question: {{question}}\\nTrace:\\n"']
     return [
         "from transformers import AutoModelForCausalLM, AutoTokenizer",
         "",

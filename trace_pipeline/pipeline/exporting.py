@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from trace_pipeline.pipeline.card import CARD
+from trace_pipeline.pipeline.card import CARD, front_matter
 from trace_pipeline.pipeline.policies import open_base
 from trace_pipeline.pipeline.workbench import Workbench
 from trace_pipeline.store import MissingArtifactError
@@ -28,7 +27,8 @@ def export_model(bench: Workbench, folder: Path) -> str:
             f"{folder}: a transformers folder, without a card: this checkpoint was not evaluated "
             f"yet; {bench.command('gsm8k_eval')}"
         )
-    shutil.copy2(card, folder / "README.md")
+    head = front_matter(bench.experiment.model.reference)
+    (folder / "README.md").write_text(head + card.read_text(encoding="utf-8"), encoding="utf-8")
     return f"{folder}: a transformers folder; README.md is its card"
 
 
