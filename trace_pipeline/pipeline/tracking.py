@@ -60,14 +60,18 @@ class Tracking:
         stage_log.params(parameters, parent=True)
         stage_log.tags({k: v for k, v in tags.items() if k != "stage"}, parent=True)
         stage = Stage(stage_log, self)
+        began = time.monotonic()
         try:
             yield stage
         except BaseException:
             stage_log.end("FAILED")
             self.send(journal)
             raise
+        ended = time.monotonic()
         stage_log.end()
         self.send(journal)
+        took = stage.seconds + time.monotonic() - ended
+        log.info("tracking took %.1f s beside %.1f s of %s", took, ended - began, name)
 
     def send(self, journal: Journal) -> bool:
         """Send what ``journal`` keeps; False, and a word in the log, if the server is down."""
@@ -112,15 +116,19 @@ class Stage:
     def __init__(self, stage_log: StageLog, tracking: Tracking) -> None:
         self.log = stage_log
         self._tracking = tracking
+        self.seconds = 0.0
+        """Spent on logging and sending so far."""
         self._last = time.monotonic()
         self._up = True
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Log metrics at ``step`` and send what is due."""
+        began = time.monotonic()
         self.log.metrics(values, step)
-        if self._up and time.monotonic() - self._last > SEND_EVERY:
+        if self._up and began - self._last > SEND_EVERY:
             self._up = self._tracking.send(self.log.journal)
             self._last = time.monotonic()
+        self.seconds += time.monotonic() - began
 
     def finals(self, values: Mapping[str, float]) -> None:
         """Log the experiment's final figures: on this stage and on the parent run."""
