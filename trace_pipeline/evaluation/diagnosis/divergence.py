@@ -152,11 +152,15 @@ def _lacking(
     comparison: Comparison, place: Place, element: Element, lacking: Sequence[Element]
 ) -> Diagnosed:
     """The reference does the same with another operand."""
-    for number in comparison.missing:
-        if symbol(number) in lacking:
-            return number_missing(comparison, number, place)
+    reference = comparison.reference
     for operand in lacking:
-        if operand not in comparison.known and operand in comparison.reference.steps:
+        unread = [n for n in comparison.missing if symbol(n) in reference.inputs(operand)]
+        steps = reference.remaining(comparison.known, operand)
+        # One number and what is done with it is a number that is not read; more is a piece
+        # of the chain.
+        if unread and (len(unread) == 1 or len(steps) < 2):
+            return number_missing(comparison, unread[0], place)
+        if steps:
             return left_out(comparison, operand, place)
     return unrelated_operands(comparison, place, element)
 

@@ -155,6 +155,16 @@ class Run:
             )
         return results[-1]
 
+    @property
+    def computing(self) -> list[Place]:
+        """The places of the steps that compute."""
+        return [
+            (index, place)
+            for index, subtrace in enumerate(self.trace.subtraces)
+            for place, step in enumerate(subtrace.steps)
+            if not isinstance(step, Init | Query)
+        ]
+
     def value_before(self, place: Place, name: str) -> Element:
         """The value of ``name`` before the step at ``place``."""
         index = place[0]

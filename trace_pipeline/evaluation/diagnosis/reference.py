@@ -155,16 +155,21 @@ class Reference:
                 return setting.name
         return "a number"
 
-    def remaining(self, done: Container[Element]) -> list[Element]:
-        """What has yet to be computed for the answer once ``done`` is there, in order."""
+    def remaining(self, done: Container[Element], of: Element | None = None) -> list[Element]:
+        """What has yet to be computed for ``of`` (the answer) once ``done`` is there, in order."""
         wanted: set[Element] = set()
-        front = [self.answer]
+        front = [self.answer if of is None else of]
         while front:
             element = front.pop()
             if element in self.operands and element not in done and element not in wanted:
                 wanted.add(element)
                 front += self.operands[element][1]
         return [element for element in self.steps if element in wanted]
+
+    def inputs(self, of: Element) -> set[Element]:
+        """The numbers that ``of`` is computed from; itself if it is one."""
+        computed = self.remaining((), of)
+        return {o for e in computed for o in self.operands[e][1]} | {of}
 
 
 class Comparison:

@@ -24,7 +24,6 @@ from trace_pipeline.evaluation.diagnosis.field import (
 from trace_pipeline.evaluation.diagnosis.reference import (
     Comparison,
     operation_of,
-    places,
     queried_place,
     step_at,
 )
@@ -83,11 +82,11 @@ def _asked_for_another(comparison: Comparison) -> Diagnosed | None:
     if probe == comparison.run.answer:
         explanation = f"It computes the answer as {right.name} but asks for {query.var}."
         return wrong_wiring(comparison, place, explanation)
-    for position, step in places(comparison.trace):
+    for position, step in comparison.steps():
         value = getattr(step, "value", None)
         if value is not None and value in comparison.strange:
             return number_invented(comparison, value, position)
-    after = next(p for p, step in places(comparison.trace) if p > right.place and _reads(step))
+    after = next(p for p, step in comparison.steps() if p > right.place and _reads(step))
     explanation = f"It goes on after {right.name}, which is the answer already."
     return wrong_wiring(comparison, after, explanation)
 
@@ -98,7 +97,7 @@ def _reads(step: Step) -> bool:
 
 def _stock_or_percentage(comparison: Comparison) -> Diagnosed | None:
     """An entity or a base in the place of another; taking for adding, off for increase."""
-    for place, step in places(comparison.trace):
+    for place, step in comparison.steps():
         for changed in _other_operands(step, comparison.run.names_before(place)):
             if _mends(comparison, {place: changed}):
                 return miswired(comparison, place, changed)
@@ -143,6 +142,17 @@ def _other_kinds(step: Step) -> Iterator[Step]:
                     yield kind(step.base, step.rate, step.var)
 
 
+def _shorter(comparison: Comparison) -> Diagnosed | None:
+    """Everything is right, and there are fewer steps than in the reference.
+
+    With as many steps the answer may be a result of the reference by undoing what was done:
+    ``a * b / b``.
+    """
+    if len(comparison.run.computing) >= len(comparison.reference.run.computing):
+        return None
+    return _stops_early(comparison)
+
+
 def _stops_early(comparison: Comparison) -> Diagnosed | None:
     """Everything is right, and the reference goes on from there."""
     reference, answer = comparison.reference, comparison.run.answer
@@ -181,7 +191,7 @@ def _numbers(comparison: Comparison) -> list[list[Place]]:
     """The places of each number alone, then those of equal numbers together."""
     alone = [
         [place]
-        for place, step in places(comparison.trace)
+        for place, step in comparison.steps()
         if _has_number(step) and not (isinstance(step, Init) and step.value is None)
     ]
     equal: dict[Number, list[Place]] = {}
@@ -211,12 +221,24 @@ def _with_number(step: Step, value: Number) -> Step:
     raise ValueError(f"{step} has no number")
 
 
+def _turned_round(comparison: Comparison) -> Diagnosed | None:
+    """A step of the reference with its operands in another order."""
+    for place, step in comparison.steps():
+        if not isinstance(step, Compute | Compare) or step.compute_op not in _ORDERED:
+            continue
+        for args in _orders(step.args, step.compute_op):
+            changed = replace(step, args=args)
+            if _is_a_step(comparison, place, changed) and _mends(comparison, {place: changed}):
+                return miswired(comparison, place, changed)
+    return None
+
+
 def _another_operation(comparison: Comparison) -> Diagnosed | None:
     """Another operation on the same operands."""
     used = {operation for operation, _ in comparison.reference.operands.values()}
     operations = ["add", "sub", "mul", "div"]
     operations += sorted(used & {"floordiv", "ceildiv", "mod", "min", "max", "pow"})
-    for place, step in places(comparison.trace):
+    for place, step in comparison.steps():
         if not isinstance(step, Compute | Compare) or len(step.args) < 2:
             continue
         for operation in operations:
@@ -241,7 +263,7 @@ def _orders(args: tuple[str, ...], operation: str) -> Iterator[tuple[str, ...]]:
 
 def _another_wire(comparison: Comparison) -> Diagnosed | None:
     """Operands in another order, another operand, another source, two numbers exchanged."""
-    for place, step in places(comparison.trace):
+    for place, step in comparison.steps():
         for changed in _rewired(comparison, place, step):
             if changed != step and _mends(comparison, {place: changed}):
                 if len(operands_of(changed)) > len(operands_of(step)) and not _is_a_step(
@@ -249,7 +271,7 @@ def _another_wire(comparison: Comparison) -> Diagnosed | None:
                 ):
                     continue  # two steps of the reference: one is left out
                 return miswired(comparison, place, changed)
-    inits = [(p, s) for p, s in places(comparison.trace) if isinstance(s, Init)]
+    inits = [(p, s) for p, s in comparison.steps() if isinstance(s, Init)]
     for (first, a), (second, b) in combinations(inits, 2):
         if a.value is None or b.value is None or a.value == b.value:
             continue
@@ -290,46 +312,77 @@ def _rewired(comparison: Comparison, place: Place, step: Step) -> Iterator[Step]
 
 def _is_a_step(comparison: Comparison, place: Place, step: Step) -> bool:
     """Whether the reference has ``step`` as one step."""
-    elements = [
+    operation = operation_of(step)
+    elements = tuple(
         comparison.run.value_before(place, name)
         for name in operands_of(step)
         if isinstance(name, str)
-    ]
+    )
     return any(
-        operation == operation_of(step) and sorted(operands) == sorted(elements)
-        for operation, operands in comparison.reference.operands.values()
+        operation == other
+        and (operands == elements if operation in _ORDERED else sorted(operands) == sorted(elements))
+        for other, operands in comparison.reference.operands.values()
     )
 
 
 def _left_out(comparison: Comparison) -> Diagnosed | None:
     """A step of the reference, or a number, is left out on the way."""
-    reference, run = comparison.reference, comparison.run
-    for setting in run.settings if reference.has_percentages else ():
-        share = combine("div", (setting.element, symbol(100)))
-        if comparison.is_right(run.answer_with({}, {setting.place: share})):
-            return percentage_as_whole(comparison, setting.place)
-    for element, (_, operands) in reference.operands.items():
-        if element in comparison.known:
+    reference = comparison.reference
+    replaced = list(_replacing(comparison))
+    if reference.has_percentages:
+        for place, element, becomes in replaced:
+            if comparison.is_right(becomes(combine("div", (element, symbol(100))))):
+                return percentage_as_whole(comparison, place)
+    for wanted, (_, operands) in reference.operands.items():
+        if wanted in comparison.known:
             continue
-        for setting in run.settings:
-            if setting.element not in operands:
-                continue
-            if comparison.is_right(run.answer_with({}, {setting.place: element})):
+        for place, element, becomes in replaced:
+            if element in operands and comparison.is_right(becomes(wanted)):
                 for number in comparison.missing:
                     if symbol(number) in operands:
-                        return number_missing(comparison, number, setting.place)
-                return left_out(comparison, element, _user(comparison, setting.place, setting.name))
-    for setting in run.settings:
+                        return number_missing(comparison, number, place)
+                return left_out(comparison, wanted, place)
+    for place, element, becomes in replaced:
         for number in comparison.missing:
-            for value in _with(setting.element, symbol(number)):
-                if comparison.is_right(run.answer_with({}, {setting.place: value})):
-                    return number_missing(comparison, number, setting.place)
+            for value in _with(element, symbol(number)):
+                if comparison.is_right(becomes(value)):
+                    return number_missing(comparison, number, place)
     return None
+
+
+def _replacing(
+    comparison: Comparison,
+) -> Iterator[tuple[Place, Element, Callable[[Element], Element]]]:
+    """Each value, everywhere and in each single use, and the answer if it were another there."""
+    run = comparison.run
+    for setting in run.settings:
+        yield (
+            _user(comparison, setting.place, setting.name),
+            setting.element,
+            lambda value, place=setting.place: run.answer_with({}, {place: value}),
+        )
+    for place, step in comparison.steps():
+        if not isinstance(step, Compute | Compare):
+            continue
+        operands = run.operands(place)
+        for position, operand in enumerate(operands):
+
+            def becomes(
+                value: Element,
+                place: Place = place,
+                operation: str = step.compute_op,
+                operands: list[Element] = operands,
+                position: int = position,
+            ) -> Element:
+                changed = [*operands[:position], value, *operands[position + 1 :]]
+                return run.answer_with({}, {place: combine(operation, changed)})
+
+            yield place, operand, becomes
 
 
 def _user(comparison: Comparison, place: Place, name: str) -> Place:
     """The step that goes on from ``name``, which was set at ``place``."""
-    for position, step in places(comparison.trace):
+    for position, step in comparison.steps():
         if position > place and position[0] == place[0] and name in operands_of(step):
             return position
     return place
@@ -350,12 +403,12 @@ def _with(element: Element, other: Element) -> tuple[Element, ...]:
 
 def _superfluous(comparison: Comparison) -> Diagnosed | None:
     """A step that should not be there."""
-    for place, step in places(comparison.trace):
+    for place, step in comparison.steps():
         if isinstance(step, Init | Query):
             continue
         for operand in comparison.run.operands(place):
             if comparison.is_right(comparison.run.answer_with({}, {place: operand})):
-                for position, init in places(comparison.trace):
+                for position, init in comparison.steps():
                     value = init.value if isinstance(init, Init) else None
                     if value in comparison.strange and value is not None:
                         return number_invented(comparison, value, position)
@@ -371,11 +424,13 @@ def _mends(comparison: Comparison, steps: dict[Place, Step]) -> bool:
 _FINDERS: tuple[Callable[[Comparison], Diagnosed | None], ...] = (
     _asked_for_another,
     _stock_or_percentage,
-    _stops_early,
+    _shorter,
     _another_number,
+    _turned_round,
     _another_operation,
     _another_wire,
     _left_out,
     _superfluous,
+    _stops_early,
 )
 """Kinds of change in order of precedence."""
