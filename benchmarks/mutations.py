@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from benchmarks.trace_edits import (
     Place,
+    bypassed,
     computing,
     drop_step,
     is_used,
@@ -29,6 +30,7 @@ from benchmarks.trace_edits import (
     without_unused_inits,
 )
 from trace_pipeline.evaluation.diagnosis import Diagnosis
+from trace_pipeline.evaluation.diagnosis.field import Run
 from trace_pipeline.evaluation.diagnosis.numbers import QuestionNumbers, aliases, misreading
 from trace_pipeline.evaluation.diagnosis.reference import Reference
 from trace_pipeline.solver import Solver, VerdictKind
@@ -116,9 +118,15 @@ def _dropped_number(gold: Gold, rng: random.Random, in_words: bool) -> Trace | N
         made = drop_step(gold.trace, place)
         # What is left is a part of the gold trace: that is a missing last step or a truncated
         # chain, whose numbers go with it.
-        if made is not None and not _is_part(made, reference):
+        if made is not None and not _is_part(made, reference) and not _has_twins(made):
             return made
     return None
+
+
+def _has_twins(trace: Trace) -> bool:
+    """Whether two sub-traces compute the same: a repeated sub-trace, however it came about."""
+    answers = [Run(Trace((subtrace,))).answer for subtrace in trace.subtraces]
+    return len(set(answers)) < len(answers)
 
 
 def _is_part(trace: Trace, reference: Reference) -> bool:
@@ -143,10 +151,11 @@ def number_invented(gold: Gold, rng: random.Random) -> Trace | None:
     last = len(gold.trace.subtraces) - 1
     steps = gold.trace.subtraces[last].steps
     if rng.random() < 0.3 and isinstance(query := steps[-1], Query):
-        more = Compute(rng.choice(["add", "sub", "mul", "div"]), (query.var, "extra"), "more")
+        operation = rng.choice(["add", "sub", "mul", "div"])
+        more = Compute(operation, (query.var, "one_more"), "changed")
         subtrace = SubTrace(
             gold.trace.subtraces[last].expert,
-            (*steps[:-1], Init("extra", value), more, Query("more")),
+            (*steps[:-1], Init("one_more", value), more, Query("changed")),
         )
         return Trace((*gold.trace.subtraces[:last], subtrace))
     choices = [
@@ -201,9 +210,33 @@ def missing_last_step(gold: Gold, rng: random.Random) -> Trace | None:
 
 
 def truncated_chain(gold: Gold, rng: random.Random) -> Trace | None:
-    """Two or more steps go at the end."""
+    """Two or more steps go at the end, or one on the way whose numbers stay."""
     steps = len(computing(gold.trace))
+    if rng.random() < 0.3 and steps >= 3:
+        return _left_out(gold, rng)
     return _cut(gold, rng.randint(2, steps), rng) if steps >= 2 else None
+
+
+def _left_out(gold: Gold, rng: random.Random) -> Trace | None:
+    """A step of two operands gives way to one of them."""
+    choices = []
+    for place in computing(gold.trace)[:-1]:
+        step = step_at(gold.trace, place)
+        if isinstance(step, Compute) and len(step.args) == 2:
+            choices += [(place, step, operand) for operand in dict.fromkeys(step.args)]
+    rng.shuffle(choices)
+    reference = Reference(gold.trace)
+    for place, step, operand in choices:
+        made = bypassed(gold.trace, place, step.var, operand)
+        # An operand more in a step of the same kind mends a sum or product: that is wiring.
+        kinds = {
+            other.compute_op
+            for other in gold.trace.subtraces[place[0]].steps
+            if isinstance(other, Compute) and step.var in other.args
+        }
+        if step.compute_op not in kinds and not _is_part(made, reference):
+            return made
+    return None
 
 
 def _cut(gold: Gold, count: int, rng: random.Random) -> Trace | None:

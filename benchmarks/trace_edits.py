@@ -26,6 +26,7 @@ Place = tuple[int, int]
 
 __all__ = [
     "Place",
+    "bypassed",
     "computing",
     "drop_step",
     "is_used",
@@ -114,9 +115,17 @@ def drop_step(trace: Trace, place: Place) -> Trace | None:
         if user.compute_op == "sub" and user.args[0] == step.var:
             return None
         return with_step(with_step(trace, (index, at), replace(user, args=others)), place, None)
-    without = with_step(with_step(trace, (index, at), None), place, None)
-    steps = tuple(_reading(other, user.var, others[0]) for other in without.subtraces[index].steps)
-    changed = SubTrace(without.subtraces[index].expert, steps)
+    return with_step(bypassed(trace, (index, at), user.var, others[0]), place, None)
+
+
+def bypassed(trace: Trace, place: Place, name: str, operand: str) -> Trace:
+    """``trace`` without the step at ``place``, which sets ``name``: its operand is read instead."""
+    without = with_step(trace, place, None)
+    index = place[0]
+    subtrace = without.subtraces[index]
+    changed = SubTrace(
+        subtrace.expert, tuple(_reading(step, name, operand) for step in subtrace.steps)
+    )
     return Trace((*without.subtraces[:index], changed, *without.subtraces[index + 1 :]))
 
 

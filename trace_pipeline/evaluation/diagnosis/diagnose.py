@@ -10,11 +10,12 @@ In this order, the first that applies:
 4. **foreign_op**, **overwritten_variable**: what the solver refuses for these reasons, and
    **other_invalid** for every other reason that leaves nothing to compare.
 5. One change that makes the trace right (``repairs``), in this order: what is asked for
-   (**wrong_wiring**); an entity, a base or a rate (**wrong_wiring**) and the kind of a stock or
-   percentage step (**wrong_operation**); steps that are not there at the end
-   (**missing_last_step**, **truncated_chain**); a number in the place of one that is not read
-   (**number_misread**, **number_missing**, **number_invented**); an operation
-   (**wrong_operation**); operands (**wrong_wiring**); a step or number left out on the way
+   (**wrong_wiring**); an entity, a base or a rate (**wrong_wiring**); steps that are not there at
+   the end (**missing_last_step**, **truncated_chain**); the kind of a stock or percentage step
+   (**wrong_operation**); a number in the place of one that is not read (**number_misread**,
+   **number_missing**, **number_invented**); a step of the reference turned round
+   (**wrong_wiring**); an operation (**wrong_operation**); operands (**wrong_wiring**); a step or
+   number left out on the way
    (**truncated_chain**, **number_missing**); a step too many (**wrong_wiring**,
    **number_invented**).
 6. Of several faults the first (``divergence``): the one that takes the fewest operations.
@@ -43,7 +44,7 @@ from trace_pipeline.evaluation.diagnosis.reference import (
     places,
 )
 from trace_pipeline.evaluation.diagnosis.repairs import repair
-from trace_pipeline.evaluation.diagnosis.wording import number_missing
+from trace_pipeline.evaluation.diagnosis.wording import absent_number, number_missing
 from trace_pipeline.solver import EXPERT_OPERATIONS, Solver, Verdict, VerdictKind
 from trace_pipeline.traces import Init, Reason, SubTrace, Trace, TraceError
 from trace_pipeline.traces.reading import read_document
@@ -152,6 +153,10 @@ def _right_but_refused(
         )
     if fault is None:
         return replace(_of_wrong_expert(verdict), reference=reference)
+    if comparison.missing:
+        # The answer does not depend on it, but the run did: a stock that is too small.
+        found = absent_number(comparison, comparison.missing[0], _place(fault))
+        return replace(found, reference=reference)
     found = _refused(fault, Diagnosis.OTHER_INVALID)
     explanation = f"The computation is the reference's, but the solver refuses it: {fault.message}."
     return replace(found, explanation=explanation, reference=reference)
@@ -176,6 +181,10 @@ def _undefined(comparisons: Sequence[Comparison], fault: TraceError) -> Diagnose
                     explanation=explanation + found.explanation,
                     reference=comparison.reference.trace,
                 )
+    for comparison in comparisons:
+        repaired = repair(comparison)
+        if repaired is not None:
+            return replace(repaired, reference=comparison.reference.trace)
     nearest = max(comparisons, key=_shared)
     if nearest.missing:
         found = number_missing(nearest, nearest.missing[0], _place(fault))

@@ -95,12 +95,18 @@ def _reads(step: Step) -> bool:
     return not isinstance(step, Init)
 
 
-def _stock_or_percentage(comparison: Comparison) -> Diagnosed | None:
-    """An entity or a base in the place of another; taking for adding, off for increase."""
+def _another_stock(comparison: Comparison) -> Diagnosed | None:
+    """An entity, a base or a rate in the place of another."""
     for place, step in comparison.steps():
         for changed in _other_operands(step, comparison.run.names_before(place)):
             if _mends(comparison, {place: changed}):
                 return miswired(comparison, place, changed)
+    return None
+
+
+def _another_kind(comparison: Comparison) -> Diagnosed | None:
+    """Taking for adding, off for increase."""
+    for place, step in comparison.steps():
         for changed in _other_kinds(step):
             if _mends(comparison, {place: changed}):
                 return wrong_operation(comparison, place, changed)
@@ -423,8 +429,9 @@ def _mends(comparison: Comparison, steps: dict[Place, Step]) -> bool:
 
 _FINDERS: tuple[Callable[[Comparison], Diagnosed | None], ...] = (
     _asked_for_another,
-    _stock_or_percentage,
+    _another_stock,
     _shorter,
+    _another_kind,
     _another_number,
     _turned_round,
     _another_operation,

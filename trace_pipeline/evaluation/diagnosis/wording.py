@@ -69,6 +69,15 @@ def number_missing(comparison: Comparison, expected: Number, place: Place | None
     )
 
 
+def absent_number(comparison: Comparison, expected: Number, place: Place | None) -> Diagnosed:
+    """``expected`` is not read; what stands there instead, if a number seems to."""
+    for position, step in comparison.steps():
+        value = getattr(step, "value", None)
+        if value is not None and value in comparison.strange:
+            return number_fault(comparison, value, expected, position)
+    return number_missing(comparison, expected, place)
+
+
 def percentage_as_whole(comparison: Comparison, place: Place) -> Diagnosed:
     """A percentage is taken as a number of its own."""
     return Diagnosed(
