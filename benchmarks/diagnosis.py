@@ -3,8 +3,8 @@
     TRACE_PIPELINE_GSM8K=<folder with train.jsonl> python -m benchmarks.diagnosis [SEED]
 
 The seed chooses problems and mistakes; the rules were written on seed 0, so any other is a test
-of them. Without the folder the built-in sample stands in for the real problems. It fails where a class
-is named correctly less often than ``BOUND``.
+of them. Without the folder the built-in sample stands in for the real problems. It fails where
+a class is named correctly less often than ``BOUND``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 from benchmarks.common import table
 from benchmarks.mutations import Gold, plant
-from trace_pipeline.evaluation.diagnosis import Diagnosis, Reference, diagnose
+from trace_pipeline.evaluation.diagnosis import Diagnosis, diagnose
 from trace_pipeline.generation import Catalog, Generator
 from trace_pipeline.gsm8k import load_problems
 from trace_pipeline.gsm8k.conversion import convert
@@ -51,9 +51,7 @@ def synthetic_golds(seed: int) -> tuple[str, list[Gold]]:
     generator = Generator(Catalog.load(root / "schemas", root / "vocab"), seed=seed)
     examples = list(generator.sample(SYNTHETIC))
     random.Random(seed).shuffle(examples)
-    return "synthetic examples", [
-        Gold(e.question, e.trace, e.answer, e.expert) for e in examples
-    ]
+    return "synthetic examples", [Gold(e.question, e.trace, e.answer, e.expert) for e in examples]
 
 
 def confusions(
@@ -73,7 +71,7 @@ def confusions(
                 mutant.text,
                 verdict,
                 gold.question,
-                [Reference(gold.trace)],
+                [gold.trace],
                 clipped=mutant.clipped,
             )
             found[planted][str(diagnosed.diagnosis) if diagnosed else "none"] += 1
@@ -99,9 +97,17 @@ def main() -> int:
             )
         total = sum(names.total() for names in found.values())
         named = sum(names[planted] for planted, names in found.items())
-        print(f"{name}: {named:,} of {total:,} named correctly ({100 * named / total:.1f} %), "
-              f"{seconds:.1f} s of CPU")
-        header = ["planted", "mutants", "named correctly", "named otherwise", "left out: still right"]
+        print(
+            f"{name}: {named:,} of {total:,} named correctly ({100 * named / total:.1f} %), "
+            f"{seconds:.1f} s of CPU"
+        )
+        header = [
+            "planted",
+            "mutants",
+            "named correctly",
+            "named otherwise",
+            "left out: still right",
+        ]
         print(table(header, rows), end="\n\n")
     print(f"bound: {100 * BOUND:.0f} % of each class")
     return 0 if kept else 1

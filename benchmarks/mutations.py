@@ -16,7 +16,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from benchmarks.trace_edits import (
-    Place,
     bypassed,
     computing,
     drop_step,
@@ -31,7 +30,7 @@ from benchmarks.trace_edits import (
 )
 from trace_pipeline.evaluation.diagnosis import Diagnosis
 from trace_pipeline.evaluation.diagnosis.field import Run
-from trace_pipeline.evaluation.diagnosis.numbers import QuestionNumbers, aliases, misreading
+from trace_pipeline.evaluation.diagnosis.numbers import QuestionNumbers, misreading
 from trace_pipeline.evaluation.diagnosis.reference import Reference
 from trace_pipeline.solver import Solver, VerdictKind
 from trace_pipeline.traces import (
@@ -245,7 +244,7 @@ def _cut(gold: Gold, count: int, rng: random.Random) -> Trace | None:
     first = places[-count]
     index, at = first
     subtrace = gold.trace.subtraces[index]
-    kept = [step for step in subtrace.steps[:at]]
+    kept = list(subtrace.steps[:at])
     earlier = [place for place in places[:-count] if place[0] == index]
     if earlier:
         asked = getattr(step_at(gold.trace, earlier[-1]), "var", None)
@@ -277,7 +276,9 @@ def _cut(gold: Gold, count: int, rng: random.Random) -> Trace | None:
 
 
 def _names(step: object) -> tuple[object, ...]:
-    return tuple(getattr(step, name, None) for name in ("var", "entity", "from_entity", "to_entity"))
+    return tuple(
+        getattr(step, name, None) for name in ("var", "entity", "from_entity", "to_entity")
+    )
 
 
 def wrong_operation(gold: Gold, rng: random.Random) -> Trace | None:
@@ -349,10 +350,17 @@ def _rewired(trace: Trace, rng: random.Random) -> Trace | None:
             return with_step(trace, place, replace(step, args=changed))
         case Consume() | AddEntity() as step:
             others = sorted({n for n in names if "." in n} - {step.entity})
-            return with_step(trace, place, replace(step, entity=rng.choice(others))) if others else None
+            return (
+                with_step(trace, place, replace(step, entity=rng.choice(others)))
+                if others
+                else None
+            )
         case Transfer(from_entity=giver, to_entity=taker) as step:
             return with_step(trace, place, replace(step, from_entity=taker, to_entity=giver))
-        case PercentOff(base=base, rate=str(rate)) | PercentIncrease(base=base, rate=str(rate)) as step:
+        case (
+            PercentOff(base=base, rate=str(rate))
+            | PercentIncrease(base=base, rate=str(rate)) as step
+        ):
             return with_step(trace, place, replace(step, base=rate, rate=base))
     return None
 

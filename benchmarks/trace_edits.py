@@ -90,7 +90,7 @@ def with_number(trace: Trace, place: Place, value: Number) -> Trace:
 
 
 def drop_step(trace: Trace, place: Place) -> Trace | None:
-    """``trace`` without the number at ``place`` and what is done with it; None if that is no one step.
+    """``trace`` without the number at ``place`` and what is done with it, if that is one step.
 
     An operand of three or more is taken out; a step of two gives way to its other operand.
     """

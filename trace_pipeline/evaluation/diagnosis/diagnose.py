@@ -35,7 +35,7 @@ from msgspec.structs import replace
 
 from trace_pipeline.evaluation.diagnosis.classes import Category, Diagnosed, Diagnosis, Place
 from trace_pipeline.evaluation.diagnosis.divergence import first_fault
-from trace_pipeline.evaluation.diagnosis.field import Run, opaque, operands_of, symbol
+from trace_pipeline.evaluation.diagnosis.field import Run, names_set, opaque, operands_of, symbol
 from trace_pipeline.evaluation.diagnosis.numbers import QuestionNumbers
 from trace_pipeline.evaluation.diagnosis.reference import (
     Comparison,
@@ -64,7 +64,7 @@ def diagnose(
     text: str,
     verdict: Verdict,
     question: str,
-    references: Sequence[Reference],
+    traces: Sequence[Trace],
     *,
     clipped: bool = False,
     solver: Solver | None = None,
@@ -75,7 +75,7 @@ def diagnose(
         text: The completion.
         verdict: What the solver says about it.
         question: The problem.
-        references: Its readings; none where it could not be converted.
+        traces: What solves it: one trace a reading, none where none is known.
         clipped: Whether the token budget ended the completion.
         solver: Whose verdict it is; a strict one by default.
 
@@ -84,11 +84,12 @@ def diagnose(
     """
     if verdict.kind is VerdictKind.CORRECT:
         return None
+    references = [Reference(trace) for trace in traces]
     runs = verdict.kind is VerdictKind.WRONG_ANSWER
     if clipped and not runs:
         return _clipped(text, references)
     if verdict.kind is VerdictKind.PARSE_FAIL:
-        return Diagnosed(diagnosis=Diagnosis.PARSE_FAIL, explanation=f"{_sentence(verdict.message)}")
+        return Diagnosed(diagnosis=Diagnosis.PARSE_FAIL, explanation=_sentence(verdict.message))
     repeated = _repeated(_subtraces(text), references)
     if repeated is not None:
         return repeated
@@ -198,12 +199,10 @@ def _undefined_name(trace: Trace) -> tuple[int, str] | None:
         known: set[str] = set()
         for step in subtrace.steps:
             for operand in operands_of(step):
-                if isinstance(operand, str) and operand not in known:
-                    if operand != getattr(step, "to_entity", None):
-                        return index, operand
-            known.update(
-                getattr(step, name) for name in ("var", "entity", "to_entity") if hasattr(step, name)
-            )
+                is_new = operand == getattr(step, "to_entity", None)
+                if isinstance(operand, str) and operand not in known and not is_new:
+                    return index, operand
+            known.update(names_set(step))
     return None
 
 
@@ -228,9 +227,7 @@ def _clipped(text: str, references: Sequence[Reference]) -> Diagnosed:
     )
 
 
-def _repeated(
-    subtraces: Sequence[SubTrace], references: Sequence[Reference]
-) -> Diagnosed | None:
+def _repeated(subtraces: Sequence[SubTrace], references: Sequence[Reference]) -> Diagnosed | None:
     """A sub-trace that is written more often than in any reading of the problem."""
     if len(subtraces) < 2:
         return None
@@ -286,9 +283,7 @@ def _fault(text: str, solver: Solver) -> TraceError | None:
 
 
 def _refused(fault: TraceError, diagnosis: Diagnosis) -> Diagnosed:
-    return Diagnosed(
-        diagnosis=diagnosis, explanation=_sentence(fault.message), place=_place(fault)
-    )
+    return Diagnosed(diagnosis=diagnosis, explanation=_sentence(fault.message), place=_place(fault))
 
 
 def _place(fault: TraceError) -> Place | None:

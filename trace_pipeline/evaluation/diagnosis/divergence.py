@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from trace_pipeline.evaluation.diagnosis.classes import Diagnosed, Diagnosis, Place
-from trace_pipeline.evaluation.diagnosis.field import Element, operands_of, symbol
+from trace_pipeline.evaluation.diagnosis.field import Element, names_set, operands_of, symbol
 from trace_pipeline.evaluation.diagnosis.numbers import misreading
 from trace_pipeline.evaluation.diagnosis.reference import (
     Comparison,
@@ -33,7 +33,13 @@ from trace_pipeline.evaluation.diagnosis.wording import (
     unused_number,
 )
 from trace_pipeline.solver.execution import resolve_source
-from trace_pipeline.traces import AddEntity, Consume, Init, Number, Query, Trace, TraceError, Transfer
+from trace_pipeline.traces import (
+    Init,
+    Number,
+    Query,
+    Trace,
+    TraceError,
+)
 
 PRECEDENCE = (
     Diagnosis.NUMBER_MISREAD,
@@ -90,9 +96,7 @@ def _is_first(comparison: Comparison, place: Place) -> bool:
     given = _given(comparison.trace, place[0])
     return all(
         comparison.reference.is_on_the_way(element) or operand in given or not _is_name(operand)
-        for operand, element in zip(
-            operands_of(step), comparison.run.operands(place), strict=True
-        )
+        for operand, element in zip(operands_of(step), comparison.run.operands(place), strict=True)
     )
 
 
@@ -176,7 +180,7 @@ def _contributing(trace: Trace) -> set[Place]:
         steps = trace.subtraces[index].steps
         for place in range(len(steps) - 1, -1, -1):
             step = steps[place]
-            sets = _names_set(step)
+            sets = names_set(step)
             if not isinstance(step, Query) and names.isdisjoint(sets):
                 continue
             found.add((index, place))
@@ -188,15 +192,6 @@ def _contributing(trace: Trace) -> set[Place]:
                     continue
     computing = any(not isinstance(step_at(trace, p), Init | Query) for p in found)
     return found if computing else {place for place, _ in places(trace)}
-
-
-def _names_set(step: object) -> tuple[str, ...]:
-    match step:
-        case Consume(entity=entity) | AddEntity(entity=entity):
-            return (entity,)
-        case Transfer(from_entity=giver, to_entity=taker):
-            return giver, taker
-    return (getattr(step, "var", ""),)
 
 
 def _depths(trace: Trace) -> dict[Place, int]:
@@ -214,6 +209,6 @@ def _depths(trace: Trace) -> dict[Place, int]:
                 depth = max(below, default=0) + (not isinstance(step, Query))
             found[index, place] = depth
             if not isinstance(step, Query):
-                names |= dict.fromkeys(_names_set(step), depth)
+                names |= dict.fromkeys(names_set(step), depth)
         queried.append(depth)
     return found

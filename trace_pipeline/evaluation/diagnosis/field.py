@@ -267,3 +267,15 @@ def operands_of(step: Step) -> tuple[Number | str, ...]:
         case Init():
             return ()
     return (step.base, step.rate)
+
+
+def names_set(step: Step) -> tuple[str, ...]:
+    """The names that a step gives values."""
+    match step:
+        case Query():
+            return ()
+        case Consume(entity=entity) | AddEntity(entity=entity):
+            return (entity,)
+        case Transfer(from_entity=giver, to_entity=taker):
+            return giver, taker
+    return (step.var,)

@@ -88,7 +88,7 @@ def misreading(found: Number, expected: Number, question: QuestionNumbers) -> Mi
 
 
 def _digits(value: Number) -> str:
-    return format_number(abs(value)).replace(".", "").replace("/", "").lstrip("0")
+    return format_number(max(value, -value)).replace(".", "").replace("/", "").lstrip("0")
 
 
 def aliases(numbers: Iterable[Number], percentages: bool) -> dict[Number, Element]:

@@ -11,7 +11,7 @@ from itertools import combinations, permutations
 
 from msgspec.structs import replace
 
-from trace_pipeline.evaluation.diagnosis.classes import Diagnosed, Diagnosis, Place
+from trace_pipeline.evaluation.diagnosis.classes import Diagnosed, Place
 from trace_pipeline.evaluation.diagnosis.field import (
     PRIME,
     Element,
@@ -281,7 +281,9 @@ def _another_wire(comparison: Comparison) -> Diagnosed | None:
     for (first, a), (second, b) in combinations(inits, 2):
         if a.value is None or b.value is None or a.value == b.value:
             continue
-        if _mends(comparison, {first: replace(a, value=b.value), second: replace(b, value=a.value)}):
+        if _mends(
+            comparison, {first: replace(a, value=b.value), second: replace(b, value=a.value)}
+        ):
             explanation = f"The numbers of {a.var} and {b.var} are exchanged."
             return wrong_wiring(comparison, first, explanation)
     return None
@@ -326,7 +328,9 @@ def _is_a_step(comparison: Comparison, place: Place, step: Step) -> bool:
     )
     return any(
         operation == other
-        and (operands == elements if operation in _ORDERED else sorted(operands) == sorted(elements))
+        and (
+            operands == elements if operation in _ORDERED else sorted(operands) == sorted(elements)
+        )
         for other, operands in comparison.reference.operands.values()
     )
 
@@ -362,11 +366,11 @@ def _replacing(
     """Each value, everywhere and in each single use, and the answer if it were another there."""
     run = comparison.run
     for setting in run.settings:
-        yield (
-            _user(comparison, setting.place, setting.name),
-            setting.element,
-            lambda value, place=setting.place: run.answer_with({}, {place: value}),
-        )
+
+        def everywhere(value: Element, place: Place = setting.place) -> Element:
+            return run.answer_with({}, {place: value})
+
+        yield _user(comparison, setting.place, setting.name), setting.element, everywhere
     for place, step in comparison.steps():
         if not isinstance(step, Compute | Compare):
             continue
