@@ -6,11 +6,21 @@ from trace_pipeline.evaluation.benchmark import (
     Item,
     real_benchmark,
     synthetic_benchmark,
+    with_reference_traces,
 )
 from trace_pipeline.evaluation.cautions import Caution, CautionCode, cautions
 from trace_pipeline.evaluation.comparison import Comparison, compare
+from trace_pipeline.evaluation.diagnosis import Category, Diagnosed, Diagnosis, diagnose
+from trace_pipeline.evaluation.failures import (
+    FailureExample,
+    categories_table,
+    examples_markdown,
+    failure_examples,
+    failures_table,
+)
 from trace_pipeline.evaluation.figures import (
     accuracy_figure,
+    diagnoses_figure,
     groups_figure,
     loss_figure,
     reward_figure,
@@ -48,11 +58,15 @@ from trace_pipeline.evaluation.tables import (
 __all__ = [
     "Benchmark",
     "BenchmarkKind",
+    "Category",
     "Caution",
     "CautionCode",
     "Comparison",
     "Completion",
+    "Diagnosed",
+    "Diagnosis",
     "Evaluation",
+    "FailureExample",
     "Figure",
     "Group",
     "Interval",
@@ -64,8 +78,14 @@ __all__ = [
     "Report",
     "Table",
     "accuracy_figure",
+    "categories_table",
     "cautions",
     "compare",
+    "diagnose",
+    "diagnoses_figure",
+    "examples_markdown",
+    "failure_examples",
+    "failures_table",
     "groups_figure",
     "groups_table",
     "loss_figure",
@@ -86,6 +106,7 @@ __all__ = [
     "synthetic_benchmark",
     "verdicts_figure",
     "wilson_interval",
+    "with_reference_traces",
     "write_evaluation",
     "write_report",
 ]

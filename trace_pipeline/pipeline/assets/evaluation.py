@@ -16,6 +16,7 @@ from trace_pipeline.evaluation import (
     samples_table,
     synthetic_benchmark,
     verdicts_figure,
+    with_reference_traces,
     write_evaluation,
     write_report,
 )
@@ -30,7 +31,9 @@ from trace_pipeline.pipeline.judging import (
     PREDICTIONS,
     baseline,
     decoding_config,
+    failures_metadata,
     judge,
+    learnt_shapes,
     stored_evaluation,
 )
 from trace_pipeline.pipeline.policies import curves, open_base, open_policy, training_data
@@ -83,6 +86,8 @@ def synthetic_eval(
             "parsed": evaluation.parsed.rate,
             "by_expert": metadata.of_table(groups_table("", "expert", evaluation.by_expert())),
             "outcomes": metadata.of_table(outcomes_table(evaluation)),
+            "by_steps": metadata.of_table(groups_table("", "steps", evaluation.by_steps())),
+            **failures_metadata(evaluation),
             "plot": metadata.picture(
                 groups_figure(evaluation.by_expert(), "Held-out synthetic problems", "expert"),
                 "accuracy by expert",
@@ -129,9 +134,11 @@ def gsm8k_eval(
     bench = open_workbench(experiment, artifacts, tracking, solver)
     checkpoint, problems = bench.require("rl_checkpoint"), bench.require("gsm8k_problems")
     partitions = bench.partitions()
-    benchmark = real_benchmark(read_problem_set(problems.path / "problems.json"))
+    problem_set = read_problem_set(problems.path / "problems.json")
+    benchmark = real_benchmark(problem_set)
     if bench.experiment.eval.problems != "all":
         benchmark = benchmark.first(bench.experiment.eval.problems)
+    benchmark = with_reference_traces(benchmark, problem_set.problems, learnt_shapes(bench))
     with bench.stage("gsm8k_eval", bench.dataset_hash(partitions)) as stage:
         base = baseline(bench, open_base(bench), benchmark)
         policy = open_policy(bench, checkpoint)
@@ -178,6 +185,7 @@ def gsm8k_eval(
             "models": metadata.of_table(models_table(report.models)),
             "by_steps": metadata.of_table(groups_table("", "steps", evaluation.by_steps())),
             "outcomes": metadata.of_table(outcomes_table(evaluation)),
+            **failures_metadata(evaluation),
             "samples": metadata.of_table(samples_table(evaluation)),
             "accuracy_plot": metadata.picture(accuracy_figure(report.models), "accuracy"),
             "verdicts_plot": metadata.picture(verdicts_figure(report.models), "verdicts"),
