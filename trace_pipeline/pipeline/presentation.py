@@ -44,6 +44,12 @@ PREDICTION_MEANINGS: Mapping[str, str] = {
     "clipped": "whether the token limit ended it",
     "seconds": "wall time from entering the batch to the last token",
     "reference": "the reference solution",
+    "diagnosis": "how a wrong trace fails",
+    "explanation": "the diagnosis in a sentence",
+    "reference_trace": "a trace that solves the problem, canonical YAML",
+    "category": "the notebook's category of the failure",
+    "diverges_at": "sub-trace and step, from 0, at which the trace goes wrong",
+    "coverage": "how much of the problem the experiment's schemas compute",
 }
 """Meaning of each column of predictions.parquet."""
 
@@ -70,7 +76,7 @@ def parquet_columns(path: Path, meanings: Mapping[str, str]) -> dg.TableSchemaMe
     import pyarrow.parquet as pq
 
     found = pq.read_schema(path)
-    return _schema((field.name, str(field.type), meanings[field.name]) for field in found)
+    return _schema((field.name, str(field.type), meanings.get(field.name, "")) for field in found)
 
 
 def rows_and_columns(
