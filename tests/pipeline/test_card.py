@@ -92,3 +92,12 @@ def test_export_writes_a_plain_folder(finished: FinishedRun, tmp_path: Path) -> 
     again = CliRunner().invoke(cli, ["export", str(target), "--experiment", "tiny"])
     assert again.exit_code == 1
     assert "exists" in again.output
+
+
+def test_outputs_are_published_and_judged_anew(finished: FinishedRun, tmp_path: Path) -> None:
+    target = tmp_path / "outputs.jsonl.gz"
+    wrote = CliRunner().invoke(cli, ["outputs", str(target), "--experiment", "tiny"])
+    assert wrote.exit_code == 0, wrote.output
+    judged = CliRunner().invoke(cli, ["rescore", str(target), "--gsm8k", "builtin"])
+    assert judged.exit_code == 0, judged.output
+    assert "0 of 8" in judged.output

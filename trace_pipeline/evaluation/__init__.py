@@ -26,6 +26,7 @@ from trace_pipeline.evaluation.figures import (
     reward_figure,
     verdicts_figure,
 )
+from trace_pipeline.evaluation.outputs import Header, Output, read_outputs, rescore, write_outputs
 from trace_pipeline.evaluation.parquet import read_evaluation, write_evaluation
 from trace_pipeline.evaluation.report import (
     Figure,
@@ -69,9 +70,11 @@ __all__ = [
     "FailureExample",
     "Figure",
     "Group",
+    "Header",
     "Interval",
     "Item",
     "McNemar",
+    "Output",
     "PairedDifference",
     "Prediction",
     "Proportion",
@@ -96,9 +99,11 @@ __all__ = [
     "paired_bootstrap",
     "pass_at_k",
     "read_evaluation",
+    "read_outputs",
     "real_benchmark",
     "render_html",
     "render_markdown",
+    "rescore",
     "reward_figure",
     "samples_table",
     "score",
@@ -108,5 +113,6 @@ __all__ = [
     "wilson_interval",
     "with_reference_traces",
     "write_evaluation",
+    "write_outputs",
     "write_report",
 ]
