@@ -103,11 +103,11 @@ class AuditReport(Struct, frozen=True, kw_only=True):
             for kind, quotes in row.quoted.items():
                 lines += [f"{row.schema}: {kind}: {quote}" for quote in quotes]
         lines += [f"vocabulary {path}: no schema draws from it" for path in self.unused_vocabulary]
-        found = sum(sum(row.findings.values()) for row in self.rows)
+        count = sum(sum(row.findings.values()) for row in self.rows)
         lines += [
             "",
             f"{sum(row.samples for row in self.rows)} examples of {len(self.rows)} schemas, "
-            f"{found} findings",
+            f"{count} findings",
         ]
         if self.max_len is not None:
             lines.append(
