@@ -148,7 +148,7 @@ MALFORMED: dict[str, tuple[Change, str]] = {
             put("trace", 1, "var", to="result")(s),
             put("trace", 2, "args", to=["start", "result"])(s),
         ),
-        r"\$\.trace: two quantities have one name under hybrid naming",
+        r"\$\.trace: two quantities have one name, 'result', under hybrid naming",
     ),
     "bad traced name": (put("trace", 1, "var", to="Given"), "small letters"),
     "no query": (lambda s: s["trace"].pop(), "exactly one query"),

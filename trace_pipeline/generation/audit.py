@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -42,8 +42,8 @@ class Lengths:
     """Of a question's whole prompt."""
     target: Callable[[str], int]
     """Of a trace's text with its end."""
-    max_len: int
-    """Prompt and target together, in training."""
+    max_len: int | None
+    """Prompt and target together, in training; None where longer ones are cut on purpose."""
     max_tokens: int
     """The target alone, in decoding."""
 
@@ -76,7 +76,7 @@ class AuditReport(Struct, frozen=True, kw_only=True):
     unused_vocabulary: list[str]
     """Vocabulary paths that no schema draws from."""
     max_len: int | None
-    """The limit for ``longest_sequence``; absent if no tokenizer was given."""
+    """The limit for ``longest_sequence``; absent if there is none or no tokenizer was given."""
     max_tokens: int | None
     """The limit for ``longest_target``."""
     diversity: Diversity | None
@@ -87,6 +87,16 @@ class AuditReport(Struct, frozen=True, kw_only=True):
         """Whether nothing was found: in a schema, in the vocabulary, in the dataset's diversity."""
         found = any(row.findings for row in self.rows) or self.unused_vocabulary
         return not found and not (self.diversity and self.diversity.shortfalls())
+
+    @property
+    def longest_target(self) -> int:
+        """Tokens of the longest trace that was measured."""
+        return max((row.longest_target or 0 for row in self.rows), default=0)
+
+    @property
+    def longest_sequence(self) -> int:
+        """Tokens of the longest prompt and trace that were measured."""
+        return max((row.longest_sequence or 0 for row in self.rows), default=0)
 
     def to_table(self) -> str:
         """A plain text table, one line a schema, followed by what was found."""
@@ -109,12 +119,11 @@ class AuditReport(Struct, frozen=True, kw_only=True):
             f"{sum(row.samples for row in self.rows)} examples of {len(self.rows)} schemas, "
             f"{count} findings",
         ]
-        if self.max_len is not None:
+        if self.max_tokens is not None:
             lines.append(
-                f"longest trace {max(row.longest_target or 0 for row in self.rows)} tokens, "
-                f"decoding stops at {self.max_tokens}; with its prompt "
-                f"{max(row.longest_sequence or 0 for row in self.rows)}, training takes "
-                f"{self.max_len}"
+                f"longest trace {self.longest_target} tokens, decoding stops at "
+                f"{self.max_tokens}; with its prompt {self.longest_sequence}, training takes "
+                f"{self.max_len or 'any length'}"
             )
         if self.diversity is not None:
             lines += ["", self.diversity.to_table()]
@@ -131,6 +140,7 @@ def audit(
     seed: int = 0,
     lengths: Lengths | None = None,
     *,
+    measured: Collection[str] | None = None,
     diversity: bool = False,
 ) -> AuditReport:
     """Judge ``samples`` examples of every schema, spread over its splits and templates.
@@ -140,6 +150,8 @@ def audit(
         samples: Examples per schema.
         seed: Seed of the examples, where a catalogue is given.
         lengths: The model's measure and limits; lengths are not judged without.
+        measured: Ids of the schemas whose lengths are judged, all when absent: those that an
+            experiment uses.
         diversity: Whether to hold a balanced dataset against the floors of ``diversity`` too.
     """
     generator = source if isinstance(source, Generator) else Generator(source, seed)
@@ -147,7 +159,13 @@ def audit(
     mix = {expert: weight for expert, weight in DEFAULT_MIX.items() if expert in experts}
     shares = generator.quotas(_SHARE_SAMPLES * len(generator.plans), mix)
     rows = [
-        _audit_schema(plan, generator, samples, lengths, reached=shares.get(plan.id, 0) > 0)
+        _audit_schema(
+            plan,
+            generator,
+            samples,
+            lengths if measured is None or plan.id in measured else None,
+            reached=shares.get(plan.id, 0) > 0,
+        )
         for plan in generator.plans.values()
     ]
     return AuditReport(
@@ -217,7 +235,7 @@ def _audit_schema(
 def _too_long(target: int, sequence: int, lengths: Lengths) -> Iterator[str]:
     if target > lengths.max_tokens:
         yield f"the trace has {target} tokens, decoding stops at {lengths.max_tokens}"
-    if sequence > lengths.max_len:
+    if lengths.max_len is not None and sequence > lengths.max_len:
         yield f"prompt and trace have {sequence} tokens, training takes {lengths.max_len}"
 
 
