@@ -158,10 +158,39 @@ def test_an_unknown_schema_is_refused_and_nothing_is_written(tmp_path: Path) -> 
     assert not out.exists()
 
 
-def test_audit_prints_a_table() -> None:
-    result = run("audit", "--samples", "2")
+def test_audit_prints_tables() -> None:
+    result = run("audit", "--samples", "2", "--no-lengths")
     assert result.exit_code == 0, result.output
     assert "percentage/percent_off" in result.output
+    assert "0 findings" in result.output
+    assert "duplicates: 0" in result.output
+
+
+def test_audit_holds_lengths_against_the_experiment(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "audit.json"
+    sound = run("audit", "--samples", "1", "--experiment", "tiny", "--out", str(out))
+    assert sound.exit_code == 0, sound.output
+    longest = max(row["longest_target"] for row in json.loads(out.read_text())["rows"])
+    path = project / "experiments" / "tiny.yaml"
+    text = path.read_text().replace("decoding: {max_tokens: 1000}", "decoding: {max_tokens: 100}")
+    path.write_text(text)
+    result = run("audit", "--samples", "1", "--experiment", "tiny")
+    assert result.exit_code == 1
+    assert f"longest trace {longest} tokens, decoding stops at 100" in result.output
+
+
+def test_show_prints_examples_to_read() -> None:
+    result = run("show", "--n", "2", "--seed", "4", "--wording", "varied")
+    assert result.exit_code == 0, result.output
+    assert result.output.count("## ") == 6
+    assert result.output.count("\n2. ") == 6
+    one = run("show", "--n", "1", "--schema", "percent_off")
+    assert "`percentage/percent_off`" in one.output
+    refused = run("show", "--schema", "percent_of")
+    assert refused.exit_code == 1
+    assert "unknown schema" in refused.output
 
 
 def test_an_unknown_experiment_lists_what_there_is() -> None:
