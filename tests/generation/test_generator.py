@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trace_pipeline.experiment import DEFAULT_MIX
+from trace_pipeline.experiment import DEFAULT_MIX, MIXES
 from trace_pipeline.generation import (
     SPLITS,
     Catalog,
@@ -31,6 +31,14 @@ EXPERTS = sorted(DEFAULT_MIX)
 def test_the_default_mix_of_a_hundred(catalog: Catalog) -> None:
     found = Counter(example.expert for example in Generator(catalog).sample(100))
     assert found == {expert: int(share) for expert, share in DEFAULT_MIX.items()}
+
+
+@pytest.mark.parametrize("n", [249, 250, 749, 1500, 3000])
+@pytest.mark.parametrize("mix", [None, *MIXES.values()], ids=["default", *MIXES])
+def test_the_notebooks_sizes_and_mixes_are_met_exactly(
+    catalog: Catalog, n: int, mix: dict[str, float] | None
+) -> None:
+    assert sum(Generator(catalog).quotas(n, mix).values()) == n
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, 249, 250])

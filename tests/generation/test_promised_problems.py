@@ -205,3 +205,14 @@ def test_there_are_three_hundred_names(catalog: Catalog) -> None:
     texts = catalog.plan("comparison/comparison_half").wordings[0].drawer.pools
     people = dict(texts)["one"]
     assert len(people) >= 300
+
+
+def test_there_are_two_hundred_and_fifty_things(catalog: Catalog) -> None:
+    entries = {
+        entry.key: entry
+        for plan in catalog.plans.values()
+        for wording in plan.wordings
+        for _, pool in wording.drawer.pools
+        for entry in pool
+    }
+    assert sum("many" in entry.forms for entry in entries.values()) >= 250
