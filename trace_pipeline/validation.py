@@ -105,7 +105,8 @@ def _choices(model: type, path: str) -> list[str]:
     *above, last = _steps(path)
     for step in above:
         nodes = [inner for node in nodes for inner in _inside(node, step)]
-    tags = [n.tag for n in nodes if isinstance(n, msgspec.inspect.StructType) and n.tag]
+    structs = [node for node in nodes if isinstance(node, msgspec.inspect.StructType)]
+    tags = [struct.tag for struct in structs if struct.tag_field == last]
     if not tags:
         values = [inner for node in nodes for inner in _inside(node, last)]
         literals = [n.values for n in values if isinstance(n, msgspec.inspect.LiteralType)]
