@@ -165,12 +165,17 @@ def show(
 @click.option(
     "--lengths/--no-lengths", default=True, help="Whether to count tokens.", show_default=True
 )
+@click.option(
+    "--diversity/--no-diversity",
+    default=True,
+    help="Whether to count the skeletons of 3,000 balanced examples.",
+    show_default=True,
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the findings as JSON.")
-def audit(samples: int, seed: int, experiment: str, lengths: bool, out: Path | None) -> None:
-    """Check every schema on samples; exit status 1 if anything was found.
-
-    After the table of schemas comes the diversity of 3,000 balanced examples.
-    """
+def audit(
+    samples: int, seed: int, experiment: str, lengths: bool, diversity: bool, out: Path | None
+) -> None:
+    """Check every schema on samples; exit status 1 if anything was found."""
     from trace_pipeline.generation import Catalog
     from trace_pipeline.generation import audit as audit_catalog
     from trace_pipeline.paths import project_root
@@ -184,7 +189,7 @@ def audit(samples: int, seed: int, experiment: str, lengths: bool, out: Path | N
 
         measure = lengths_for(load_experiment(experiment, root / "experiments"))
     catalog = Catalog.load(root / "schemas", root / "vocab")
-    report = audit_catalog(catalog, samples, seed, measure, diversity=True)
+    report = audit_catalog(catalog, samples, seed, measure, diversity=diversity)
     click.echo(report.to_table())
     if out:
         write_json(out, report)
