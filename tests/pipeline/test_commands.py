@@ -166,9 +166,7 @@ def test_audit_prints_tables() -> None:
     assert "duplicates: 0" in result.output
 
 
-def test_audit_holds_lengths_against_the_experiment(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_audit_holds_lengths_against_the_experiment(project: Path, tmp_path: Path) -> None:
     out = tmp_path / "audit.json"
     audit = ("audit", "--samples", "1", "--no-diversity", "--experiment", "tiny")
     sound = run(*audit, "--out", str(out))
