@@ -10,6 +10,7 @@ from trace_pipeline.gsm8k.conversion.constants import singular
 from trace_pipeline.gsm8k.conversion.nodes import Slot
 from trace_pipeline.gsm8k.conversion.solution import Calculated
 from trace_pipeline.gsm8k.conversion.text import FUNCTION_WORDS, first_words, numbers_in
+from trace_pipeline.traces.numbers import Number
 
 SAME_UNIT = 0.12
 OTHER_UNIT = 0.1
@@ -30,7 +31,11 @@ class Context:
         priced = any(currency for _, _, currency in written)
         if len(written) >= slot.from_last:
             # The expression ends the prose: its operands are the last ones there.
-            written = [written[-slot.from_last]]
+            own = written[-slot.from_last]
+            written = [own]
+            if not own[1] and not own[2]:
+                # "5 petunias at $1 each is 5*1": the words stand beside the same number before.
+                written += _said_before(prose, slot) or _said_behind(calculation, slot)
         elif slot.from_last == 1:
             after = numbers_in(_sentence(calculation.after))
             written = [found for found in after if found[0] == value]
@@ -69,6 +74,24 @@ class Context:
         if not money:
             return 0.0
         return NO_MONEY if self.beside or self._marks_money else UNMARKED_MONEY
+
+
+def _said_before(prose: str, slot: Slot) -> list[tuple[Number, frozenset[str], bool]]:
+    """What the sentence says of the operand before the expression repeats it bare."""
+    sentence = re.split(r"\n|[.?!] ", prose.rstrip())[-1]
+    found = [found for found in numbers_in(sentence) if found[0] == slot.value]
+    before = found[: -slot.of_value]
+    if slot.of_value == 1:
+        return before
+    return [before[-slot.from_last]] if len(before) == slot.of_value else []
+
+
+def _said_behind(calculation: Calculated, slot: Slot) -> list[tuple[Number, frozenset[str], bool]]:
+    """What the sentence says of the operand behind the result: "20*1 = 20 for 20 cookies"."""
+    if slot.of_value > 1:
+        return []
+    behind = list(numbers_in(_sentence(calculation.after)))[1:]
+    return [found for found in behind if found[0] == slot.value][:1]
 
 
 def _sentence(after: str) -> str:

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from trace_pipeline.gsm8k.conversion.constants import singular, words
 from trace_pipeline.gsm8k.conversion.mentions import Form
-from trace_pipeline.gsm8k.conversion.nodes import HUNDRED, ONE, Facet, Given, Node, Slot, World
+from trace_pipeline.gsm8k.conversion.nodes import (
+    HUNDRED,
+    ONE,
+    Apply,
+    Facet,
+    Given,
+    Node,
+    Slot,
+    World,
+)
 from trace_pipeline.gsm8k.conversion.text import Text
 
 SAME_TWICE = 0.5
 """One origin for two operands of a sum or product."""
+SQUARED = 0.3
+"""More for a number multiplied by itself that measures no length."""
+ADJACENT = 0.2
+"""Off for two factors that the question gives side by side."""
 SELF_DIVIDED = 2.0
 """Something divided by itself, or taken from itself."""
 SAME_SENTENCE = 0.05
@@ -50,24 +64,54 @@ def operands_cost(
     mentions = list(dict.fromkeys(node.mention for node in given))
     one_sentence = len(mentions) - len({text.sentences[index] for index in mentions})
     return (
-        (0.0 if solved else _repeated(nodes, slots))
+        _repeated(nodes, slots, text, solved)
         + _torn_fractions(nodes, slots, given, text)
         + _odd_products(nodes, slots, given, text)
         + _odd_sums(nodes, slots, text)
+        - ADJACENT * _adjacent(nodes, slots, text)
         + _constants(nodes, slots, mentions, text)
         - SAME_SENTENCE * one_sentence
     )
 
 
-def _repeated(nodes: Sequence[Node], slots: Sequence[Slot]) -> float:
-    """One origin twice in one sum, product or quotient."""
+def _repeated(nodes: Sequence[Node], slots: Sequence[Slot], text: Text, solved: bool) -> float:
+    """One origin twice in one sum, product or quotient.
+
+    In an equation the coefficient of its unknown may stand on both sides, but where the
+    question has another number of the value, each stands for its own.
+    """
     cost = 0.0
     seen: set[tuple[int, Node]] = set()
     for node, slot in zip(nodes, slots, strict=True):
         if (slot.group, node) in seen:
-            cost += SELF_DIVIDED if slot.op in ("div", "sub") else SAME_TWICE
+            if slot.op in ("div", "sub"):
+                cost += 0.0 if solved else SELF_DIVIDED
+            elif not solved or _has_twin(node, text):
+                squared = slot.op == "mul" and isinstance(node, Given)
+                length = squared and not text.nouns[node.mention].isdisjoint(_LENGTHS)
+                cost += SAME_TWICE + SQUARED * (squared and not length)
         seen.add((slot.group, node))
     return cost
+
+
+def _has_twin(node: Node, text: Text) -> bool:
+    if not isinstance(node, Given):
+        return False
+    value = text.mentions[node.mention].value
+    return sum(mention.value == value for mention in text.mentions) > 1
+
+
+def _adjacent(nodes: Sequence[Node], slots: Sequence[Slot], text: Text) -> int:
+    """Pairs of factors that the question gives side by side: ``three 8-cup bags``."""
+    factors = {
+        (slot.group, node.mention)
+        for node, slot in zip(nodes, slots, strict=True)
+        if slot.op == "mul" and isinstance(node, Given)
+    }
+    return sum(
+        (group, mention + 1) in factors and text.multiplies_next(mention)
+        for group, mention in factors
+    )
 
 
 def _torn_fractions(
@@ -75,6 +119,15 @@ def _torn_fractions(
 ) -> float:
     """Fractions of the question taken whole, or torn apart."""
     cost = 0.0
+    left: set[int] = set()
+    for above, below in pairwise(nodes):
+        match above, below:
+            case (
+                Apply(op="sub", args=(Given() as whole, _)),
+                Given(facet=Facet.DENOMINATOR),
+            ) if whole == below:
+                left.add(below.mention)
+                cost -= PAIRED  # what is left of the fraction: (3 - 1) / 3
     for above, below, slot in zip(nodes, nodes[1:], slots[1:], strict=False):
         if above == ONE and slot.divides and isinstance(below, Given):
             cost += -PAIRED if below.facet is Facet.DENOMINATOR else PAIRED
@@ -82,7 +135,8 @@ def _torn_fractions(
         if node.facet is Facet.NUMERATOR:
             cost += -PAIRED if Given(node.mention, Facet.DENOMINATOR) in given else PAIRED
         elif node.facet is Facet.DENOMINATOR and text.mentions[node.mention].numerator != 1:
-            cost += 0 if Given(node.mention, Facet.NUMERATOR) in given else PAIRED
+            whole = node.mention in left or Given(node.mention, Facet.NUMERATOR) in given
+            cost += 0 if whole else PAIRED
     return cost
 
 

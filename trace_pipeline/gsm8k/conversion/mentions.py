@@ -238,16 +238,19 @@ class _Scanner:
         return Form.MONEY if self._at(first - 1) in ("$", "€", "£") else plain
 
     def _mixed(self, first: int, after: int, whole: Number) -> int | None:
-        """``2 1/2``, ``2-1/2``, ``2 and 1/2``, ``two and a half``."""
+        """``2 1/2``, ``2-1/2``, ``2 and 1/2``, ``two and a half``, ``1 and half``."""
         joined = self._at(after) in ("and", "-")
         position = after + 1 if joined else after
         above, below = self._whole(position), self._whole(position + 2)
         if above and below and above < below and self._at(position + 1) == "/":
             value = whole + Fraction(above, below)
             return self._add(first, position + 3, value, Form.MIXED)
-        if self._at(after) != "and" or self._at(position) not in ("a", "one"):
+        if self._at(after) != "and":
             return None
-        position += 1 + (self._at(position + 1) == "-")
+        if self._at(position) in ("a", "one"):
+            position += 1 + (self._at(position + 1) == "-")
+        elif self._at(position) != "half" or self._at(position + 1) in ("of", "the"):
+            return None
         part = _PARTS.get(self._at(position))
         if part is None or part > 4:
             return None

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+from trace_pipeline.gsm8k.annotations import Expression, Operation, Operator
 from trace_pipeline.gsm8k.conversion.constants import singular
 from trace_pipeline.gsm8k.conversion.context import Context, sentence_words
-from trace_pipeline.gsm8k.conversion.derived import CONVERTED, combined, derived
+from trace_pipeline.gsm8k.conversion.derived import COMPLEMENT, combined, derived
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention
 from trace_pipeline.gsm8k.conversion.nodes import (
     HUNDRED,
@@ -50,6 +51,13 @@ NOT_PEOPLE = 0.3
 """More where the author counts something else."""
 SUBSET = 0.1
 """More where it is some of them."""
+UNNAMED = 0.2
+"""More where it is one more than are named."""
+AVERAGED = 0.1
+"""The number of terms of a sum that is divided, where the question speaks of an average."""
+HALVES = "halves"
+UNDIVIDED = 0.6
+"""Two halves where nothing is divided."""
 IMPLICIT_ONE = 0.3
 FACTOR_ONE = 0.45
 """Nobody multiplies by one unless something is one."""
@@ -78,7 +86,7 @@ def candidates(
     """
     found = list(_direct(slot, text, calculations))
     found += [Candidate(node, IMPLIED) for node, number in implied if number == slot.value]
-    if not any(candidate.cost < CONVERTED for candidate in found):
+    if not any(candidate.cost < COMPLEMENT for candidate in found):
         found += derived(slot, text, calculations)
     if not found or min(candidate.cost for candidate in found) >= REMOTE - 0.1:
         found += combined(slot, text, calculations, implied)
@@ -99,8 +107,11 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
     for index in range(slot.calculation - 1, -1, -1):
         earlier = calculations[index]
         if slot.value in (earlier.result, earlier.value):
-            bonus = context.bonus(first_words(earlier.after), sentence_words(earlier))
-            yield Candidate(Earlier(index), older - bonus)
+            counted = first_words(earlier.after)
+            cost = older - context.bonus(counted, sentence_words(earlier))
+            if earlier.is_money:
+                cost += context.currency(True, counted)
+            yield Candidate(Earlier(index), cost)
             older = OLDER
         elif text.speaks_of_percent and slot.value * 100 == earlier.value:
             yield Candidate(percent_of_one(Earlier(index)), SHARE)
@@ -116,30 +127,60 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
         if mention.form is Form.PERCENT and mention.value == slot.value * 100:
             yield Candidate(percent_of_one(Given(index)), cost + 0.02)
     yield from _world(slot, text, context)
+    if slot.divides and _is_sum(calculations, slot):
+        spoken = not text.words.isdisjoint(("average", "mean"))
+        yield Candidate(World("count", slot.value), AVERAGED if spoken else COUNTED)
+
+
+def _is_sum(calculations: Sequence[Calculated], slot: Slot) -> bool:
+    """Whether what is divided is a sum of as many terms as ``slot`` says."""
+    expression = calculations[slot.calculation].expression
+    if isinstance(expression, Operation) and not isinstance(expression.left, Operation):
+        above = expression.left
+        for earlier in reversed(calculations[: slot.calculation]):
+            if above in (earlier.result, earlier.value):
+                return _terms(earlier.expression) == slot.value
+        return False
+    return isinstance(expression, Operation) and _terms(expression.left) == slot.value
+
+
+def _terms(expression: Expression) -> int:
+    """The terms of a sum; 1 for anything else."""
+    if not isinstance(expression, Operation) or expression.operator is not Operator.ADD:
+        return 1
+    return _terms(expression.left) + _terms(expression.right)
 
 
 def _world(slot: Slot, text: Text, context: Context) -> Iterator[Candidate]:
     value = slot.value
     scales = slot.op in ("mul", "div")
-    mentioned = any(
-        value in (mention.value, mention.denominator)
+    alike = [
+        index
+        for index, mention in enumerate(text.mentions)
+        if (value == mention.value or (value == mention.denominator and slot.divides))
         and mention.form is not Form.ORDINAL
         and not text.is_label(index)
-        for index, mention in enumerate(text.mentions)
-    )
+    ]
+    mentioned = bool(alike)
+    halved = not context.around.isdisjoint(("half", "halve", "halfway"))
+    counted = any(text.units[index] in context.beside for index in alike)
     for constant in text.constants:
         if constant.value == value and (scales or not constant.scales):
             hits = len(constant.words & text.words) + len(constant.words & context.around)
-            named = not context.beside.isdisjoint(
+            named = not counted and not context.beside.isdisjoint(
                 constant.words | {singular(constant.name.partition("_")[0])}
             )
             needed = named or (constant.name == HUNDRED.name and slot.divides)
             cost = CALLED + UNNEEDED * (mentioned and not needed) - HIT * min(hits, 4)
+            if constant.name == HALVES and not slot.divides and not halved:
+                cost += UNDIVIDED
             yield Candidate(World(constant.name, value), cost)
     for constant in text.remote:
         if constant.value == value and (scales or not constant.scales):
             named = singular(constant.name.partition("_")[0]) in context.beside
             yield Candidate(World(constant.name, value), CALLED if named else REMOTE)
+    if value in text.day_ranges:
+        yield Candidate(World("days", value), CALLED)
     if value == 1:
         times = slot.op == "mul" or slot.divides
         yield Candidate(ONE, FACTOR_ONE if times else IMPLICIT_ONE)
@@ -150,7 +191,8 @@ def _world(slot: Slot, text: Text, context: Context) -> Iterator[Candidate]:
     people = len(text.names)
     uncounted = NOT_PEOPLE * bool(context.beside) * ("person" not in context.beside)
     if 2 <= value <= min(people + 1, 8):
-        yield Candidate(World("people", value), uncounted + COUNTED + SUBSET * (value < people))
+        odd = SUBSET * (value < people) + UNNAMED * (value > people)
+        yield Candidate(World("people", value), uncounted + COUNTED + odd)
     elif value == len(text.everyone) > 1:
         yield Candidate(World("people", value), uncounted + COUNTED)
 

@@ -6,11 +6,17 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from trace_pipeline.generation import numerals
 from trace_pipeline.gsm8k.conversion.constants import called_for, singular, words
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention, find_mentions, tokenize
 from trace_pipeline.gsm8k.conversion.solution import NUMBER, number_of
 from trace_pipeline.traces.numbers import Number
 
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_DAY_RANGE = re.compile(
+    rf"\b(?P<first>{'|'.join(_DAYS)})s? (?:to|through|until|till) (?P<last>{'|'.join(_DAYS)})",
+    re.IGNORECASE,
+)
 _NAME = re.compile(r"(?<![.?!\"“] )(?<!^)\b[A-Z][a-z]+\b")
 """A capitalised word that does not open a sentence."""
 _NO_NAMES = words(
@@ -30,8 +36,11 @@ _DEFINITE = words("the those these this that his her their its all both same")
 COMPARATIVES = words(
     "more less fewer older younger taller shorter longer heavier lighter faster slower"
 )
+_SPELLED = {numerals.words(value): value for value in range(2, 21)}
 _NUMBER_AND_WORDS = re.compile(
-    rf"(?P<currency>\$\s?)?(?P<number>{NUMBER})(?P<after>\$)?\s*([A-Za-z]+)?(?:\s+([A-Za-z]+))?"
+    rf"(?P<currency>\$\s?)?(?:(?P<number>{NUMBER})|\b(?P<spelled>{'|'.join(_SPELLED)})\b)"
+    r"(?P<after>\$)?[\s-]*([A-Za-z]+)?(?:\s+([A-Za-z]+))?",
+    re.IGNORECASE,
 )
 
 
@@ -49,6 +58,8 @@ class Text:
         self.constants = called_for(self.words)
         prose = {singular(word) for word in re.findall(r"[a-z]+|[$%¢]", solution.lower())}
         named = {constant.name for constant in self.constants}
+        self.day_ranges = set(_day_ranges(question))
+        """Lengths of ``Monday to Thursday`` and the like, both ends included."""
         self.remote = [c for c in called_for(prose) if c.name not in named]
         self.names = set(_NAME.findall(question)) - _NO_NAMES
         opening = {token.text for token in self.tokens if token.text.istitle()}
@@ -113,6 +124,13 @@ class Text:
         behind = [token.lower for token in self.tokens[last : last + 3]]
         return any(word in COMPARATIVES for word in behind)
 
+    def multiplies_next(self, index: int) -> bool:
+        """Whether a mention counts things of the next mention's size: ``three 8-cup bags``."""
+        if index + 1 >= len(self.mentions):
+            return False
+        between = self.tokens[self.mentions[index].last : self.mentions[index + 1].first]
+        return all(token.text in "$€£" for token in between)
+
     def _unit(self, mention: Mention) -> str:
         for token in self.tokens[mention.last : mention.last + 3]:
             word = singular(token.lower)
@@ -135,12 +153,20 @@ class Text:
         return frozenset(found) - FUNCTION_WORDS
 
 
+def _day_ranges(question: str) -> Iterator[int]:
+    for match in _DAY_RANGE.finditer(question):
+        first, last = (_DAYS.index(match[end].lower()) for end in ("first", "last"))
+        yield (last - first) % 7 + 1
+
+
 def numbers_in(prose: str) -> Iterator[tuple[Number, frozenset[str], bool]]:
     """Numbers of a solution's prose, the words behind each, and whether it is money."""
     for match in _NUMBER_AND_WORDS.finditer(prose):
-        beside = frozenset(singular(word.lower()) for word in match.groups()[3:] if word)
+        beside = frozenset(singular(word.lower()) for word in match.groups()[4:] if word)
         money = bool(match["currency"] or match["after"])
-        yield number_of(match["number"]), beside - FUNCTION_WORDS, money
+        spelled = match["spelled"]
+        value = _SPELLED[spelled.lower()] if spelled else number_of(match["number"])
+        yield value, beside - FUNCTION_WORDS, money
 
 
 def first_words(after: str) -> frozenset[str]:
