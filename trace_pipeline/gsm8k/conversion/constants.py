@@ -13,6 +13,11 @@ from msgspec import Struct
 from trace_pipeline.traces.numbers import Number, normalise
 
 
+def words(text: str) -> frozenset[str]:
+    """A word list."""
+    return frozenset(text.split())
+
+
 class Constant(Struct, frozen=True):
     """A number that a word of the question implies."""
 
@@ -120,6 +125,9 @@ legs 2 chicken duck bird person human ostrich turkey hen rooster goose
 legs 6 ant insect beetle bee ladybug
 legs 8 spider octopus
 legs 10 crab
+legs 2 leg
+arms 2 arm
+corners 4 square rectangle rectangular corner
 feet 2 sock shoe
 hands 2 hand arm glove hand
 eyes 2 eye
@@ -150,9 +158,7 @@ digits 20 toe finger
 """
 
 
-_SAID = frozenset(
-    ("legs", "feet", "hands", "eyes", "ears", "shoes", "fingers", "toes", "wheels", "faces")
-)
+_SAID = words("legs arms feet hands eyes ears shoes fingers toes wheels faces corners")
 """Constants whose own noun has to be there too: a dog alone does not call for four legs."""
 _SCALES = frozenset(("halves", "both", "couple", "round_trip", "sides", "per_pair"))
 
@@ -168,11 +174,6 @@ def _read(table: str, converts: bool) -> list[Constant]:
 
 
 CONSTANTS: tuple[Constant, ...] = (*_read(_UNITS, True), *_read(_WORLD, False))
-
-
-def words(text: str) -> frozenset[str]:
-    """A word list."""
-    return frozenset(text.split())
 
 
 _SAME = {

@@ -12,6 +12,8 @@ from trace_pipeline.gsm8k.conversion.solution import Calculated
 from trace_pipeline.gsm8k.conversion.text import FUNCTION_WORDS, first_words, numbers_in
 from trace_pipeline.traces.numbers import Number
 
+RECALLED = 0.16
+"""Most that the words around an earlier result count."""
 SAME_UNIT = 0.12
 OTHER_UNIT = 0.1
 NO_MONEY = 0.2
@@ -58,6 +60,11 @@ class Context:
         near = fsum(weights.get(word, 1.0) for word in self.around & nouns)
         around = fsum(weights.get(word, 1.0) for word in self.around & window)
         return min(0.24, 0.15 * beside) + min(0.2, 0.1 * near) + min(0.08, 0.02 * around)
+
+    def recalled(self, sentence: frozenset[str]) -> float:
+        """How well an earlier result's sentence fits: by the words that the question knows."""
+        known = (self.around & sentence).intersection(self._weights)
+        return min(RECALLED, 0.04 * fsum(self._weights[word] for word in known))
 
     def unit(self, unit: str, units: Collection[str]) -> float:
         """The cost of counting ``unit`` where the author names one of ``units``, or its gain."""

@@ -32,6 +32,8 @@ OTHER_UNIT = 0.3
 """More where the number stands beside another unit."""
 UNSAID_UNIT = 0.2
 """More for a result that the author gives no unit."""
+CENTS = "cents_per_dollar"
+"""All that money is ever converted by."""
 COMPLEMENT = 0.3
 """What is left of a whole, or a whole and a part."""
 BARE = 0.2
@@ -57,7 +59,9 @@ def derived(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
         elif isinstance(node, Earlier):
             units = first_words(calculations[node.calculation].after)
         far = UNSAID_UNIT * (isinstance(node, Earlier) and not units)
-        yield from _converted(slot.value, node, number, conversions, units, far)
+        money = isinstance(node, Given) and text.mentions[node.mention].form is Form.MONEY
+        fitting = [c for c in conversions if not money or c[0].name == CENTS]
+        yield from _converted(slot.value, node, number, fitting, units, far)
         if percent or text.speaks_of_percent:
             yield from _percentages(slot.value, node, number, 0.0 if percent else BARE)
         if 0 < number < 1 and slot.value == 1 - number:

@@ -13,6 +13,7 @@ from fractions import Fraction
 from msgspec import Struct
 
 from trace_pipeline.generation import numerals
+from trace_pipeline.gsm8k.conversion.constants import words
 from trace_pipeline.gsm8k.conversion.solution import NUMBER
 from trace_pipeline.traces.numbers import Number, normalise
 
@@ -69,6 +70,10 @@ MULTIPLES = {
 _CLOCKS = ("am", "pm", "a.m", "p.m", "o'clock", "o’clock")
 
 
+_BEHIND_PART = words(
+    "the more less as is are was were has have had do does did can will would like live"
+)
+"""Words after which "a third" is a share and no ordinal."""
 _GLYPHS = {"½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅛": (1, 8)}
 """Fractions in one character."""
 
@@ -289,7 +294,7 @@ class _Scanner:
             return self._at(position - 1) in ("a", "one")
         if word == "quarter" and after not in ("of", "as", "the"):
             return False
-        if self._at(position - 1) in ("a", "one") and after in ("the", "more", "less", "as"):
+        if self._at(position - 1) in ("a", "one") and after in _BEHIND_PART:
             return True
         return (after == "of" and self._at(position - 1) in ("a", "an")) or (
             after in ("of", "as")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from trace_pipeline.gsm8k.annotations import Expression, Operation, Operator
-from trace_pipeline.gsm8k.conversion.constants import singular
+from trace_pipeline.gsm8k.conversion.constants import singular, words
 from trace_pipeline.gsm8k.conversion.context import Context, sentence_words
 from trace_pipeline.gsm8k.conversion.derived import COMPLEMENT, combined, derived
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention
@@ -55,6 +55,11 @@ UNNAMED = 0.2
 """More where it is one more than are named."""
 AVERAGED = 0.1
 """The number of terms of a sum that is divided, where the question speaks of an average."""
+PERSONS = words("person child kid friend student girl boy man woman player guest member")
+PERSON_ADDED = 0.15
+"""People counted where the author counts something else."""
+MULTIPLIES = 0.1
+"""Off for a factor in a product: ``twice`` can be nothing else."""
 HALVES = "halves"
 UNDIVIDED = 0.6
 """Two halves where nothing is divided."""
@@ -108,7 +113,8 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
         earlier = calculations[index]
         if slot.value in (earlier.result, earlier.value):
             counted = first_words(earlier.after)
-            cost = older - context.bonus(counted, sentence_words(earlier))
+            cost = older - context.bonus(counted, frozenset())
+            cost -= context.recalled(sentence_words(earlier))
             if earlier.is_money:
                 cost += context.currency(True, counted)
             yield Candidate(Earlier(index), cost)
@@ -123,7 +129,10 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
         if mention.denominator is not None:
             yield from _fraction(slot, index, mention, cost)
         elif mention.value == slot.value:
-            yield Candidate(Given(index), cost + _misuse(slot, text, index))
+            cost += _misuse(slot, text, index)
+            if slot.op in ("add", "sub") and text.units[index] in PERSONS:
+                cost += PERSON_ADDED * context.beside.isdisjoint(PERSONS)
+            yield Candidate(Given(index), cost)
         if mention.form is Form.PERCENT and mention.value == slot.value * 100:
             yield Candidate(percent_of_one(Given(index)), cost + 0.02)
     yield from _world(slot, text, context)
@@ -179,6 +188,8 @@ def _world(slot: Slot, text: Text, context: Context) -> Iterator[Candidate]:
         if constant.value == value and (scales or not constant.scales):
             named = singular(constant.name.partition("_")[0]) in context.beside
             yield Candidate(World(constant.name, value), CALLED if named else REMOTE)
+    if value in text.calendar:
+        yield Candidate(World(text.calendar[value], value), CALLED + UNNEEDED * mentioned)
     if value in text.day_ranges:
         yield Candidate(World("days", value), CALLED)
     if value == 1:
@@ -219,7 +230,7 @@ def _misuse(slot: Slot, text: Text, index: int) -> float:
             return 0.4
         if slot.op == "div" and not slot.divides and text.mentions[index].form is not Form.PERCENT:
             return 0.3
-        return 0.1 * slot.divides
+        return 0.1 * slot.divides - MULTIPLIES * (slot.op == "mul")
     return 0.3 if slot.op in ("add", "sub") and text.names_group(index) else 0.0
 
 

@@ -13,6 +13,9 @@ from trace_pipeline.gsm8k.conversion.solution import NUMBER, number_of
 from trace_pipeline.traces.numbers import Number
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MONTHS = words(
+    "january february march april may june july august september october november december"
+)
 _DAY_RANGE = re.compile(
     rf"\b(?P<first>{'|'.join(_DAYS)})s? (?:to|through|until|till) (?P<last>{'|'.join(_DAYS)})",
     re.IGNORECASE,
@@ -60,6 +63,12 @@ class Text:
         named = {constant.name for constant in self.constants}
         self.day_ranges = set(_day_ranges(question))
         """Lengths of ``Monday to Thursday`` and the like, both ends included."""
+        self.calendar = {
+            len(found): unit
+            for unit, known in (("months", _MONTHS), ("days", _DAYS))
+            if len(found := self.words.intersection(known)) > 1
+        }
+        """How many months and days the question names: ``in September and October``."""
         self.remote = [c for c in called_for(prose) if c.name not in named]
         self.names = set(_NAME.findall(question)) - _NO_NAMES
         opening = {token.text for token in self.tokens if token.text.istitle()}
