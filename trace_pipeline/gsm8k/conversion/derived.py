@@ -124,8 +124,7 @@ def _quantities(
             yield Given(index), mention.value, mention.form is Form.PERCENT
     for index in range(slot.calculation - 1, -1, -1):
         earlier = calculations[index]
-        percent = earlier.after[:12].lstrip("0123456789.").startswith(("%", " percent"))
-        yield Earlier(index), earlier.value, percent
+        yield Earlier(index), earlier.value, earlier.is_percent
 
 
 def _converted(

@@ -17,6 +17,7 @@ from trace_pipeline.gsm8k.conversion.nodes import (
     Slot,
     World,
 )
+from trace_pipeline.gsm8k.conversion.solution import Calculated
 from trace_pipeline.gsm8k.conversion.text import Text
 
 SAME_TWICE = 0.5
@@ -54,20 +55,20 @@ LEFT_OVER = {
 
 
 def operands_cost(
-    nodes: Sequence[Node], slots: Sequence[Slot], text: Text, solved: bool = False
+    nodes: Sequence[Node], slots: Sequence[Slot], text: Text, calculation: Calculated
 ) -> float:
     """How badly the operands of one calculation go together.
 
-    In a ``solved`` equation one coefficient may well stand twice.
+    In a solved equation one coefficient may well stand twice.
     """
     given = list(dict.fromkeys(node for node in nodes if isinstance(node, Given)))
     mentions = list(dict.fromkeys(node.mention for node in given))
     one_sentence = len(mentions) - len({text.sentences[index] for index in mentions})
     return (
-        _repeated(nodes, slots, text, solved)
+        _repeated(nodes, slots, text, calculation.solved)
         + _torn_fractions(nodes, slots, given, text)
         + _odd_products(nodes, slots, given, text)
-        + _odd_sums(nodes, slots, text)
+        + _odd_sums(nodes, slots, text, calculation.is_money)
         - ADJACENT * _adjacent(nodes, slots, text)
         + _constants(nodes, slots, mentions, text)
         - SAME_SENTENCE * one_sentence
@@ -152,13 +153,19 @@ def _odd_products(
     for node, slot in zip(nodes, slots, strict=True):
         if slot.op == "mul" and isinstance(node, Given):
             factors.setdefault((slot.group, text.units[node.mention]), set()).add(node.mention)
+    for group in {slot.group for slot in slots if slot.op == "mul"}:
+        inside = [n for n, s in zip(nodes, slots, strict=True) if s.group == group]
+        if len(inside) > 1 and all(
+            isinstance(node, Given) and text.is_multiple(node.mention) for node in inside
+        ):
+            cost += UNIT  # three times twice: of what?
     for (_, unit), mentions in factors.items():
         if unit and unit not in _LENGTHS and len(mentions) > 1:
             cost += UNIT
     return cost
 
 
-def _odd_sums(nodes: Sequence[Node], slots: Sequence[Slot], text: Text) -> float:
+def _odd_sums(nodes: Sequence[Node], slots: Sequence[Slot], text: Text, is_money: bool) -> float:
     """Money added to what is no money, where the question gives both of this number."""
     money = {mention.value for mention in text.mentions if mention.form is Form.MONEY}
     terms = [
@@ -166,12 +173,12 @@ def _odd_sums(nodes: Sequence[Node], slots: Sequence[Slot], text: Text) -> float
         for node, slot in zip(nodes, slots, strict=True)
         if slot.op in ("add", "sub") and isinstance(node, Given)
     ]
-    is_money = [text.mentions[node.mention].form is Form.MONEY for node, _ in terms]
-    if not any(is_money):
+    priced_terms = [text.mentions[node.mention].form is Form.MONEY for node, _ in terms]
+    if not is_money and not any(priced_terms):
         return 0.0
     return UNIT * sum(
         not priced and slot.value in money
-        for (_, slot), priced in zip(terms, is_money, strict=True)
+        for (_, slot), priced in zip(terms, priced_terms, strict=True)
     )
 
 

@@ -176,7 +176,7 @@ def _finished(
         start, end = bounds[index]
         given = [node for node in nodes[start:end] if isinstance(node, Given)]
         doubled = doubled or (len(set(given)) < len(given) and not calculations[index].solved)
-        cost += operands_cost(nodes[start:end], slots[start:end], text, calculations[index].solved)
+        cost += operands_cost(nodes[start:end], slots[start:end], text, calculations[index])
         for candidate in partial.chosen[start:end]:
             mentions, earlier = _uses(candidate.node)
             used, needed = used | mentions, needed | earlier

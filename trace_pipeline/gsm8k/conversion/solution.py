@@ -64,6 +64,11 @@ class Calculated(Struct, frozen=True):
         """Whether the author marks the result as money: ``= $18``, ``= 18 dollars``."""
         return self.before.rstrip().endswith("$") or bool(_DOLLARS.match(self.after))
 
+    @property
+    def is_percent(self) -> bool:
+        """Whether the author marks the result as a percentage."""
+        return self.after[:12].lstrip("0123456789.").startswith(("%", " percent"))
+
 
 class _Found(Struct, frozen=True):
     start: int

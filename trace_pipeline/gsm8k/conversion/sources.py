@@ -58,7 +58,9 @@ AVERAGED = 0.1
 PERSONS = words("person child kid friend student girl boy man woman player guest member")
 PERSON_ADDED = 0.15
 """People counted where the author counts something else."""
-MULTIPLIES = 0.1
+ADDED_MULTIPLE = 0.9
+"""Nobody adds ``twice``."""
+MULTIPLIES = 0.05
 """Off for a factor in a product: ``twice`` can be nothing else."""
 HALVES = "halves"
 UNDIVIDED = 0.6
@@ -68,6 +70,8 @@ FACTOR_ONE = 0.45
 """Nobody multiplies by one unless something is one."""
 SHARE = 0.05
 """An earlier percentage written as a share of one."""
+SHARE_NOT_PRICE = 0.15
+"""A price below one where the question has this percentage too."""
 OLDER = 0.08
 """An earlier result where a later one has the same value."""
 IMPLIED = 0.2
@@ -104,7 +108,8 @@ def candidates(
 
 def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Iterator[Candidate]:
     """Earlier results, numbers of the question and constants of this very value."""
-    if calculations[slot.calculation].solved and slot.value == 1:
+    solved = calculations[slot.calculation].solved
+    if solved and slot.value == 1:
         yield Candidate(ONE, 0.0)  # x itself
         return
     context = Context(calculations[slot.calculation], slot, text.weights)
@@ -120,7 +125,7 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
             yield Candidate(Earlier(index), cost)
             older = OLDER
         elif text.speaks_of_percent and slot.value * 100 == earlier.value:
-            yield Candidate(percent_of_one(Earlier(index)), SHARE)
+            yield Candidate(percent_of_one(Earlier(index)), SHARE if earlier.is_percent else REMOTE)
     for index, mention in enumerate(text.mentions):
         cost = _FORM_COST.get(mention.form, 0.0) + EARLIER_FIRST * index
         cost -= context.bonus(text.nouns[index], text.windows[index])
@@ -129,7 +134,9 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
         if mention.denominator is not None:
             yield from _fraction(slot, index, mention, cost)
         elif mention.value == slot.value:
-            cost += _misuse(slot, text, index)
+            if mention.form is Form.MONEY and mention.value < 1:
+                cost += SHARE_NOT_PRICE * text.has_percent(mention.value * 100)
+            cost += 0.0 if solved else _misuse(slot, text, index)
             if slot.op in ("add", "sub") and text.units[index] in PERSONS:
                 cost += PERSON_ADDED * context.beside.isdisjoint(PERSONS)
             yield Candidate(Given(index), cost)
@@ -167,7 +174,7 @@ def _world(slot: Slot, text: Text, context: Context) -> Iterator[Candidate]:
         index
         for index, mention in enumerate(text.mentions)
         if (value == mention.value or (value == mention.denominator and slot.divides))
-        and mention.form is not Form.ORDINAL
+        and mention.form not in (Form.ORDINAL, Form.PERCENT)
         and not text.is_label(index)
     ]
     mentioned = bool(alike)
@@ -223,15 +230,18 @@ def _misuse(slot: Slot, text: Text, index: int) -> float:
     """The cost of a factor that is added, of a group of things that is no operand."""
     if text.is_label(index):
         return 0.4
-    if text.is_difference(index) and slot.op:
+    factor = text.is_factor(index)
+    if factor and slot.op == "mul":
+        return -MULTIPLIES * text.is_multiple(index)
+    if text.is_difference(index) and slot.op and not factor:
         return 0.3 if slot.op in ("mul", "div") else -0.2
-    if text.is_factor(index):
+    if factor:
         if slot.op in ("add", "sub"):
-            return 0.4
+            return ADDED_MULTIPLE if text.mentions[index].form is Form.MULTIPLE else 0.4
         if slot.op == "div" and not slot.divides and text.mentions[index].form is not Form.PERCENT:
             return 0.3
-        return 0.1 * slot.divides - MULTIPLIES * (slot.op == "mul")
+        return 0.1 * slot.divides
     return 0.3 if slot.op in ("add", "sub") and text.names_group(index) else 0.0
 
 
-_FORM_COST = {Form.ORDINAL: 0.4, Form.CLOCK: 0.1}
+_FORM_COST = {Form.ORDINAL: 0.6, Form.CLOCK: 0.1}

@@ -93,10 +93,18 @@ class Text:
         """Whether percentages occur in the question at all."""
         return not self.words.isdisjoint(("%", "percent", "percentage"))
 
+    def has_percent(self, value: Number) -> bool:
+        """Whether the question has this percentage."""
+        return any(m.form is Form.PERCENT and m.value == value for m in self.mentions)
+
     def is_factor(self, index: int) -> bool:
         """Whether a mention multiplies: ``twice``, ``3 times``, ``20 percent``."""
+        return self.mentions[index].form is Form.PERCENT or self.is_multiple(index)
+
+    def is_multiple(self, index: int) -> bool:
+        """Whether a mention says how many times: ``twice``, ``3 times``."""
         mention = self.mentions[index]
-        if mention.form in (Form.MULTIPLE, Form.PERCENT):
+        if mention.form is Form.MULTIPLE:
             return True
         return mention.last < len(self.tokens) and self.tokens[mention.last].lower == "times"
 
