@@ -39,12 +39,14 @@ UNIT = 0.2
 _LENGTHS = words("foot inch yard meter centimeter mile kilometer by")
 """Units that may be multiplied with themselves."""
 GROUP_LEFT_OVER = 0.1
+DIFFERENCE_LEFT_OVER = 0.3
+"""More for ``6 more than``: nobody compares for nothing."""
 LEFT_OVER = {
     Form.FIGURES: 0.5,
     Form.MONEY: 0.5,
     Form.PERCENT: 0.5,
-    Form.FRACTION: 0.5,
-    Form.MIXED: 0.5,
+    Form.FRACTION: 0.9,
+    Form.MIXED: 0.9,
     Form.WORDS: 0.35,
     Form.PART: 0.4,
     Form.MULTIPLE: 0.4,
@@ -209,6 +211,8 @@ def left_over(text: Text, used: frozenset[int]) -> dict[int, float]:
             continue
         aside = text.names_group(index) or text.is_label(index)
         cost = GROUP_LEFT_OVER if aside else LEFT_OVER[mention.form]
+        if text.is_difference(index):
+            cost += DIFFERENCE_LEFT_OVER
         if mention.value in values:
             cost *= 0.2
         elif mention.value == 1:

@@ -22,7 +22,7 @@ from trace_pipeline.traces.numbers import Number
 
 BEAM = 48
 """Partial readings kept while operands are assigned from left to right."""
-DEAD = 1.0
+DEAD = 0.8
 """An annotated calculation that nothing uses."""
 DEAD_PLAIN = 0.4
 """A plain equation that nothing uses: it may be a mere remark."""

@@ -62,7 +62,12 @@ class Calculated(Struct, frozen=True):
     @property
     def is_money(self) -> bool:
         """Whether the author marks the result as money: ``= $18``, ``= 18 dollars``."""
-        return self.before.rstrip().endswith("$") or bool(_DOLLARS.match(self.after))
+        return self.is_dollars or bool(_DOLLARS.match(self.after))
+
+    @property
+    def is_dollars(self) -> bool:
+        """Whether the author marks the result with a dollar sign: ``= $18``."""
+        return self.before.rstrip().endswith("$")
 
     @property
     def is_percent(self) -> bool:

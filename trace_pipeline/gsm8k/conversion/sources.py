@@ -13,7 +13,7 @@ from fractions import Fraction
 from trace_pipeline.gsm8k.annotations import Expression, Operation, Operator
 from trace_pipeline.gsm8k.conversion.constants import singular, words
 from trace_pipeline.gsm8k.conversion.context import Context, sentence_words
-from trace_pipeline.gsm8k.conversion.derived import COMPLEMENT, combined, derived
+from trace_pipeline.gsm8k.conversion.derived import CENTS, COMPLEMENT, combined, derived
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention
 from trace_pipeline.gsm8k.conversion.nodes import (
     HUNDRED,
@@ -62,6 +62,8 @@ ADDED_MULTIPLE = 0.9
 """Nobody adds ``twice``."""
 MULTIPLIES = 0.05
 """Off for a factor in a product: ``twice`` can be nothing else."""
+STILL_DOLLARS = 0.6
+"""Dollars times a hundred where the author still has dollars."""
 HALVES = "halves"
 UNDIVIDED = 0.6
 """Two halves where nothing is divided."""
@@ -72,6 +74,8 @@ SHARE = 0.05
 """An earlier percentage written as a share of one."""
 SHARE_NOT_PRICE = 0.15
 """A price below one where the question has this percentage too."""
+AMONG_RESULTS = 0.12
+"""A number of the question in a sum of results, where it may be a result itself."""
 OLDER = 0.08
 """An earlier result where a later one has the same value."""
 IMPLIED = 0.2
@@ -113,6 +117,7 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
         yield Candidate(ONE, 0.0)  # x itself
         return
     context = Context(calculations[slot.calculation], slot, text.weights)
+    alone = AMONG_RESULTS * _among_results(calculations, slot)
     older = 0.0
     for index in range(slot.calculation - 1, -1, -1):
         earlier = calculations[index]
@@ -127,7 +132,7 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
         elif text.speaks_of_percent and slot.value * 100 == earlier.value:
             yield Candidate(percent_of_one(Earlier(index)), SHARE if earlier.is_percent else REMOTE)
     for index, mention in enumerate(text.mentions):
-        cost = _FORM_COST.get(mention.form, 0.0) + EARLIER_FIRST * index
+        cost = _FORM_COST.get(mention.form, 0.0) + EARLIER_FIRST * index + alone
         cost -= context.bonus(text.nouns[index], text.windows[index])
         cost += context.currency(mention.form is Form.MONEY, text.nouns[index])
         cost += context.unit(text.units[index], text.units)
@@ -142,10 +147,25 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
             yield Candidate(Given(index), cost)
         if mention.form is Form.PERCENT and mention.value == slot.value * 100:
             yield Candidate(percent_of_one(Given(index)), cost + 0.02)
-    yield from _world(slot, text, context)
+    yield from _world(slot, text, context, calculations)
     if slot.divides and _is_sum(calculations, slot):
         spoken = not text.words.isdisjoint(("average", "mean"))
         yield Candidate(World("count", slot.value), AVERAGED if spoken else COUNTED)
+
+
+def _among_results(calculations: Sequence[Calculated], slot: Slot) -> bool:
+    """Whether ``slot`` stands in a sum of three or more results."""
+    terms = _leaves(calculations[slot.calculation].expression)
+    if slot.op != "add" or len(terms) < 3:
+        return False
+    results = {earlier.result for earlier in calculations[: slot.calculation]}
+    return all(term in results for term in terms)
+
+
+def _leaves(expression: Expression) -> list[Number]:
+    if isinstance(expression, Operation):
+        return _leaves(expression.left) + _leaves(expression.right)
+    return [expression]
 
 
 def _is_sum(calculations: Sequence[Calculated], slot: Slot) -> bool:
@@ -167,7 +187,9 @@ def _terms(expression: Expression) -> int:
     return _terms(expression.left) + _terms(expression.right)
 
 
-def _world(slot: Slot, text: Text, context: Context) -> Iterator[Candidate]:
+def _world(
+    slot: Slot, text: Text, context: Context, calculations: Sequence[Calculated]
+) -> Iterator[Candidate]:
     value = slot.value
     scales = slot.op in ("mul", "div")
     alike = [
@@ -188,6 +210,8 @@ def _world(slot: Slot, text: Text, context: Context) -> Iterator[Candidate]:
             )
             needed = named or (constant.name == HUNDRED.name and slot.divides)
             cost = CALLED + UNNEEDED * (mentioned and not needed) - HIT * min(hits, 4)
+            if constant.name == CENTS and slot.op == "mul":
+                cost += STILL_DOLLARS * calculations[slot.calculation].is_dollars
             if constant.name == HALVES and not slot.divides and not halved:
                 cost += UNDIVIDED
             yield Candidate(World(constant.name, value), cost)

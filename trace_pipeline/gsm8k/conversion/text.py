@@ -40,6 +40,14 @@ COMPARATIVES = words(
     "more less fewer older younger taller shorter longer heavier lighter faster slower"
 )
 _SPELLED = {numerals.words(value): value for value in range(2, 21)}
+_ADVERBS = {
+    "hourly": "hour",
+    "daily": "day",
+    "weekly": "week",
+    "monthly": "month",
+    "yearly": "year",
+    "annual": "year",
+}
 _NUMBER_AND_WORDS = re.compile(
     rf"(?P<currency>\$\s?)?(?:(?P<number>{NUMBER})|\b(?P<spelled>{'|'.join(_SPELLED)})\b)"
     r"(?P<after>\$)?[\s-]*([A-Za-z]+)?(?:\s+([A-Za-z]+))?",
@@ -162,12 +170,16 @@ class Text:
         for token in self.tokens[mention.last : mention.last + after]:
             if token.text in ".?!;":
                 break
-            found.add(singular(token.lower))
+            found.add(_root(token.lower))
         for token in reversed(self.tokens[max(0, mention.first - before) : mention.first]):
             if token.text in ".?!;":
                 break
-            found.add(singular(token.lower))
+            found.add(_root(token.lower))
         return frozenset(found) - FUNCTION_WORDS
+
+
+def _root(word: str) -> str:
+    return _ADVERBS.get(word) or singular(word)
 
 
 def _day_ranges(question: str) -> Iterator[int]:
