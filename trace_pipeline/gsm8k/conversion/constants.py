@@ -31,6 +31,12 @@ class Constant(Struct, frozen=True):
     converts: bool = False
     """Whether it converts one unit into another, so that an author may do it unsaid."""
 
+    @property
+    def units(self) -> frozenset[str]:
+        """Both units of ``minutes_per_hour``, singular; empty where nothing is converted."""
+        small, _, large = self.name.partition("_per_")
+        return frozenset((singular(small), large)) if self.converts and large else frozenset()
+
 
 _UNITS = """
 days_per_week 7 week weekly biweekly everyday daily day

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from trace_pipeline.gsm8k.annotations import Expression, Operation, Operator
 from trace_pipeline.gsm8k.conversion.constants import singular, words
 from trace_pipeline.gsm8k.conversion.mentions import Form
 from trace_pipeline.gsm8k.conversion.nodes import (
     HUNDRED,
     ONE,
     Apply,
+    Earlier,
     Facet,
     Given,
     Node,
@@ -18,7 +20,7 @@ from trace_pipeline.gsm8k.conversion.nodes import (
     World,
 )
 from trace_pipeline.gsm8k.conversion.solution import Calculated
-from trace_pipeline.gsm8k.conversion.text import Text
+from trace_pipeline.gsm8k.conversion.text import Text, first_words
 
 SAME_TWICE = 0.5
 """One origin for two operands of a sum or product."""
@@ -32,8 +34,6 @@ SAME_SENTENCE = 0.05
 """Off for two numbers of one sentence in one calculation."""
 PAIRED = 0.45
 """Off for both numbers of one fraction together; more for one without the other."""
-MONEY_SQUARED = 0.4
-"""Two prices in one product."""
 UNIT = 0.2
 """Off for a conversion beside its unit; more for a product of two numbers of one unit."""
 _LENGTHS = words("foot inch yard meter centimeter mile kilometer by")
@@ -57,7 +57,11 @@ LEFT_OVER = {
 
 
 def operands_cost(
-    nodes: Sequence[Node], slots: Sequence[Slot], text: Text, calculation: Calculated
+    nodes: Sequence[Node],
+    slots: Sequence[Slot],
+    text: Text,
+    calculations: Sequence[Calculated],
+    index: int,
 ) -> float:
     """How badly the operands of one calculation go together.
 
@@ -67,10 +71,10 @@ def operands_cost(
     mentions = list(dict.fromkeys(node.mention for node in given))
     one_sentence = len(mentions) - len({text.sentences[index] for index in mentions})
     return (
-        _repeated(nodes, slots, text, calculation.solved)
+        _repeated(nodes, slots, text, calculations[index].solved)
         + _torn_fractions(nodes, slots, given, text)
-        + _odd_products(nodes, slots, given, text)
-        + _odd_sums(nodes, slots, text, calculation.is_money)
+        + _odd_products(nodes, slots, text)
+        + _odd_money(nodes, text, calculations, index)
         - ADJACENT * _adjacent(nodes, slots, text)
         + _constants(nodes, slots, mentions, text)
         - SAME_SENTENCE * one_sentence
@@ -143,14 +147,9 @@ def _torn_fractions(
     return cost
 
 
-def _odd_products(
-    nodes: Sequence[Node], slots: Sequence[Slot], given: Sequence[Given], text: Text
-) -> float:
-    """Prices multiplied with prices, pints with pints."""
+def _odd_products(nodes: Sequence[Node], slots: Sequence[Slot], text: Text) -> float:
+    """Pints multiplied with pints, multiples with multiples."""
     cost = 0.0
-    prices = sum(text.mentions[node.mention].form is Form.MONEY for node in given)
-    if prices > 1 and any(slot.op == "mul" for slot in slots):
-        cost += MONEY_SQUARED
     factors: dict[tuple[int, str], set[int]] = {}
     for node, slot in zip(nodes, slots, strict=True):
         if slot.op == "mul" and isinstance(node, Given):
@@ -167,21 +166,56 @@ def _odd_products(
     return cost
 
 
-def _odd_sums(nodes: Sequence[Node], slots: Sequence[Slot], text: Text, is_money: bool) -> float:
-    """Money added to what is no money, where the question gives both of this number."""
-    money = {mention.value for mention in text.mentions if mention.form is Form.MONEY}
-    terms = [
-        (node, slot)
-        for node, slot in zip(nodes, slots, strict=True)
-        if slot.op in ("add", "sub") and isinstance(node, Given)
-    ]
-    priced_terms = [text.mentions[node.mention].form is Form.MONEY for node, _ in terms]
-    if not is_money and not any(priced_terms):
+def _odd_money(
+    nodes: Sequence[Node], text: Text, calculations: Sequence[Calculated], index: int
+) -> float:
+    """Money added to what is none, and results that are money where they should not be."""
+    calculation = calculations[index]
+    if not any(mention.form is Form.MONEY for mention in text.mentions):
         return 0.0
-    return UNIT * sum(
-        not priced and slot.value in money
-        for (_, slot), priced in zip(terms, priced_terms, strict=True)
-    )
+    odd: list[int] = []
+    kind = _kind_of(calculation.expression, iter(nodes), text, calculations, odd)
+    known: bool | None = True if calculation.is_money else None
+    if known is None and any(other.is_dollars for other in calculations):
+        known = False if first_words(calculation.after) else None
+    wrong = kind is not None and known is not None and kind != known
+    return UNIT * (len(odd) + wrong)
+
+
+def _kind_of(
+    expression: Expression,
+    nodes: Iterator[Node],
+    text: Text,
+    calculations: Sequence[Calculated],
+    odd: list[int],
+) -> bool | None:
+    """Whether ``expression`` is money, as far as its operands tell; ``odd`` counts mixtures."""
+    if not isinstance(expression, Operation):
+        return _node_kind(next(nodes, None), text, calculations)
+    left = _kind_of(expression.left, nodes, text, calculations, odd)
+    right = _kind_of(expression.right, nodes, text, calculations, odd)
+    if expression.operator in (Operator.ADD, Operator.SUB):
+        if left is not None and right is not None and left != right:
+            odd.append(1)
+        return left if left is not None else right
+    if left is None or right is None:
+        return True if expression.operator is Operator.MUL and (left or right) else None
+    if expression.operator is Operator.MUL:
+        if left and right:
+            odd.append(1)
+        return left or right
+    return left and not right
+
+
+def _node_kind(node: Node | None, text: Text, calculations: Sequence[Calculated]) -> bool | None:
+    match node:
+        case Given(mention=mention, facet=Facet.VALUE):
+            if text.mentions[mention].form is Form.MONEY:
+                return True
+            return False if text.units[mention] or text.is_multiple(mention) else None
+        case Earlier(calculation=calculation):
+            return True if calculations[calculation].is_money else None
+    return None
 
 
 def _constants(

@@ -213,6 +213,8 @@ class _Scanner:
         ):
             return self._add(position, after, value, Form.CLOCK)
         if self._at(after) in ("st", "nd", "rd", "th") and self._adjacent(after):
+            if self._at(position - 1) in ("a", "one") and value > 2 and isinstance(value, int):
+                return self._add(position, after + 1, Fraction(1, value), Form.PART, 1, value)
             return self._add(position, after, value, Form.ORDINAL)
         mixed = self._mixed(position, after, value)
         if mixed:

@@ -62,6 +62,8 @@ ADDED_MULTIPLE = 0.9
 """Nobody adds ``twice``."""
 MULTIPLIES = 0.05
 """Off for a factor in a product: ``twice`` can be nothing else."""
+STATED_RATE = 0.15
+"""Off for a conversion of which the author names both units."""
 STILL_DOLLARS = 0.6
 """Dollars times a hundred where the author still has dollars."""
 HALVES = "halves"
@@ -74,6 +76,8 @@ SHARE = 0.05
 """An earlier percentage written as a share of one."""
 SHARE_NOT_PRICE = 0.15
 """A price below one where the question has this percentage too."""
+CONTINUED = 0.06
+"""Off for the result of the calculation right before."""
 AMONG_RESULTS = 0.12
 """A number of the question in a sum of results, where it may be a result itself."""
 OLDER = 0.08
@@ -118,6 +122,7 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
         return
     context = Context(calculations[slot.calculation], slot, text.weights)
     alone = AMONG_RESULTS * _among_results(calculations, slot)
+    terms = len(_leaves(calculations[slot.calculation].expression))
     older = 0.0
     for index in range(slot.calculation - 1, -1, -1):
         earlier = calculations[index]
@@ -125,6 +130,7 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
             counted = first_words(earlier.after)
             cost = older - context.bonus(counted, frozenset())
             cost -= context.recalled(sentence_words(earlier))
+            cost -= CONTINUED * (index == slot.calculation - 1)
             if earlier.is_money:
                 cost += context.currency(True, counted)
             yield Candidate(Earlier(index), cost)
@@ -137,11 +143,12 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
         cost += context.currency(mention.form is Form.MONEY, text.nouns[index])
         cost += context.unit(text.units[index], text.units)
         if mention.denominator is not None:
-            yield from _fraction(slot, index, mention, cost)
+            spoken = not context.around.isdisjoint(text.words_of(index))
+            yield from _fraction(slot, index, mention, cost, spoken)
         elif mention.value == slot.value:
             if mention.form is Form.MONEY and mention.value < 1:
                 cost += SHARE_NOT_PRICE * text.has_percent(mention.value * 100)
-            cost += 0.0 if solved else _misuse(slot, text, index)
+            cost += 0.0 if solved else _misuse(slot, text, index, terms)
             if slot.op in ("add", "sub") and text.units[index] in PERSONS:
                 cost += PERSON_ADDED * context.beside.isdisjoint(PERSONS)
             yield Candidate(Given(index), cost)
@@ -199,7 +206,8 @@ def _world(
         and mention.form not in (Form.ORDINAL, Form.PERCENT)
         and not text.is_label(index)
     ]
-    mentioned = bool(alike)
+    before = calculations[: slot.calculation]
+    mentioned = bool(alike) or any(value in (e.result, e.value) for e in before)
     halved = not context.around.isdisjoint(("half", "halve", "halfway"))
     counted = any(text.units[index] in context.beside for index in alike)
     for constant in text.constants:
@@ -210,6 +218,8 @@ def _world(
             )
             needed = named or (constant.name == HUNDRED.name and slot.divides)
             cost = CALLED + UNNEEDED * (mentioned and not needed) - HIT * min(hits, 4)
+            if constant.units and context.around.issuperset(constant.units):
+                cost -= STATED_RATE
             if constant.name == CENTS and slot.op == "mul":
                 cost += STILL_DOLLARS * calculations[slot.calculation].is_dollars
             if constant.name == HALVES and not slot.divides and not halved:
@@ -239,18 +249,21 @@ def _world(
         yield Candidate(World("people", value), uncounted + COUNTED)
 
 
-def _fraction(slot: Slot, index: int, mention: Mention, cost: float) -> Iterator[Candidate]:
+def _fraction(
+    slot: Slot, index: int, mention: Mention, cost: float, spoken: bool
+) -> Iterator[Candidate]:
     below = Given(index, Facet.DENOMINATOR)
     above: Node = Given(index, Facet.NUMERATOR) if mention.numerator != 1 else ONE
     if mention.value == slot.value:
         yield Candidate(Apply("div", (above, below)), cost)
     if mention.denominator == slot.value:
-        yield Candidate(below, cost + (0.0 if slot.divides else MISPLACED))
+        # "a third are 12, so all are 3 * 12": the author speaks of the third.
+        yield Candidate(below, cost + (0.0 if slot.divides or spoken else MISPLACED))
     if mention.numerator == slot.value and slot.op in ("mul", "div"):
         yield Candidate(above, cost + (MISPLACED if slot.divides else 0.05))
 
 
-def _misuse(slot: Slot, text: Text, index: int) -> float:
+def _misuse(slot: Slot, text: Text, index: int, terms: int) -> float:
     """The cost of a factor that is added, of a group of things that is no operand."""
     if text.is_label(index):
         return 0.4
@@ -258,7 +271,9 @@ def _misuse(slot: Slot, text: Text, index: int) -> float:
     if factor and slot.op == "mul":
         return -MULTIPLIES * text.is_multiple(index)
     if text.is_difference(index) and slot.op and not factor:
-        return 0.3 if slot.op in ("mul", "div") else -0.2
+        if slot.op in ("mul", "div"):
+            return 0.3
+        return -0.2 if terms < 3 else 0.1  # "5 more than" is no term of a total
     if factor:
         if slot.op in ("add", "sub"):
             return ADDED_MULTIPLE if text.mentions[index].form is Form.MULTIPLE else 0.4

@@ -101,6 +101,12 @@ class Text:
         """Whether percentages occur in the question at all."""
         return not self.words.isdisjoint(("%", "percent", "percentage"))
 
+    def words_of(self, index: int) -> frozenset[str]:
+        """The words that a mention is written in: ``one``, ``third``."""
+        mention = self.mentions[index]
+        tokens = self.tokens[mention.first : mention.last]
+        return frozenset(singular(t.lower) for t in tokens if t.kind == "word") - {"one"}
+
     def has_percent(self, value: Number) -> bool:
         """Whether the question has this percentage."""
         return any(m.form is Form.PERCENT and m.value == value for m in self.mentions)
