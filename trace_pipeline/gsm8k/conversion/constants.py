@@ -134,7 +134,8 @@ legs 10 crab
 legs 2 leg
 arms 2 arm
 corners 4 square rectangle rectangular corner
-feet 2 sock shoe
+feet 2 sock shoe chicken duck bird person human ostrich turkey hen rooster goose
+feet 4 dog cat cow horse sheep goat pig animal zebra elephant lion giraffe camel lamb rabbit
 hands 2 hand arm glove hand
 eyes 2 eye
 ears 2 ear earring

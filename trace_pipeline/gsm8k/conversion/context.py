@@ -48,7 +48,10 @@ class Context:
         if slot.op in ("add", "sub"):
             self.beside |= first_words(calculation.after)  # terms and sum share a unit
         self.around = (
-            frozenset(singular(word) for word in re.findall(r"[a-z]+", prose.lower()))
+            frozenset(
+                singular(word)
+                for word in re.findall(r"[a-z]+", f"{prose} {_clause(calculation.after)}".lower())
+            )
             - FUNCTION_WORDS
         )
 
@@ -99,6 +102,11 @@ def _said_behind(calculation: Calculated, slot: Slot) -> list[tuple[Number, froz
         return []
     behind = list(numbers_in(_sentence(calculation.after)))[1:]
     return [found for found in behind if found[0] == slot.value][:1]
+
+
+def _clause(after: str) -> str:
+    """What follows a result up to the next number: ``dollars for the notebooks``."""
+    return re.split(r"\d", _sentence(after).lstrip("0123456789.,"), maxsplit=1)[0]
 
 
 def _sentence(after: str) -> str:

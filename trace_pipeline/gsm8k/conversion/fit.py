@@ -233,6 +233,13 @@ def _constants(
         cost -= UNIT * any(unit in text.nouns[index] for index in mentions)
         if node == HUNDRED:
             cost -= PAIRED * any(text.mentions[index].form is Form.PERCENT for index in mentions)
+    if HUNDRED not in done:
+        cost += UNIT * sum(
+            isinstance(node, Given)
+            and slot.op == "mul"
+            and text.mentions[node.mention].form is Form.PERCENT
+            for node, slot in zip(nodes, slots, strict=True)
+        )
     return cost
 
 

@@ -41,6 +41,10 @@ CALLED = 0.12
 """A constant that a word of the question calls for."""
 HIT = 0.02
 """Off for each further word that calls for it, four at most."""
+SPOKEN = 0.05
+"""Off for a constant that the author's words call for too."""
+COMPUTED = 0.2
+"""A constant where an earlier result is this very number."""
 UNNEEDED = 0.6
 """A constant where the question gives this very number."""
 REMOTE = 0.5
@@ -76,7 +80,7 @@ SHARE = 0.05
 """An earlier percentage written as a share of one."""
 SHARE_NOT_PRICE = 0.15
 """A price below one where the question has this percentage too."""
-CONTINUED = 0.06
+CONTINUED = 0.02
 """Off for the result of the calculation right before."""
 AMONG_RESULTS = 0.12
 """A number of the question in a sum of results, where it may be a result itself."""
@@ -154,7 +158,7 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
             yield Candidate(Given(index), cost)
         if mention.form is Form.PERCENT and mention.value == slot.value * 100:
             yield Candidate(percent_of_one(Given(index)), cost + 0.02)
-    yield from _world(slot, text, context, calculations)
+    yield from _world(slot, text, context, calculations, alone)
     if slot.divides and _is_sum(calculations, slot):
         spoken = not text.words.isdisjoint(("average", "mean"))
         yield Candidate(World("count", slot.value), AVERAGED if spoken else COUNTED)
@@ -195,7 +199,11 @@ def _terms(expression: Expression) -> int:
 
 
 def _world(
-    slot: Slot, text: Text, context: Context, calculations: Sequence[Calculated]
+    slot: Slot,
+    text: Text,
+    context: Context,
+    calculations: Sequence[Calculated],
+    alone: float,
 ) -> Iterator[Candidate]:
     value = slot.value
     scales = slot.op in ("mul", "div")
@@ -207,7 +215,8 @@ def _world(
         and not text.is_label(index)
     ]
     before = calculations[: slot.calculation]
-    mentioned = bool(alike) or any(value in (e.result, e.value) for e in before)
+    mentioned = bool(alike)
+    computed = COMPUTED * any(value in (e.result, e.value) for e in before)
     halved = not context.around.isdisjoint(("half", "halve", "halfway"))
     counted = any(text.units[index] in context.beside for index in alike)
     for constant in text.constants:
@@ -217,7 +226,15 @@ def _world(
                 constant.words | {singular(constant.name.partition("_")[0])}
             )
             needed = named or (constant.name == HUNDRED.name and slot.divides)
-            cost = CALLED + UNNEEDED * (mentioned and not needed) - HIT * min(hits, 4)
+            cost = CALLED + UNNEEDED * (mentioned and not needed) - HIT * min(hits, 4) + alone
+            if constant.units:
+                spoken = context.around.issuperset(constant.units)
+            else:
+                spoken = not context.around.isdisjoint(constant.words)
+            if constant.name == HUNDRED.name:
+                spoken = slot.divides or calculations[slot.calculation].is_percent
+            if not mentioned:
+                cost += -SPOKEN if named or spoken else computed
             if constant.units and context.around.issuperset(constant.units):
                 cost -= STATED_RATE
             if constant.name == CENTS and slot.op == "mul":
@@ -258,7 +275,9 @@ def _fraction(
         yield Candidate(Apply("div", (above, below)), cost)
     if mention.denominator == slot.value:
         # "a third are 12, so all are 3 * 12": the author speaks of the third.
-        yield Candidate(below, cost + (0.0 if slot.divides or spoken else MISPLACED))
+        yield Candidate(
+            below, cost + (0.0 if slot.divides or (spoken and slot.op == "mul") else MISPLACED)
+        )
     if mention.numerator == slot.value and slot.op in ("mul", "div"):
         yield Candidate(above, cost + (MISPLACED if slot.divides else 0.05))
 

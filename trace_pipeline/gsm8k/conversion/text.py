@@ -79,7 +79,10 @@ class Text:
         """How many months and days the question names: ``in September and October``."""
         self.remote = [c for c in called_for(prose) if c.name not in named]
         self.names = set(_NAME.findall(question)) - _NO_NAMES
-        opening = {token.text for token in self.tokens if token.text.istitle()}
+        counted = {
+            self.tokens[place].text for m in self.mentions for place in range(m.first, m.last)
+        }
+        opening = {token.text for token in self.tokens if token.text.istitle()} - counted
         self.everyone = self.names | (opening - _NO_NAMES)
         """The names and what may be one: capitalised words that open a sentence."""
         self.sentences: list[int] = []
