@@ -94,9 +94,9 @@ def _repeated(nodes: Sequence[Node], slots: Sequence[Slot], text: Text, solved: 
             if slot.op in ("div", "sub"):
                 cost += 0.0 if solved else SELF_DIVIDED
             elif not solved or _has_twin(node, text):
-                squared = slot.op == "mul" and isinstance(node, Given)
-                length = squared and not text.nouns[node.mention].isdisjoint(_LENGTHS)
-                cost += SAME_TWICE + SQUARED * (squared and not length)
+                cost += SAME_TWICE
+                if slot.op == "mul" and isinstance(node, Given):
+                    cost += SQUARED * text.nouns[node.mention].isdisjoint(_LENGTHS)
         seen.add((slot.group, node))
     return cost
 
@@ -142,8 +142,8 @@ def _torn_fractions(
         if node.facet is Facet.NUMERATOR:
             cost += -PAIRED if Given(node.mention, Facet.DENOMINATOR) in given else PAIRED
         elif node.facet is Facet.DENOMINATOR and text.mentions[node.mention].numerator != 1:
-            whole = node.mention in left or Given(node.mention, Facet.NUMERATOR) in given
-            cost += 0 if whole else PAIRED
+            beside = node.mention in left or Given(node.mention, Facet.NUMERATOR) in given
+            cost += 0 if beside else PAIRED
     return cost
 
 
@@ -152,7 +152,9 @@ def _odd_products(nodes: Sequence[Node], slots: Sequence[Slot], text: Text) -> f
     cost = 0.0
     factors: dict[tuple[int, str], set[int]] = {}
     for node, slot in zip(nodes, slots, strict=True):
-        if slot.op == "mul" and isinstance(node, Given):
+        if slot.op != "mul" or not isinstance(node, Given):
+            continue
+        if text.mentions[node.mention].form not in (Form.MONEY, Form.PERCENT):
             factors.setdefault((slot.group, text.units[node.mention]), set()).add(node.mention)
     for group in {slot.group for slot in slots if slot.op == "mul"}:
         inside = [n for n, s in zip(nodes, slots, strict=True) if s.group == group]

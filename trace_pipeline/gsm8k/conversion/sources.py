@@ -57,7 +57,7 @@ SUBSET = 0.1
 """More where it is some of them."""
 UNNAMED = 0.2
 """More where it is one more than are named."""
-AVERAGED = 0.1
+AVERAGED = -0.2
 """The number of terms of a sum that is divided, where the question speaks of an average."""
 PERSONS = words("person child kid friend student girl boy man woman player guest member")
 PERSON_ADDED = 0.15
@@ -68,6 +68,10 @@ MULTIPLIES = 0.05
 """Off for a factor in a product: ``twice`` can be nothing else."""
 STATED_RATE = 0.15
 """Off for a conversion of which the author names both units."""
+ADDED_RATE = 0.4
+"""A conversion in a sum, where the author names no unit of it."""
+UNSAID_RATE = 0.15
+"""A conversion of which the author names neither unit."""
 STILL_DOLLARS = 0.6
 """Dollars times a hundred where the author still has dollars."""
 HALVES = "halves"
@@ -235,6 +239,11 @@ def _world(
                 spoken = slot.divides or calculations[slot.calculation].is_percent
             if not mentioned:
                 cost += -SPOKEN if named or spoken else computed
+            parts = frozenset(map(singular, constant.name.split("_")))
+            if not scales and constant.converts and not named:
+                cost += ADDED_RATE  # nobody adds the hours of a day to eggs
+            elif "per" in parts and parts.isdisjoint(context.around | context.beside):
+                cost += UNSAID_RATE
             if constant.units and context.around.issuperset(constant.units):
                 cost -= STATED_RATE
             if constant.name == CENTS and slot.op == "mul":
@@ -246,7 +255,7 @@ def _world(
         if constant.value == value and (scales or not constant.scales):
             named = singular(constant.name.partition("_")[0]) in context.beside
             yield Candidate(World(constant.name, value), CALLED if named else REMOTE)
-    if value in text.calendar:
+    if isinstance(value, int) and value in text.calendar:
         yield Candidate(World(text.calendar[value], value), CALLED + UNNEEDED * mentioned)
     if value in text.day_ranges:
         yield Candidate(World("days", value), CALLED)
