@@ -14,6 +14,7 @@ from trace_pipeline.gsm8k.training import TrainingTraces, training_traces
 from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.assets.data import schema_validation
 from trace_pipeline.pipeline.assets.problems import gsm8k_problems
+from trace_pipeline.pipeline.judging import EXAMPLES_PER_SCHEMA
 from trace_pipeline.pipeline.resources import (
     ArtifactsResource,
     ExperimentResource,
@@ -31,9 +32,6 @@ from trace_pipeline.pipeline.workbench import Workbench
 from trace_pipeline.solver import Solver, VerdictKind
 from trace_pipeline.store import Artifact, write_json
 from trace_pipeline.traces import render_trace
-
-EXAMPLES_PER_SCHEMA = 6
-"""Draws from which a schema's shapes are learnt: optional parts of a schema show in a few."""
 
 
 @dg.asset(
