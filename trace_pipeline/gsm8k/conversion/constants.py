@@ -7,6 +7,7 @@ number of a solution passes as knowledge by accident.
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -209,6 +210,7 @@ _SAME = {
 }
 
 
+@lru_cache(maxsize=16384)
 def singular(word: str) -> str:
     """A rough singular without abbreviations: enough to compare words, not to print them."""
     if word in _SAME:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from math import fsum
 
 from trace_pipeline.gsm8k.conversion.constants import singular
@@ -100,7 +101,7 @@ def _said_behind(calculation: Calculated, slot: Slot) -> list[tuple[Number, froz
     """What the sentence says of the operand behind the result: "20*1 = 20 for 20 cookies"."""
     if slot.of_value > 1:
         return []
-    behind = list(numbers_in(_sentence(calculation.after)))[1:]
+    behind = numbers_in(_sentence(calculation.after))[1:]
     return [found for found in behind if found[0] == slot.value][:1]
 
 
@@ -114,6 +115,7 @@ def _sentence(after: str) -> str:
     return re.split(r"\n|\. |\.$", after, maxsplit=1)[0]
 
 
+@lru_cache(maxsize=1024)
 def sentence_words(calculation: Calculated) -> frozenset[str]:
     """What the sentence of a calculation speaks of."""
     before = re.split(r"\n|\. ", calculation.before)[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 
 from trace_pipeline.generation import numerals
 from trace_pipeline.gsm8k.conversion.constants import called_for, singular, words
@@ -197,8 +198,13 @@ def _day_ranges(question: str) -> Iterator[int]:
         yield (last - first) % 7 + 1
 
 
-def numbers_in(prose: str) -> Iterator[tuple[Number, frozenset[str], bool]]:
+@lru_cache(maxsize=4096)
+def numbers_in(prose: str) -> tuple[tuple[Number, frozenset[str], bool], ...]:
     """Numbers of a solution's prose, the words behind each, and whether it is money."""
+    return tuple(_numbers_in(prose))
+
+
+def _numbers_in(prose: str) -> Iterator[tuple[Number, frozenset[str], bool]]:
     for match in _NUMBER_AND_WORDS.finditer(prose):
         beside = frozenset(singular(word.lower()) for word in match.groups()[4:] if word)
         money = bool(match["currency"] or match["after"])
@@ -207,6 +213,7 @@ def numbers_in(prose: str) -> Iterator[tuple[Number, frozenset[str], bool]]:
         yield value, beside - FUNCTION_WORDS, money
 
 
+@lru_cache(maxsize=4096)
 def first_words(after: str) -> frozenset[str]:
     """The first two words of ``after``: what a result counts."""
     found = re.findall(r"[A-Za-z]+", after)[:2]
