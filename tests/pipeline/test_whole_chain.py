@@ -17,6 +17,8 @@ ASSETS = (
     "schema_validation",
     "base_model",
     "gsm8k_problems",
+    "gsm8k_train_traces",
+    "gsm8k_coverage",
     "sft_checkpoint",
     "rl_checkpoint",
     "synthetic_eval",
@@ -67,10 +69,19 @@ def test_the_report_holds_trained_and_untuned_figures(finished: FinishedRun) -> 
     assert (folder / "report.html").stat().st_size > 10_000
     assert stored_evaluation(folder).total == 8
     assert stored_evaluation(folder / "base").total == 4
+    assert stored_evaluation(folder / "base_few_shot").total == 3
+    assert "base, 2-shot" in text
 
 
 def test_the_closing_table_says_what_and_where(finished: FinishedRun) -> None:
-    for part in ("synthetic test", "rate_equation", "untuned base", "report.html", "make mlflow"):
+    for part in (
+        "synthetic test",
+        "rate_equation",
+        "untuned base",
+        "few-shot",
+        "report.html",
+        "make mlflow",
+    ):
         assert part in finished.closing
 
 
@@ -86,6 +97,9 @@ def test_dagster_remembers_the_run_and_its_checks(finished: FinishedRun) -> None
         "audit_clean",
         "gold_through_solver",
         "splits_disjoint",
+        "no_test_question_left",
+        "parts_disjoint",
+        "every_line_usable",
         "no_test_question_in_training",
         "no_example_truncated",
         "loads_and_differs_from_parent",
@@ -104,7 +118,12 @@ def test_mlflow_has_one_parent_with_parameters_figures_and_nested_stages(
     parent = client.get_run(journal.sent().parent)
     assert parent.info.status == "FINISHED"
     assert parent.data.params["sft.trainable"] == "all"
-    assert {"gsm8k.accuracy", "gsm8k_base.accuracy", "synthetic.parsed"} <= set(parent.data.metrics)
+    assert {
+        "gsm8k.accuracy",
+        "gsm8k_base.accuracy",
+        "gsm8k_base_few_shot.accuracy",
+        "synthetic.parsed",
+    } <= set(parent.data.metrics)
     names = {client.get_run(run).info.run_name for run in journal.sent().runs.values()}
     assert names == {"sft", "rl", "synthetic_eval", "gsm8k_eval"}
     evaluation = next(

@@ -22,8 +22,12 @@ class BaselineConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """The untuned base model, scored on the same problems."""
 
     problems: Count = 32
-    """First problems to score; 0 leaves the baseline out."""
+    """First problems to score zero-shot; 0 leaves it out."""
     max_tokens: Positive = 200
+    shots: Count = 8
+    """Solved training problems shown before each question; 0 leaves the few-shot base out."""
+    few_shot_problems: Positive = 32
+    """First problems to score few-shot: its prompts are long, so fewer may have to do."""
 
 
 class EvalConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

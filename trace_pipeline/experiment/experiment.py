@@ -116,6 +116,11 @@ def _check(experiment: Experiment, where: str) -> None:
             raise ExperimentError(f"{where}: $.data.mix: {reason}")
     if not sum(mix.values()):
         raise ExperimentError(f"{where}: $.data.mix: all weights are zero; give one at least")
+    if not experiment.data.train and not experiment.data.gsm8k.train:
+        raise ExperimentError(
+            f"{where}: $.data.train: 0 leaves nothing to train on; expected 1 or more, or real "
+            "problems with data.gsm8k.train"
+        )
     if experiment.rl.estimator != "reinforce" and experiment.rl.samples < 2:
         raise ExperimentError(
             f"{where}: $.rl.samples: {experiment.rl.estimator} compares completions of one "

@@ -32,7 +32,12 @@ class TrainingData(Struct, frozen=True):
     """What SFT and RL learn from, without any question of the test set."""
 
     train: list[Example]
+    """Synthetic examples."""
+    real: list[Example]
+    """Converted problems and their variants; empty unless ``data.gsm8k.train`` asks for some."""
     validation: list[Example]
+    real_validation: list[Example]
+    """Converted problems of the held-out part; empty where ``real`` is."""
     dropped: Overlap
     """Overlaps with the test set that were found; their training examples are gone."""
     left: Overlap
@@ -41,15 +46,28 @@ class TrainingData(Struct, frozen=True):
 
 
 def training_data(bench: Workbench, partitions: Sequence[Artifact]) -> TrainingData:
-    """The partitions' examples less those that overlap with the evaluation's problems."""
+    """All training examples less those that overlap with the evaluation's problems."""
     problems = read_problem_set(bench.require("gsm8k_problems").path / "problems.json")
     asked = [problem.question for problem in problems.problems]
-    train = [e for a in partitions for e in read_examples(a.path / "train.jsonl")]
-    validation = [e for a in partitions for e in read_examples(a.path / "validation.jsonl")]
-    dropped = find_overlaps([e.question for e in train], asked)
-    kept = [e for index, e in enumerate(train) if index not in dropped.train_indices]
-    left = find_overlaps([e.question for e in kept], asked)
-    return TrainingData(kept, validation, dropped, left, problems)
+    real = bench.real_traces()
+    synthetic = _read(partitions, "train")
+    found = synthetic + _read(real, "train")
+    dropped = find_overlaps([e.question for e in found], asked)
+    kept = [index for index in range(len(found)) if index not in dropped.train_indices]
+    left = find_overlaps([found[index].question for index in kept], asked)
+    return TrainingData(
+        train=[found[index] for index in kept if index < len(synthetic)],
+        real=[found[index] for index in kept if index >= len(synthetic)],
+        validation=_read(partitions, "validation"),
+        real_validation=_read(real, "validation"),
+        dropped=dropped,
+        left=left,
+        problems=problems,
+    )
+
+
+def _read(artifacts: Sequence[Artifact], split: str) -> list[Example]:
+    return [e for a in artifacts for e in read_examples(a.path / f"{split}.jsonl")]
 
 
 def open_base(bench: Workbench) -> BaseModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trace_pipeline.evaluation import Evaluation, Group, Proportion
-from trace_pipeline.pipeline.judging import BASELINE, stored_evaluation
+from trace_pipeline.pipeline.judging import BASELINE, FEW_SHOT, stored_evaluation
 from trace_pipeline.pipeline.workbench import Workbench
 
 
@@ -18,12 +18,13 @@ def summary(bench: Workbench) -> str:
     """Synthetic accuracy by expert, real accuracy with interval, the base beside, and where."""
     synthetic = stored_evaluation(bench.require("synthetic_eval").path)
     stored = bench.require("gsm8k_eval")
-    beside = stored.path / BASELINE
-    real, base = stored_evaluation(stored.path), None
-    if beside.is_dir():
-        base = stored_evaluation(beside)
+    untuned = [
+        (name, stored_evaluation(stored.path / folder))
+        for name, folder in (("untuned base", BASELINE), ("untuned base, few-shot", FEW_SHOT))
+        if (stored.path / folder).is_dir()
+    ]
     lines = [f"experiment {bench.experiment.name}", ""]
-    lines += _table(synthetic, real, base)
+    lines += _table(synthetic, stored_evaluation(stored.path), untuned)
     lines += [
         "",
         f"report   {report_page(bench)}",
@@ -34,14 +35,15 @@ def summary(bench: Workbench) -> str:
     return "\n".join(lines)
 
 
-def _table(synthetic: Evaluation, real: Evaluation, base: Evaluation | None) -> list[str]:
-    left = f"{'':<34}{'correct':>12}{'accuracy':>10}"
+def _table(
+    synthetic: Evaluation, real: Evaluation, untuned: list[tuple[str, Evaluation]]
+) -> list[str]:
+    left = f"{'':<40}{'correct':>12}{'accuracy':>10}"
     rows = [f"{left}   {'95 % interval':<16}{'valid':>7}{'parsed':>8}"]
     rows.append(_row(f"{synthetic.benchmark}, trained", _whole(synthetic)))
     rows += [_row(f"  {group.name}", group) for group in synthetic.by_expert()]
     rows.append(_row(f"{real.benchmark}, trained", _whole(real)))
-    if base:
-        rows.append(_row(f"{base.benchmark}, untuned base", _whole(base)))
+    rows += [_row(f"{base.benchmark}, {name}", _whole(base)) for name, base in untuned]
     return rows
 
 
@@ -54,7 +56,7 @@ def _row(name: str, group: Group) -> str:
     bounds = group.correct.interval
     interval = f"{100 * bounds.low:.1f} to {100 * bounds.high:.1f} %"
     return (
-        f"{name:<34}{correct:>12}{_percent(group.correct):>10}   {interval:<16}"
+        f"{name:<40}{correct:>12}{_percent(group.correct):>10}   {interval:<16}"
         f"{_percent(group.valid):>7}{_percent(group.parsed):>8}"
     )
 

@@ -25,13 +25,16 @@ from trace_pipeline.gsm8k import read_problem_set
 from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.assets.models import rl_checkpoint
 from trace_pipeline.pipeline.assets.problems import gsm8k_problems
+from trace_pipeline.pipeline.assets.traces import gsm8k_train_traces
 from trace_pipeline.pipeline.card import CARD, Trained, model_card
 from trace_pipeline.pipeline.judging import (
     BASELINE,
+    FEW_SHOT,
     PREDICTIONS,
     baseline,
     decoding_config,
     failures_metadata,
+    few_shot_baseline,
     judge,
     learnt_shapes,
     stored_evaluation,
@@ -102,7 +105,7 @@ def synthetic_eval(
 @dg.asset(
     group_name="evaluation",
     kinds={"parquet", "markdown"},
-    deps=[rl_checkpoint, gsm8k_problems, synthetic_eval],
+    deps=[rl_checkpoint, gsm8k_problems, gsm8k_train_traces, synthetic_eval],
     backfill_policy=dg.BackfillPolicy.single_run(),
     check_specs=[
         dg.AssetCheckSpec(
@@ -130,7 +133,7 @@ def gsm8k_eval(
     tracking: TrackingResource,
     solver: SolverResource,
 ) -> dg.MaterializeResult:
-    """The trained model on real problems, the untuned base beside it, and the report."""
+    """The trained model on real problems, the untuned base beside it (zero- and few-shot)."""
     bench = open_workbench(experiment, artifacts, tracking, solver)
     checkpoint, problems = bench.require("rl_checkpoint"), bench.require("gsm8k_problems")
     partitions = bench.partitions()
@@ -140,15 +143,19 @@ def gsm8k_eval(
         benchmark = benchmark.first(bench.experiment.eval.problems)
     benchmark = with_reference_traces(benchmark, problem_set.problems, learnt_shapes(bench))
     with bench.stage("gsm8k_eval", bench.dataset_hash(partitions)) as stage:
-        base = baseline(bench, open_base(bench), benchmark)
+        traces, untuned = bench.require("gsm8k_train_traces"), open_base(bench)
+        base = baseline(bench, untuned, benchmark)
+        few_shot = few_shot_baseline(bench, untuned, benchmark, traces)
         policy = open_policy(bench, checkpoint)
         evaluation = judge(bench, policy, benchmark, decoding_config(bench), "rl")
-        report = build_report(bench, evaluation, base, checkpoint)
+        report = build_report(bench, evaluation, base, few_shot, checkpoint)
         card = describe_model(bench, checkpoint, report)
-        stored = _store(bench, "gsm8k_eval", evaluation, [checkpoint, problems], report, card)
+        parents = [checkpoint, problems, traces]
+        stored = _store(bench, "gsm8k_eval", evaluation, parents, report, card)
         finals = {f"gsm8k.{k}": v for k, v in evaluation.metrics().items()}
-        if base:
-            finals |= {f"gsm8k_base.{k}": v for k, v in base.metrics().items()}
+        for name, untrained in (("gsm8k_base", base), ("gsm8k_base_few_shot", few_shot)):
+            if untrained:
+                finals |= {f"{name}.{k}": v for k, v in untrained.metrics().items()}
         stage.finals(finals)
         for name in ("report.md", "report.html", PREDICTIONS):
             stage.log.artifact(stored.path / name, "report")
@@ -217,7 +224,11 @@ def overlapping_examples(bench: Workbench, partitions: list[Artifact]) -> int:
 
 
 def build_report(
-    bench: Workbench, evaluation: Evaluation, base: Evaluation | None, checkpoint: Artifact
+    bench: Workbench,
+    evaluation: Evaluation,
+    base: Evaluation | None,
+    few_shot: Evaluation | None,
+    checkpoint: Artifact,
 ) -> Report:
     """The report of an evaluation, with the synthetic figures of the same checkpoint beside."""
     synthetic = None
@@ -231,6 +242,7 @@ def build_report(
         title=bench.experiment.name,
         evaluation=evaluation,
         base=base,
+        others=(few_shot,) if few_shot else (),
         synthetic=synthetic,
         curves=tuple(Figure(name, caption, png) for name, caption, png in curves(bench)),
         facts=(
@@ -276,9 +288,12 @@ def _store(
             (draft.path / CARD).write_text(card, encoding="utf-8")
         if report:
             write_report(draft.path, report)
-        if report and report.base:
-            (draft.path / BASELINE).mkdir()
-            write_evaluation(draft.path / BASELINE / PREDICTIONS, report.base)
+        if report:
+            beside = {BASELINE: report.base, FEW_SHOT: next(iter(report.others), None)}
+            for name, untuned in beside.items():
+                if untuned:
+                    (draft.path / name).mkdir()
+                    write_evaluation(draft.path / name / PREDICTIONS, untuned)
         settings = bench.experiment.to_dict()
         draft.config = {name: settings[name] for name in ("decoding", "eval", "solver")}
         draft.summary = evaluation.metrics()

@@ -6,6 +6,7 @@ from trace_pipeline.evaluation import loss_figure, reward_figure
 from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.assets.data import synthetic_dataset
 from trace_pipeline.pipeline.assets.problems import gsm8k_problems
+from trace_pipeline.pipeline.assets.traces import gsm8k_train_traces
 from trace_pipeline.pipeline.policies import METRICS, open_base, train_checkpoint, training_data
 from trace_pipeline.pipeline.resources import (
     ArtifactsResource,
@@ -67,6 +68,7 @@ def base_model(
         dg.AssetDep(synthetic_dataset, partition_mapping=dg.AllPartitionMapping()),
         base_model,
         gsm8k_problems,
+        gsm8k_train_traces,
     ],
     backfill_policy=dg.BackfillPolicy.single_run(),
     check_specs=[
@@ -92,7 +94,7 @@ def sft_checkpoint(
     tracking: TrackingResource,
     solver: SolverResource,
 ) -> dg.MaterializeResult:
-    """The base model fine-tuned to write the traces of the synthetic examples."""
+    """The base model fine-tuned to write the traces of synthetic examples and real problems."""
     from trace_pipeline.modeling.checkpoints import checkpoint_differs_from
     from trace_pipeline.modeling.finetuning import train_sft
     from trace_pipeline.modeling.records import read_records
@@ -100,11 +102,22 @@ def sft_checkpoint(
     bench = open_workbench(experiment, artifacts, tracking, solver)
     partitions, base = bench.partitions(), open_base(bench)
     data = training_data(bench, partitions)
-    context.log.info("%d training examples; %s", len(data.train), data.dropped.describe())
+    examples = data.train + data.real
+    context.log.info(
+        "%d synthetic and %d real training examples; %s",
+        len(data.train),
+        len(data.real),
+        data.dropped.describe(),
+    )
     if not data.left.clean:
         raise dg.Failure(f"test questions would be trained on: {data.left.describe()}")
     settings = {k: bench.experiment.to_dict()[k] for k in ("seed", "model", "prompt", "sft")}
-    parents = [*partitions, bench.require("base_model"), bench.require("gsm8k_problems")]
+    parents = [
+        *partitions,
+        *bench.real_traces(),
+        bench.require("base_model"),
+        bench.require("gsm8k_problems"),
+    ]
     with bench.stage("sft", bench.dataset_hash(partitions)) as stage:
         stage.log.dataset(
             "synthetic",
@@ -121,7 +134,7 @@ def sft_checkpoint(
             lambda folder: train_sft(
                 bench.experiment,
                 base,
-                data.train,
+                examples,
                 folder,
                 lambda step, values: stage.metrics(
                     {f"sft.{k}": v for k, v in values.items()}, step
@@ -134,11 +147,13 @@ def sft_checkpoint(
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.sha256),
         metadata={
-            "training_examples": len(data.train),
+            "training_examples": len(examples),
+            "synthetic_examples": len(data.train),
+            "real_examples": len(data.real),
             "parameters_trained": info.parameters_trained,
             "final_loss": info.metrics["loss"],
             "loss_curve": metadata.picture(loss_figure(records), "loss by step"),
-            "samples": metadata.sample_traces(data.train),
+            "samples": metadata.sample_traces([*data.train[:2], *data.real[:2]], 4),
             "mlflow": dg.MetadataValue.url(stage.link()),
             **metadata.of_artifact(stored),
         },
