@@ -17,7 +17,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from benchmarks.common import table
-from benchmarks.mutations import Gold, plant
+from benchmarks.mutations import Gold
+from benchmarks.planting import plant
 from trace_pipeline.evaluation.diagnosis import Diagnosis, diagnose
 from trace_pipeline.generation import Catalog, Generator
 from trace_pipeline.gsm8k import load_problems

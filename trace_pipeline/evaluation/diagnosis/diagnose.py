@@ -35,15 +35,11 @@ from msgspec.structs import replace
 
 from trace_pipeline.evaluation.diagnosis.classes import Category, Diagnosed, Diagnosis, Place
 from trace_pipeline.evaluation.diagnosis.divergence import first_fault
-from trace_pipeline.evaluation.diagnosis.field import Run, names_set, opaque, operands_of, symbol
+from trace_pipeline.evaluation.diagnosis.field import Run, opaque, symbol
 from trace_pipeline.evaluation.diagnosis.numbers import QuestionNumbers
-from trace_pipeline.evaluation.diagnosis.reference import (
-    Comparison,
-    Reference,
-    numbers_of,
-    places,
-)
+from trace_pipeline.evaluation.diagnosis.reference import Comparison, Reference
 from trace_pipeline.evaluation.diagnosis.repairs import repair
+from trace_pipeline.evaluation.diagnosis.steps import names_set, numbers_of, operands_of, places
 from trace_pipeline.evaluation.diagnosis.wording import absent_number, number_missing
 from trace_pipeline.solver import EXPERT_OPERATIONS, Solver, Verdict, VerdictKind
 from trace_pipeline.traces import Init, Reason, SubTrace, Trace, TraceError

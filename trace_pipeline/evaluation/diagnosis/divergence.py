@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from trace_pipeline.evaluation.diagnosis.classes import Diagnosed, Diagnosis, Place
-from trace_pipeline.evaluation.diagnosis.field import Element, names_set, operands_of, symbol
+from trace_pipeline.evaluation.diagnosis.field import Element, symbol
 from trace_pipeline.evaluation.diagnosis.numbers import misreading
-from trace_pipeline.evaluation.diagnosis.reference import (
-    Comparison,
+from trace_pipeline.evaluation.diagnosis.reference import Comparison
+from trace_pipeline.evaluation.diagnosis.steps import (
+    names_set,
+    operands_of,
     operation_of,
     places,
     queried_place,

@@ -16,6 +16,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from trace_pipeline.evaluation.diagnosis.classes import Place
+from trace_pipeline.evaluation.diagnosis.steps import operands_of
 from trace_pipeline.solver.execution import resolve_source
 from trace_pipeline.traces import (
     AddEntity,
@@ -155,16 +156,6 @@ class Run:
             )
         return results[-1]
 
-    @property
-    def computing(self) -> list[Place]:
-        """The places of the steps that compute."""
-        return [
-            (index, place)
-            for index, subtrace in enumerate(self.trace.subtraces)
-            for place, step in enumerate(subtrace.steps)
-            if not isinstance(step, Init | Query)
-        ]
-
     def value_before(self, place: Place, name: str) -> Element:
         """The value of ``name`` before the step at ``place``."""
         index = place[0]
@@ -251,31 +242,3 @@ class Run:
                     share = (base + share) % PRIME
                 state[step.var] = share
         yield step.var
-
-
-def operands_of(step: Step) -> tuple[Number | str, ...]:
-    """The quantities that a step reads, in the order of its fields."""
-    match step:
-        case Compute() | Compare():
-            return step.args
-        case Consume() | AddEntity():
-            return (step.entity, step.amount)
-        case Transfer():
-            return (step.from_entity, step.to_entity, step.amount)
-        case Query():
-            return (step.var,)
-        case Init():
-            return ()
-    return (step.base, step.rate)
-
-
-def names_set(step: Step) -> tuple[str, ...]:
-    """The names that a step gives values."""
-    match step:
-        case Query():
-            return ()
-        case Consume(entity=entity) | AddEntity(entity=entity):
-            return (entity,)
-        case Transfer(from_entity=giver, to_entity=taker):
-            return giver, taker
-    return (step.var,)

@@ -7,24 +7,35 @@ the changed trace is run over the field and its answer compared with the referen
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import combinations, permutations
+from itertools import combinations
 
 from msgspec.structs import replace
 
 from trace_pipeline.evaluation.diagnosis.classes import Diagnosed, Place
+from trace_pipeline.evaluation.diagnosis.edits import (
+    ORDERED,
+    other_kinds,
+    other_operands,
+    other_operations,
+    other_orders,
+    other_wires,
+)
 from trace_pipeline.evaluation.diagnosis.field import (
     PRIME,
     Element,
     combine,
     inverse,
     opaque,
-    operands_of,
     symbol,
 )
-from trace_pipeline.evaluation.diagnosis.reference import (
-    Comparison,
+from trace_pipeline.evaluation.diagnosis.reference import Comparison
+from trace_pipeline.evaluation.diagnosis.steps import (
+    computing,
+    number_in,
+    operands_of,
     operation_of,
     queried_place,
+    saying,
     step_at,
 )
 from trace_pipeline.evaluation.diagnosis.wording import (
@@ -39,24 +50,13 @@ from trace_pipeline.evaluation.diagnosis.wording import (
     wrong_wiring,
 )
 from trace_pipeline.traces import (
-    AddEntity,
     Compare,
     Compute,
-    Consume,
     Init,
     Number,
-    PercentIncrease,
-    PercentOf,
-    PercentOff,
     Query,
     Step,
-    Transfer,
 )
-
-_PERCENTAGES = (PercentOf, PercentOff, PercentIncrease)
-_ORDERED = frozenset(("sub", "div", "floordiv", "ceildiv", "mod", "pow"))
-_LONGEST_ORDERING = 3
-"""Operands up to which every order is tried; beyond it only which of them comes first."""
 
 
 def repair(comparison: Comparison) -> Diagnosed | None:
@@ -98,7 +98,7 @@ def _reads(step: Step) -> bool:
 def _another_stock(comparison: Comparison) -> Diagnosed | None:
     """An entity, a base or a rate in the place of another."""
     for place, step in comparison.steps():
-        for changed in _other_operands(step, comparison.run.names_before(place)):
+        for changed in other_operands(step, comparison.run.names_before(place)):
             if _mends(comparison, {place: changed}):
                 return miswired(comparison, place, changed)
     return None
@@ -107,45 +107,10 @@ def _another_stock(comparison: Comparison) -> Diagnosed | None:
 def _another_kind(comparison: Comparison) -> Diagnosed | None:
     """Taking for adding, off for increase."""
     for place, step in comparison.steps():
-        for changed in _other_kinds(step):
+        for changed in other_kinds(step):
             if _mends(comparison, {place: changed}):
                 return wrong_operation(comparison, place, changed)
     return None
-
-
-def _other_operands(step: Step, names: list[str]) -> Iterator[Step]:
-    match step:
-        case Consume() | AddEntity():
-            for name in names:
-                yield replace(step, entity=name)
-                if isinstance(step.amount, str):
-                    yield replace(step, amount=name)
-        case Transfer():
-            yield replace(step, from_entity=step.to_entity, to_entity=step.from_entity)
-            for name in names:
-                yield replace(step, from_entity=name)
-                yield replace(step, to_entity=name)
-                if isinstance(step.amount, str):
-                    yield replace(step, amount=name)
-        case PercentOf() | PercentOff() | PercentIncrease():
-            if isinstance(step.rate, str):
-                yield replace(step, base=step.rate, rate=step.base)
-            for name in names:
-                yield replace(step, base=name)
-                if isinstance(step.rate, str):
-                    yield replace(step, rate=name)
-
-
-def _other_kinds(step: Step) -> Iterator[Step]:
-    match step:
-        case Consume(entity=entity, amount=amount):
-            yield AddEntity(entity, amount)
-        case AddEntity(entity=entity, amount=amount):
-            yield Consume(entity, amount)
-        case PercentOf() | PercentOff() | PercentIncrease():
-            for kind in _PERCENTAGES:
-                if not isinstance(step, kind):
-                    yield kind(step.base, step.rate, step.var)
 
 
 def _shorter(comparison: Comparison) -> Diagnosed | None:
@@ -154,7 +119,7 @@ def _shorter(comparison: Comparison) -> Diagnosed | None:
     With as many steps the answer may be a result of the reference by undoing what was done:
     ``a * b / b``.
     """
-    if len(comparison.run.computing) >= len(comparison.reference.run.computing):
+    if len(computing(comparison.trace)) >= len(computing(comparison.reference.trace)):
         return None
     return _stops_early(comparison)
 
@@ -185,9 +150,9 @@ def _stops_early(comparison: Comparison) -> Diagnosed | None:
 def _another_number(comparison: Comparison) -> Diagnosed | None:
     """One number in the place of another that the prediction does not have."""
     for where in _numbers(comparison):
-        found = _number_at(step_at(comparison.trace, where[0]))
+        found = number_in(step_at(comparison.trace, where[0])) or 0
         for expected in comparison.missing_forms:
-            changed = {p: _with_number(step_at(comparison.trace, p), expected) for p in where}
+            changed = {p: saying(step_at(comparison.trace, p), expected) for p in where}
             if _mends(comparison, changed):
                 return number_fault(comparison, found, expected, where[0])
     return None
@@ -195,45 +160,19 @@ def _another_number(comparison: Comparison) -> Diagnosed | None:
 
 def _numbers(comparison: Comparison) -> list[list[Place]]:
     """The places of each number alone, then those of equal numbers together."""
-    alone = [
-        [place]
-        for place, step in comparison.steps()
-        if _has_number(step) and not (isinstance(step, Init) and step.value is None)
-    ]
     equal: dict[Number, list[Place]] = {}
-    for (place,) in alone:
-        equal.setdefault(_number_at(step_at(comparison.trace, place)), []).append(place)
+    for place, step in comparison.steps():
+        number = number_in(step)
+        if number is not None:
+            equal.setdefault(number, []).append(place)
+    alone = [[place] for group in equal.values() for place in group]
     return alone + [group for group in equal.values() if len(group) > 1]
-
-
-def _has_number(step: Step) -> bool:
-    fields = (getattr(step, name, None) for name in ("value", "amount", "rate"))
-    return any(value is not None and not isinstance(value, str) for value in fields)
-
-
-def _number_at(step: Step) -> Number:
-    for name in ("value", "amount", "rate"):
-        value = getattr(step, name, None)
-        if value is not None and not isinstance(value, str):
-            return value  # type: ignore[no-any-return]
-    raise ValueError(f"{step} has no number")
-
-
-def _with_number(step: Step, value: Number) -> Step:
-    for name in ("value", "amount", "rate"):
-        old = getattr(step, name, None)
-        if old is not None and not isinstance(old, str):
-            return replace(step, **{name: value})
-    raise ValueError(f"{step} has no number")
 
 
 def _turned_round(comparison: Comparison) -> Diagnosed | None:
     """A step of the reference with its operands in another order."""
     for place, step in comparison.steps():
-        if not isinstance(step, Compute | Compare) or step.compute_op not in _ORDERED:
-            continue
-        for args in _orders(step.args, step.compute_op):
-            changed = replace(step, args=args)
+        for changed in other_orders(step):
             if _is_a_step(comparison, place, changed) and _mends(comparison, {place: changed}):
                 return miswired(comparison, place, changed)
     return None
@@ -242,41 +181,29 @@ def _turned_round(comparison: Comparison) -> Diagnosed | None:
 def _another_operation(comparison: Comparison) -> Diagnosed | None:
     """Another operation on the same operands."""
     used = {operation for operation, _ in comparison.reference.operands.values()}
-    operations = ["add", "sub", "mul", "div"]
-    operations += sorted(used & {"floordiv", "ceildiv", "mod", "min", "max", "pow"})
     for place, step in comparison.steps():
-        if not isinstance(step, Compute | Compare) or len(step.args) < 2:
-            continue
-        for operation in operations:
-            if operation == step.compute_op or (
-                len(step.args) > 2 and operation not in ("add", "sub", "mul", "min", "max")
-            ):
-                continue
-            for args in _orders(step.args, operation):
-                changed = replace(step, compute_op=operation, args=args)
-                if _mends(comparison, {place: changed}):
-                    return wrong_operation(comparison, place, changed)
+        for changed in other_operations(step, used):
+            if _mends(comparison, {place: changed}):
+                return wrong_operation(comparison, place, changed)
     return None
-
-
-def _orders(args: tuple[str, ...], operation: str) -> Iterator[tuple[str, ...]]:
-    """The orders of ``args`` that may differ under ``operation``, the given one first."""
-    yield args
-    if operation in _ORDERED:
-        for first in range(1, len(args)):
-            yield (args[first], *args[:first], *args[first + 1 :])
 
 
 def _another_wire(comparison: Comparison) -> Diagnosed | None:
     """Operands in another order, another operand, another source, two numbers exchanged."""
     for place, step in comparison.steps():
-        for changed in _rewired(comparison, place, step):
-            if changed != step and _mends(comparison, {place: changed}):
-                if len(operands_of(changed)) > len(operands_of(step)) and not _is_a_step(
-                    comparison, place, changed
-                ):
-                    continue  # two steps of the reference: one is left out
+        names = comparison.run.names_before(place)
+        for changed in other_wires(step, names, place[0]):
+            # An operand more may stand for two steps of the reference: then one is left out.
+            more = len(operands_of(changed)) > len(operands_of(step))
+            if more and not _is_a_step(comparison, place, changed):
+                continue
+            if _mends(comparison, {place: changed}):
                 return miswired(comparison, place, changed)
+    for place, step in comparison.steps():
+        if isinstance(step, Query) and place != queried_place(comparison.trace):
+            for name in comparison.run.names_before(place):
+                if _mends(comparison, {place: Query(name)}):
+                    return miswired(comparison, place, Query(name))
     inits = [(p, s) for p, s in comparison.steps() if isinstance(s, Init)]
     for (first, a), (second, b) in combinations(inits, 2):
         if a.value is None or b.value is None or a.value == b.value:
@@ -289,35 +216,6 @@ def _another_wire(comparison: Comparison) -> Diagnosed | None:
     return None
 
 
-def _rewired(comparison: Comparison, place: Place, step: Step) -> Iterator[Step]:
-    match step:
-        case Compute() | Compare():
-            if step.compute_op in _ORDERED:
-                if len(step.args) <= _LONGEST_ORDERING:
-                    orders: Iterator[tuple[str, ...]] = permutations(step.args)
-                else:
-                    orders = _orders(step.args, step.compute_op)
-                for args in orders:
-                    yield replace(step, args=args)
-            names = comparison.run.names_before(place)
-            for position in range(len(step.args)):
-                for name in names:
-                    args = (*step.args[:position], name, *step.args[position + 1 :])
-                    yield replace(step, args=args)
-            if step.compute_op in ("add", "sub", "mul"):
-                for name in names:
-                    yield replace(step, args=(*step.args, name))
-            if len(step.args) > 2:
-                for position in range(len(step.args)):
-                    yield replace(step, args=step.args[:position] + step.args[position + 1 :])
-        case Init(source=str()):
-            for index in range(place[0]):
-                yield replace(step, source=f"sub{index}.result")
-        case Query() if place != queried_place(comparison.trace):
-            for name in comparison.run.names_before(place):
-                yield Query(name)
-
-
 def _is_a_step(comparison: Comparison, place: Place, step: Step) -> bool:
     """Whether the reference has ``step`` as one step."""
     operation = operation_of(step)
@@ -328,9 +226,7 @@ def _is_a_step(comparison: Comparison, place: Place, step: Step) -> bool:
     )
     return any(
         operation == other
-        and (
-            operands == elements if operation in _ORDERED else sorted(operands) == sorted(elements)
-        )
+        and (operands == elements if operation in ORDERED else sorted(operands) == sorted(elements))
         for other, operands in comparison.reference.operands.values()
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from trace_pipeline.evaluation.diagnosis.classes import Category, Diagnosed, Diagnosis, Place
 from trace_pipeline.evaluation.diagnosis.field import Element
 from trace_pipeline.evaluation.diagnosis.numbers import misreading
-from trace_pipeline.evaluation.diagnosis.reference import Comparison, operation_of, step_at
+from trace_pipeline.evaluation.diagnosis.reference import Comparison
+from trace_pipeline.evaluation.diagnosis.steps import operation_of, step_at
 from trace_pipeline.solver import formula
 from trace_pipeline.traces import Number, Query, Step
 
