@@ -122,12 +122,12 @@ MISSING, INVENTED, MISREAD = (
             Diagnosis.WRONG_WIRING, "asks for t", id="the answer computed, another asked for",
         ),
         pytest.param(
-            BRIDGE, LOAD, "limit = 5000, truck = 3755, r = sub limit truck, s = add r truck, query s",
+            BRIDGE, LOAD, "limit = 5000, t = 3755, r = sub limit t, s = add r t, query s",
             Diagnosis.WRONG_WIRING, "goes on after r", id="a step too many",
         ),
         pytest.param(
             TYPING, AVERAGE, "a = 47, b = 52, c = 57, s = add a b, n = 3, r = div s n, query r",
-            Diagnosis.WRONG_WIRING, "a + b; the reference takes a + b + c", id="an operand left out",
+            Diagnosis.WRONG_WIRING, "a + b; the reference takes a + b + c", id="an operand lost",
         ),
         pytest.param(
             TYPING, AVERAGE, "a = 47, b = 52, s = add a b, n = 3, r = div s n, query r",
@@ -157,7 +157,7 @@ MISSING, INVENTED, MISREAD = (
             INVENTED, "7 as n", id="a number and a step too many",
         ),
         pytest.param(
-            ROPE, PIECES, "rope = 36, half = 2, s = div rope half, foot = 5, r = div s foot, query r",
+            ROPE, PIECES, "rope = 36, h = 2, s = div rope h, foot = 5, r = div s foot, query r",
             MISREAD, "5 as foot should be 0.5", id="0.5 as 5",
         ),
         pytest.param(

@@ -137,7 +137,9 @@ class Run:
         results = self.results[:first_index]
         for index in range(first_index, len(self.trace.subtraces)):
             subtrace = self.trace.subtraces[index]
-            start = first_place if index == first_index else 0
+            asked = (n for n, step in enumerate(subtrace.steps) if isinstance(step, Query))
+            # What follows a query counts for nothing.
+            start = min(first_place, next(asked, first_place)) if index == first_index else 0
             state = dict(self._states[index][start]) if self._states[index] else {}
             queried: Step | None = None
             for place in range(start, len(subtrace.steps)):
