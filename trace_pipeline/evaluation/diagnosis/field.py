@@ -29,7 +29,6 @@ from trace_pipeline.traces import (
     PercentOff,
     Query,
     Step,
-    SubTrace,
     Trace,
     TraceError,
     Transfer,
@@ -60,6 +59,7 @@ def symbol(value: Number) -> Element:
 _SMALL_POWERS = {symbol(exponent): exponent for exponent in range(10)}
 
 
+@lru_cache(maxsize=16384)
 def inverse(element: Element) -> Element:
     """One over ``element``."""
     return pow(element, -1, PRIME) if element else opaque("one over zero")
@@ -116,13 +116,16 @@ class Run:
         for index, subtrace in enumerate(trace.subtraces):
             state: dict[str, Element] = {}
             states: list[dict[str, Element]] = []
+            result: Element | None = None
             for place, step in enumerate(subtrace.steps):
                 states.append(state)
+                if isinstance(step, Query) and result is None:
+                    result = self._value(step.var, state, self.results, index)
                 state = dict(state)
                 for name in self._execute(step, state, self.results, index):
                     self.settings.append(Setting((index, place), name, state[name]))
             self._states.append(states)
-            self.results.append(self._queried(subtrace, state, self.results, index))
+            self.results.append(opaque("no query", index) if result is None else result)
 
     @property
     def answer(self) -> Element:
@@ -158,6 +161,12 @@ class Run:
             )
         return results[-1]
 
+    def value_with(self, place: Place, step: Step) -> Element:
+        """The value of the first name that ``step`` sets if it stood at ``place``."""
+        state = dict(self._states[place[0]][place[1]])
+        (name, *_) = self._execute(step, state, self.results, place[0])
+        return state[name]
+
     def value_before(self, place: Place, name: str) -> Element:
         """The value of ``name`` before the step at ``place``."""
         index = place[0]
@@ -175,14 +184,6 @@ class Run:
         """What the step at ``place`` could name: all that is set before it, and every init."""
         known = dict.fromkeys(self._states[place[0]][place[1]])
         return list(known | dict.fromkeys(self._inits[place[0]]))
-
-    def _queried(
-        self, subtrace: SubTrace, state: dict[str, Element], results: list[Element], index: int
-    ) -> Element:
-        for step in subtrace.steps:
-            if isinstance(step, Query):
-                return self._value(step.var, state, results, index)
-        return opaque("no query", index)
 
     def _value(
         self, name: str, state: Mapping[str, Element], results: list[Element], index: int

@@ -9,6 +9,7 @@ from itertools import combinations
 
 from msgspec import Struct
 
+from trace_pipeline.evaluation.diagnosis.aim import Aim
 from trace_pipeline.evaluation.diagnosis.classes import Place
 from trace_pipeline.evaluation.diagnosis.field import (
     PRIME,
@@ -179,13 +180,20 @@ class Comparison:
         self.trace = trace
         self.reference = reference
         self.question = question
+        self._symbols: dict[Number, Element] = {}
         self.run = Run(with_plain_divisions(trace), self.symbol)
+        self.aim = Aim(self.run, reference.answer)
         self.numbers = numbers_of(trace)
         self.known: set[Element] = {setting.element for setting in self.run.settings}
         """Every value that the prediction has, used or not."""
 
     def symbol(self, value: Number) -> Element:
         """What stands for a number of the prediction: its meaning in the reference, if any."""
+        if value not in self._symbols:
+            self._symbols[value] = self._meaning(value)
+        return self._symbols[value]
+
+    def _meaning(self, value: Number) -> Element:
         if value in self.reference.numbers:
             return symbol(value)
         if value in self.reference.aliases:

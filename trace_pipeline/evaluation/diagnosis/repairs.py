@@ -6,8 +6,9 @@ the changed trace is run over the field and its answer compared with the referen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import combinations
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -99,7 +100,7 @@ def _another_stock(comparison: Comparison) -> Diagnosed | None:
     """An entity, a base or a rate in the place of another."""
     for place, step in comparison.steps():
         for changed in other_operands(step, comparison.run.names_before(place)):
-            if _mends(comparison, {place: changed}):
+            if comparison.aim.is_hit_by({place: changed}):
                 return miswired(comparison, place, changed)
     return None
 
@@ -108,7 +109,7 @@ def _another_kind(comparison: Comparison) -> Diagnosed | None:
     """Taking for adding, off for increase."""
     for place, step in comparison.steps():
         for changed in other_kinds(step):
-            if _mends(comparison, {place: changed}):
+            if comparison.aim.is_hit_by({place: changed}):
                 return wrong_operation(comparison, place, changed)
     return None
 
@@ -153,7 +154,7 @@ def _another_number(comparison: Comparison) -> Diagnosed | None:
         found = number_in(step_at(comparison.trace, where[0])) or 0
         for expected in comparison.missing_forms:
             changed = {p: saying(step_at(comparison.trace, p), expected) for p in where}
-            if _mends(comparison, changed):
+            if comparison.aim.is_hit_by(changed):
                 return number_fault(comparison, found, expected, where[0])
     return None
 
@@ -173,7 +174,8 @@ def _turned_round(comparison: Comparison) -> Diagnosed | None:
     """A step of the reference with its operands in another order."""
     for place, step in comparison.steps():
         for changed in other_orders(step):
-            if _is_a_step(comparison, place, changed) and _mends(comparison, {place: changed}):
+            hit = comparison.aim.is_hit_by({place: changed})
+            if hit and _is_a_step(comparison, place, changed):
                 return miswired(comparison, place, changed)
     return None
 
@@ -183,7 +185,7 @@ def _another_operation(comparison: Comparison) -> Diagnosed | None:
     used = {operation for operation, _ in comparison.reference.operands.values()}
     for place, step in comparison.steps():
         for changed in other_operations(step, used):
-            if _mends(comparison, {place: changed}):
+            if comparison.aim.is_hit_by({place: changed}):
                 return wrong_operation(comparison, place, changed)
     return None
 
@@ -197,19 +199,19 @@ def _another_wire(comparison: Comparison) -> Diagnosed | None:
             more = len(operands_of(changed)) > len(operands_of(step))
             if more and not _is_a_step(comparison, place, changed):
                 continue
-            if _mends(comparison, {place: changed}):
+            if comparison.aim.is_hit_by({place: changed}):
                 return miswired(comparison, place, changed)
     for place, step in comparison.steps():
         if isinstance(step, Query) and place != queried_place(comparison.trace):
             for name in comparison.run.names_before(place):
-                if _mends(comparison, {place: Query(name)}):
+                if comparison.aim.is_hit_by({place: Query(name)}):
                     return miswired(comparison, place, Query(name))
     inits = [(p, s) for p, s in comparison.steps() if isinstance(s, Init)]
     for (first, a), (second, b) in combinations(inits, 2):
         if a.value is None or b.value is None or a.value == b.value:
             continue
-        if _mends(
-            comparison, {first: replace(a, value=b.value), second: replace(b, value=a.value)}
+        if comparison.aim.is_hit_by(
+            {first: replace(a, value=b.value), second: replace(b, value=a.value)}
         ):
             explanation = f"The numbers of {a.var} and {b.var} are exchanged."
             return wrong_wiring(comparison, first, explanation)
@@ -234,56 +236,62 @@ def _is_a_step(comparison: Comparison, place: Place, step: Step) -> bool:
 def _left_out(comparison: Comparison) -> Diagnosed | None:
     """A step of the reference, or a number, is left out on the way."""
     reference = comparison.reference
-    replaced = list(_replacing(comparison))
+    aim = comparison.aim
+    uses = _uses(comparison)
     if reference.has_percentages:
-        for place, element, becomes in replaced:
-            if comparison.is_right(becomes(combine("div", (element, symbol(100))))):
-                return percentage_as_whole(comparison, place)
+        for use in uses:
+            if aim.is_hit_at(use.place, use.with_value(combine("div", (use.value, symbol(100))))):
+                return percentage_as_whole(comparison, use.reader)
     for wanted, (_, operands) in reference.operands.items():
         if wanted in comparison.known:
             continue
-        for place, element, becomes in replaced:
-            if element in operands and comparison.is_right(becomes(wanted)):
+        for use in uses:
+            if use.value in operands and aim.is_hit_at(use.place, use.with_value(wanted)):
                 for number in comparison.missing:
                     if symbol(number) in operands:
-                        return number_missing(comparison, number, place)
-                return left_out(comparison, wanted, place)
-    for place, element, becomes in replaced:
+                        return number_missing(comparison, number, use.reader)
+                return left_out(comparison, wanted, use.reader)
+    for use in uses:
         for number in comparison.missing:
-            for value in _with(element, symbol(number)):
-                if comparison.is_right(becomes(value)):
-                    return number_missing(comparison, number, place)
+            for value in _with(use.value, symbol(number)):
+                if aim.is_hit_at(use.place, use.with_value(value)):
+                    return number_missing(comparison, number, use.reader)
     return None
 
 
-def _replacing(
-    comparison: Comparison,
-) -> Iterator[tuple[Place, Element, Callable[[Element], Element]]]:
-    """Each value, everywhere and in each single use, and the answer if it were another there."""
-    run = comparison.run
-    for setting in run.settings:
+class _Use(NamedTuple):
+    """A value where it is set, for all that read it, or as one operand of one computation."""
 
-        def everywhere(value: Element, place: Place = setting.place) -> Element:
-            return run.answer_with({}, {place: value})
+    value: Element
+    place: Place
+    """The step whose value changes with it."""
+    reader: Place
+    """The step that goes on from it."""
+    operation: str = ""
+    operands: tuple[Element, ...] = ()
+    position: int = 0
 
-        yield _user(comparison, setting.place, setting.name), setting.element, everywhere
+    def with_value(self, value: Element) -> Element:
+        """What the step at ``place`` sets if the value is another."""
+        if not self.operation:
+            return value
+        before, after = self.operands[: self.position], self.operands[self.position + 1 :]
+        return combine(self.operation, (*before, value, *after))
+
+
+def _uses(comparison: Comparison) -> list[_Use]:
+    found = [
+        _Use(setting.element, setting.place, _user(comparison, setting.place, setting.name))
+        for setting in comparison.run.settings
+    ]
     for place, step in comparison.steps():
-        if not isinstance(step, Compute | Compare):
-            continue
-        operands = run.operands(place)
-        for position, operand in enumerate(operands):
-
-            def becomes(
-                value: Element,
-                place: Place = place,
-                operation: str = step.compute_op,
-                operands: list[Element] = operands,
-                position: int = position,
-            ) -> Element:
-                changed = [*operands[:position], value, *operands[position + 1 :]]
-                return run.answer_with({}, {place: combine(operation, changed)})
-
-            yield place, operand, becomes
+        if isinstance(step, Compute | Compare):
+            operands = tuple(comparison.run.operands(place))
+            found += [
+                _Use(operand, place, place, step.compute_op, operands, position)
+                for position, operand in enumerate(operands)
+            ]
+    return found
 
 
 def _user(comparison: Comparison, place: Place, name: str) -> Place:
@@ -313,7 +321,7 @@ def _superfluous(comparison: Comparison) -> Diagnosed | None:
         if isinstance(step, Init | Query):
             continue
         for operand in comparison.run.operands(place):
-            if comparison.is_right(comparison.run.answer_with({}, {place: operand})):
+            if comparison.aim.is_hit_at(place, operand):
                 for position, init in comparison.steps():
                     value = init.value if isinstance(init, Init) else None
                     if value in comparison.strange and value is not None:
@@ -321,10 +329,6 @@ def _superfluous(comparison: Comparison) -> Diagnosed | None:
                 explanation = f"The step {operation_of(step)} at {place[1]} is one too many."
                 return wrong_wiring(comparison, place, explanation)
     return None
-
-
-def _mends(comparison: Comparison, steps: dict[Place, Step]) -> bool:
-    return comparison.is_right(comparison.run.answer_with(steps))
 
 
 _FINDERS: tuple[Callable[[Comparison], Diagnosed | None], ...] = (
