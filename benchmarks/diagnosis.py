@@ -99,7 +99,7 @@ def main() -> int:
         total = sum(names.total() for names in found.values())
         named = sum(names[planted] for planted, names in found.items())
         print(
-            f"{name}: {named:,} of {total:,} named correctly ({100 * named / total:.1f} %), "
+            f"{name}: {named:,} of {total:,} named correctly ({100 * named / total:.2f} %), "
             f"{seconds:.1f} s of CPU"
         )
         header = [
