@@ -7,6 +7,7 @@ import pytest
 
 from trace_pipeline.evaluation import (
     accuracy_figure,
+    diagnoses_figure,
     groups_figure,
     loss_figure,
     reward_figure,
@@ -31,6 +32,7 @@ def test_figures_of_evaluations(evaluation, evaluate):
         verdicts_figure([evaluate()]),
         groups_figure(evaluation.by_steps(), "By steps", "steps"),
         groups_figure(evaluation.by_expert(), "By expert", "expert"),
+        diagnoses_figure({"wrong_operation": 12, "clipped": 1}),
     ):
         width, height = size(png)
         assert 600 < width < 1400
@@ -65,6 +67,7 @@ def test_another_field_can_be_drawn():
         lambda: accuracy_figure([]),
         lambda: verdicts_figure([]),
         lambda: groups_figure([], "t", "a"),
+        lambda: diagnoses_figure({}),
         lambda: loss_figure([]),
         lambda: loss_figure(REWARD),
         lambda: reward_figure(LOSS),

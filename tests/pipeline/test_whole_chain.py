@@ -68,9 +68,22 @@ def test_the_report_holds_trained_and_untuned_figures(finished: FinishedRun) -> 
     assert "GSM-8K" not in text
     assert (folder / "report.html").stat().st_size > 10_000
     assert stored_evaluation(folder).total == 8
+    assert "How predictions fail" in text
     assert stored_evaluation(folder / "base").total == 4
     assert stored_evaluation(folder / "base_few_shot").total == 3
     assert "base, 2-shot" in text
+
+
+def test_predictions_keep_diagnosis_reference_and_coverage(finished: FinishedRun) -> None:
+    for asset in ("gsm8k_eval", "synthetic_eval"):
+        predictions = stored_evaluation(finished.bench().require(asset).path).predictions
+        wrong = [p for p in predictions if not p.correct]
+        assert wrong
+        assert all(p.diagnosis and p.explanation for p in wrong if p.kind != "wrong_answer")
+        assert all(p.reference_trace for p in predictions if p.coverage)
+    real = stored_evaluation(finished.bench().require("gsm8k_eval").path)
+    assert {p.coverage for p in real.predictions} <= {"full", "structural", "partial", "none", None}
+    assert any(p.coverage for p in real.predictions)
 
 
 def test_the_closing_table_says_what_and_where(finished: FinishedRun) -> None:
@@ -120,9 +133,11 @@ def test_mlflow_has_one_parent_with_parameters_figures_and_nested_stages(
     assert parent.data.params["sft.trainable"] == "all"
     assert {
         "gsm8k.accuracy",
+        "gsm8k.failure_parse_fail",
         "gsm8k_base.accuracy",
         "gsm8k_base_few_shot.accuracy",
         "synthetic.parsed",
+        "synthetic.failure_wrong_wiring",
     } <= set(parent.data.metrics)
     names = {client.get_run(run).info.run_name for run in journal.sent().runs.values()}
     assert names == {"sft", "rl", "synthetic_eval", "gsm8k_eval"}
