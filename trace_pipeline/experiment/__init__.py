@@ -30,11 +30,14 @@ from trace_pipeline.experiment.model import (
     PromptConfig,
 )
 from trace_pipeline.experiment.rl import (
+    CollapseConfig,
+    ExpertIterationConfig,
     RewardConfig,
     RlConfig,
     SolverConfig,
 )
 from trace_pipeline.experiment.sft import (
+    LoraConfig,
     SftConfig,
 )
 
@@ -43,12 +46,15 @@ __all__ = [
     "EXPERTS",
     "MIXES",
     "BaselineConfig",
+    "CollapseConfig",
     "DataConfig",
     "DecodingConfig",
     "EvalConfig",
     "Experiment",
     "ExperimentError",
+    "ExpertIterationConfig",
     "Gsm8kConfig",
+    "LoraConfig",
     "ModelConfig",
     "PromptConfig",
     "RewardConfig",

@@ -13,7 +13,7 @@ from trace_pipeline.experiment.data import EXPERTS, MIXES, DataConfig
 from trace_pipeline.experiment.evaluation import DecodingConfig, EvalConfig
 from trace_pipeline.experiment.fields import Seed
 from trace_pipeline.experiment.model import ModelConfig, PromptConfig
-from trace_pipeline.experiment.rl import RlConfig, SolverConfig
+from trace_pipeline.experiment.rl import RlConfig, SolverConfig, contradictions
 from trace_pipeline.experiment.sft import SftConfig
 from trace_pipeline.validation import InvalidInputError, convert, unknown_name
 from trace_pipeline.yaml_core import load_yaml
@@ -121,11 +121,8 @@ def _check(experiment: Experiment, where: str) -> None:
             f"{where}: $.data.train: 0 leaves nothing to train on; expected 1 or more, or real "
             "problems with data.gsm8k.train"
         )
-    if experiment.rl.estimator != "reinforce" and experiment.rl.samples < 2:
-        raise ExperimentError(
-            f"{where}: $.rl.samples: {experiment.rl.estimator} compares completions of one "
-            f"problem: expected 2 or more, found {experiment.rl.samples}"
-        )
+    for reason in contradictions(experiment.rl):
+        raise ExperimentError(f"{where}: {reason}")
 
 
 def _merged(name: str, folder: Path, seen: tuple[str, ...]) -> dict[str, Any]:
