@@ -11,10 +11,11 @@ from trace_pipeline.modeling import reinforcement as rl
 from trace_pipeline.modeling.base_models import BaseModel
 from trace_pipeline.modeling.checkpoints import checkpoint_differs_from, load_checkpoint
 from trace_pipeline.modeling.decoding import Completion
+from trace_pipeline.modeling.kept_rollouts import read_rollouts
 from trace_pipeline.modeling.objective import nucleus
 from trace_pipeline.modeling.records import read_records
 from trace_pipeline.modeling.reinforcement import train_rl
-from trace_pipeline.modeling.rollouts import draw_problems, make_solver, roll_out, stream_seed
+from trace_pipeline.modeling.rollouts import make_solver, roll_out, stream_seed
 from trace_pipeline.solver import Solver, Verdict, VerdictKind
 from trace_pipeline.validation import InvalidInputError
 
@@ -59,7 +60,7 @@ def test_every_estimator_runs_and_reports(
         assert ("baseline" in record) == (settings["estimator"] == "reinforce")
     assert "eval_accuracy" not in records[0]
     assert records[1]["eval_problems"] == 2
-    rollouts = read_records(tmp_path / "rl" / "rollouts.jsonl")
+    rollouts = read_rollouts(tmp_path / "rl")
     assert len(rollouts) == 2 * count
     for index, record in enumerate(records, 1):
         mine = [r for r in rollouts if r["iteration"] == index]
@@ -70,7 +71,7 @@ def test_every_estimator_runs_and_reports(
 def test_rewards_come_from_the_solver(base: BaseModel, sft_folder: Path, tmp_path: Path) -> None:
     run(base, sft_folder, tmp_path / "rl", temperature=1.5)
     examples = problems(4)
-    for rollout in read_records(tmp_path / "rl" / "rollouts.jsonl"):
+    for rollout in read_rollouts(tmp_path / "rl"):
         example = examples[rollout["problem"]]
         assert rollout["question"] == example.question
         verdict = Solver().verify(rollout["text"], example.answer, example.expert)
@@ -111,9 +112,9 @@ def test_the_policy_gradient_is_that_of_the_formula(
     seen: list[Completion] = []
 
     def watched(*arguments: Any) -> Any:
-        rollouts, completions = roll_out(*arguments)
-        seen.extend(completions)
-        return rollouts, completions
+        groups = roll_out(*arguments)
+        seen.extend(completion for group in groups for completion in group.completions)
+        return groups
 
     monkeypatch.setattr(rl, "roll_out", watched)
     record = run(
@@ -122,9 +123,9 @@ def test_the_policy_gradient_is_that_of_the_formula(
     )[0]  # fmt: skip
     policy = load_checkpoint(sft_folder, base, "float32", "cpu")
     policy.model.requires_grad_(True)
-    rollouts = read_records(tmp_path / "rl" / "rollouts.jsonl")
+    rollouts = read_rollouts(tmp_path / "rl")
     total = sum(completion.tokens for completion in seen)
-    loss = torch.zeros(())
+    gain, loss = torch.zeros(()), 0.0
     for rollout, completion in zip(rollouts, seen, strict=True):
         ids = torch.tensor([completion.prompt_ids + completion.ids])
         logits = policy.model(input_ids=ids).logits[0] / temperature
@@ -133,10 +134,11 @@ def test_the_policy_gradient_is_that_of_the_formula(
         logprobs = logits.log_softmax(-1)[len(completion.prompt_ids) - 1 : -1]
         chosen = logprobs.gather(-1, torch.tensor(completion.ids)[:, None]).sum()
         assert chosen.item() == pytest.approx(rollout["logprob"], rel=1e-3, abs=1e-3)
-        loss = loss - rollout["advantage"] * chosen / total
-    loss.backward()
+        gain = gain + rollout["advantage"] * chosen / total
+        loss -= rollout["advantage"] * completion.tokens / total
+    (-gain).backward()
     norm = torch.cat([p.grad.flatten() for p in policy.model.parameters()]).norm()
-    assert record["loss"] == pytest.approx(loss.item(), rel=1e-3, abs=1e-6)
+    assert record["loss"] == pytest.approx(loss, rel=1e-3, abs=1e-6)
     assert record["grad_norm"] == pytest.approx(norm.item(), rel=1e-3, abs=1e-6)
     assert record["grad_norm"] > 0
 
@@ -162,14 +164,6 @@ def test_no_iterations_leave_the_checkpoint_as_it_is(
 def test_no_examples(base: BaseModel, sft_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="needs training and validation examples"):
         train_rl(experiment(), sft_folder, problems(2), [], tmp_path / "rl", base)
-
-
-def test_problems_come_once_per_pass() -> None:
-    drawn = [index for i in range(10) for index in draw_problems(12, 5, seed=3, iteration=i)]
-    for start in range(0, 48, 12):
-        assert sorted(drawn[start : start + 12]) == list(range(12))
-    assert drawn[:12] != drawn[12:24]
-    assert len(draw_problems(2, 5, 0, 0)) == 5
 
 
 def test_streams_share_nothing() -> None:

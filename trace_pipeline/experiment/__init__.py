@@ -29,6 +29,8 @@ from trace_pipeline.experiment.model import (
     PromptConfig,
 )
 from trace_pipeline.experiment.rl import (
+    CollapseConfig,
+    ExpertIterationConfig,
     RewardConfig,
     RlConfig,
     SolverConfig,
@@ -42,11 +44,13 @@ __all__ = [
     "EXPERTS",
     "MIXES",
     "BaselineConfig",
+    "CollapseConfig",
     "DataConfig",
     "DecodingConfig",
     "EvalConfig",
     "Experiment",
     "ExperimentError",
+    "ExpertIterationConfig",
     "ModelConfig",
     "PromptConfig",
     "RewardConfig",

@@ -13,7 +13,7 @@ from trace_pipeline.experiment.data import EXPERTS, MIXES, DataConfig
 from trace_pipeline.experiment.evaluation import DecodingConfig, EvalConfig
 from trace_pipeline.experiment.fields import Seed
 from trace_pipeline.experiment.model import ModelConfig, PromptConfig
-from trace_pipeline.experiment.rl import RlConfig, SolverConfig
+from trace_pipeline.experiment.rl import RlConfig, SolverConfig, contradictions
 from trace_pipeline.experiment.sft import SftConfig
 from trace_pipeline.validation import InvalidInputError, convert, unknown_name
 from trace_pipeline.yaml_core import load_yaml
@@ -116,11 +116,8 @@ def _check(experiment: Experiment, where: str) -> None:
             raise ExperimentError(f"{where}: $.data.mix: {reason}")
     if not sum(mix.values()):
         raise ExperimentError(f"{where}: $.data.mix: all weights are zero; give one at least")
-    if experiment.rl.estimator != "reinforce" and experiment.rl.samples < 2:
-        raise ExperimentError(
-            f"{where}: $.rl.samples: {experiment.rl.estimator} compares completions of one "
-            f"problem: expected 2 or more, found {experiment.rl.samples}"
-        )
+    for reason in contradictions(experiment.rl):
+        raise ExperimentError(f"{where}: {reason}")
 
 
 def _merged(name: str, folder: Path, seen: tuple[str, ...]) -> dict[str, Any]:

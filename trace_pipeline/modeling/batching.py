@@ -36,8 +36,8 @@ class TraceExample(Protocol):
         """What the solver computes from it."""
 
     @property
-    def expert(self) -> str:
-        """The expert that the trace must name."""
+    def expert(self) -> str | None:
+        """The expert that the trace must name; None if any may answer."""
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,11 @@ class CheckpointInfo(Struct, frozen=True, kw_only=True):
     """The settings of the stage that made it."""
     metrics: dict[str, float]
     """Final figures of that stage."""
+    stopped: str = ""
+    """Why training ended before its last step; empty where it did not."""
+    selected: int | None = None
+    """The step or iteration with the best validation figure, whose weights these are; None
+    where the last one's were taken."""
     parent: str | None = None
     """``weights_sha256`` of the checkpoint it started from."""
     parameters_trained: int
@@ -127,6 +132,8 @@ def save_checkpoint(
     run: str,
     config: dict[str, Any],
     metrics: dict[str, float],
+    stopped: str = "",
+    selected: int | None = None,
 ) -> CheckpointInfo:
     """Write the tensors ``names`` of ``policy`` and their description into ``folder``.
 
@@ -157,6 +164,8 @@ def save_checkpoint(
         prompt_description=policy.prompt.describe(),
         config=config,
         metrics=metrics,
+        stopped=stopped,
+        selected=selected,
         parent=policy.info.weights_sha256 if policy.info else None,
         parameters_trained=sum(tensor.numel() for tensor in tensors.values()),
         parameters_total=sum(parameter.numel() for parameter in parameters.values()),

@@ -28,6 +28,8 @@ from trace_pipeline.modeling.checkpoints import (
     Policy,
     finished_run,
     load_base_policy,
+    load_checkpoint,
+    read_info,
     save_checkpoint,
 )
 from trace_pipeline.modeling.objective import completion_logprobs
@@ -35,7 +37,7 @@ from trace_pipeline.modeling.optimizer import MasterAdamW
 from trace_pipeline.modeling.progress import Progress
 from trace_pipeline.modeling.records import RecordFile
 from trace_pipeline.modeling.snapshots import Snapshot, Snapshots
-from trace_pipeline.modeling.trainable import select_trainable
+from trace_pipeline.modeling.trainable import select_trainable, train_only
 from trace_pipeline.modeling.training import (
     OnMetrics,
     learning_rate,
@@ -57,6 +59,7 @@ def train_sft(
     examples: Sequence[TraceExample],
     out_dir: Path,
     on_metrics: OnMetrics | None = None,
+    start: Path | None = None,
 ) -> CheckpointInfo:
     """Fine-tune ``base`` on ``examples`` as ``experiment`` says.
 
@@ -67,6 +70,7 @@ def train_sft(
         out_dir: gets the checkpoint and ``metrics.jsonl``; holds snapshots meanwhile. A run
             that was interrupted is resumed when called with the same folder.
         on_metrics: told the figures of each step (docs/training.md defines them).
+        start: a checkpoint of ``base`` to go on from, with the tensors that it trained.
 
     Returns:
         The checkpoint's description.
@@ -76,15 +80,21 @@ def train_sft(
         TrainingError: training diverged.
     """
     config = experiment.sft
-    run = run_fingerprint("sft", experiment, base, [examples])
+    parent = read_info(start).weights_sha256 if start else None
+    run = run_fingerprint("sft", experiment, base, [examples], parent)
     finished = finished_run(out_dir, run)
     if finished is not None:
         return finished
-    policy = load_base_policy(
-        base, experiment.prompt, experiment.model.dtype, experiment.model.device
-    )
+    model = experiment.model
+    if start is None:
+        policy = load_base_policy(base, experiment.prompt, model.dtype, model.device)
+    else:
+        policy = load_checkpoint(start, base, model.dtype, model.device)
     sequences = tokenise(policy.prompt, examples, config.max_len, config.overflow)
-    chosen = select_trainable(policy.model, config.trainable, config.layers)
+    if policy.info is None:
+        chosen = select_trainable(policy.model, config.trainable, config.layers)
+    else:
+        chosen = train_only(policy.model, policy.info.tensors)
     prepare(policy.model, chosen, config)
     optimizer = MasterAdamW(policy.model, chosen.names, config.weight_decay)
     steps = _plan(sequences, experiment)
