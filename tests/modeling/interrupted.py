@@ -18,10 +18,12 @@ from unittest.mock import patch
 
 import torch
 import transformers
+from safetensors.torch import load_file
 
 from tests.modeling.tiny import experiment, make_tiny_model, problems
 from trace_pipeline.modeling import train_rl, train_sft
 from trace_pipeline.modeling.base_models import resolve_base
+from trace_pipeline.modeling.rollouts import validate
 from trace_pipeline.store import file_sha256
 
 SETTINGS = experiment(
@@ -29,6 +31,12 @@ SETTINGS = experiment(
     rl={
         "iterations": 5,
         "prompts": 3,
+        "samples": 2,
+        "updates": 2,
+        "curriculum": 0.6,
+        "source": "mix",
+        "select": "best",
+        "collapse": {"parsed": 0},
         "save_every": 2,
         "learning_rate": 0.001,
         "max_tokens": 24,
@@ -57,8 +65,12 @@ def _train(stage: str, root: Path, folder: Path, on_metrics: Callable[..., Any] 
         data = problems(8)
         # Rewards that differ although the model knows nothing: its length of output.
         judge = "trace_pipeline.modeling.rollouts.Solver.verify"
-        with patch(judge, _verdict_by_text):
-            train_rl(SETTINGS, root / "sft", data, data[:4], folder, base, on_metrics)
+        scored = "trace_pipeline.modeling.reinforcement.validate"
+        with patch(judge, _verdict_by_text), patch(scored, _score_by_distance(root / "sft")):
+            train_rl(
+                SETTINGS, root / "sft", data, data[:4], folder, base, on_metrics,
+                real=problems(12)[8:], real_validation=data[4:],
+            )  # fmt: skip
 
 
 def _verdict_by_text(self: object, text: str, answer: object, expert: str | None = None) -> Any:
@@ -66,6 +78,17 @@ def _verdict_by_text(self: object, text: str, answer: object, expert: str | None
 
     reward = sum(text.encode()) % 7 / 7
     return Verdict(VerdictKind.WRONG_ANSWER, None, reward, None, "", None)
+
+
+def _score_by_distance(start: Path) -> Callable[..., dict[str, float]]:
+    """Validation whose reward grows as the policy leaves the checkpoint in ``start``."""
+    before = load_file(start / "weights.safetensors")["lm_head.weight"]
+
+    def score(judge: Any, *arguments: Any) -> dict[str, float]:
+        moved = float((judge._policy.model.lm_head.weight - before).float().norm())
+        return validate(judge, *arguments) | {"validation_reward": moved}
+
+    return score
 
 
 def _disturbed(stage: str, root: Path, folder: Path, moment: str) -> None:

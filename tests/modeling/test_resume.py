@@ -32,7 +32,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize(("stage", "steps"), [("sft", 10), ("rl", 5)])
+@pytest.mark.parametrize(("stage", "steps"), [("sft", 10), ("rl", 6)])
 def test_a_killed_run_goes_on_exactly(
     outcome: dict[str, Any], stage: str, steps: int, moment: str
 ) -> None:
@@ -42,7 +42,7 @@ def test_a_killed_run_goes_on_exactly(
     assert run["same_weights"]
     assert run["same_records"]
     assert run["steps"] == steps
-    rollouts = ["rollouts.jsonl"] if stage == "rl" else []
+    rollouts = ["rollouts.parquet"] if stage == "rl" else []
     assert run["left"] == ["checkpoint.json", "metrics.jsonl", *rollouts, "weights.safetensors"]
 
 
