@@ -45,8 +45,8 @@ def test_little_padding_where_lengths_vary() -> None:
 
 
 def test_loss_is_on_the_completion_alone() -> None:
-    batch = collate([Sequences([1, 2], [3, 4]), Sequences([5], [6, 7, 8, 9])], pad_id=0)
-    assert batch.input_ids.tolist() == [[1, 2, 3, 4, 0], [5, 6, 7, 8, 9]]
+    batch = collate([Sequences([1, 2], [3, 4]), Sequences([5], [6, 7, 8, 9])])
+    assert batch.input_ids.tolist() == [[1, 2, 3, 4, 1], [5, 6, 7, 8, 9]]
     flat = batch.input_ids.flatten()
     assert batch.targets.tolist() == [3, 4, 6, 7, 8, 9]
     assert torch.equal(flat[batch.positions + 1], batch.targets)

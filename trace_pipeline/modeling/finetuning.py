@@ -164,7 +164,7 @@ def _train_step(
     loss, tokens, padding = 0.0, 0, 0
     targets = sum(len(sequences[i].completion) for batch in batches for i in batch)
     for indices in batches:
-        batch = collate([sequences[i] for i in indices], policy.prompt.end_id).to(device)
+        batch = collate([sequences[i] for i in indices]).to(device)
         logprobs, _ = completion_logprobs(policy.model, batch)
         part = -logprobs.sum() / targets
         part.backward()  # type: ignore[no-untyped-call]

@@ -88,7 +88,7 @@ class Learner:
             chosen = [index for index in range(len(sequences)) if silent[index] is wanted]
             order = sorted(chosen, key=lambda i: lengths[i])
             for indices in fill_batches(order, lengths, self._experiment.sft.batch_tokens):
-                batch = collate([sequences[i] for i in indices], self._policy.prompt.end_id)
+                batch = collate([sequences[i] for i in indices])
                 parts.append(_Part(batch, advantages[indices], not wanted))
         return parts
 
