@@ -12,7 +12,8 @@ from trace_pipeline.modeling.checkpoints import load_base_policy, load_checkpoin
 from trace_pipeline.modeling.decoding import Decoder
 from trace_pipeline.modeling.finetuning import train_sft
 from trace_pipeline.modeling.records import read_records
-from trace_pipeline.modeling.training import TrainingError, learning_rate
+from trace_pipeline.modeling.schedule import learning_rate
+from trace_pipeline.modeling.training import TrainingError
 from trace_pipeline.solver import Solver
 from trace_pipeline.validation import InvalidInputError
 

@@ -36,6 +36,7 @@ from trace_pipeline.experiment.rl import (
     SolverConfig,
 )
 from trace_pipeline.experiment.sft import (
+    LoraConfig,
     SftConfig,
 )
 
@@ -51,6 +52,7 @@ __all__ = [
     "Experiment",
     "ExperimentError",
     "ExpertIterationConfig",
+    "LoraConfig",
     "ModelConfig",
     "PromptConfig",
     "RewardConfig",

@@ -195,7 +195,11 @@ def collate(sequences: Sequence[Sequences]) -> Batch:
         positions += path[len(sequence.prompt) - 1 : -1]
         paths.append(path + [0] * (width - len(path)))
     return Batch(
-        *map(torch.tensor, (ids, depths, paths, homes, positions)),
+        ids=torch.tensor(ids),
+        depths=torch.tensor(depths),
+        paths=torch.tensor(paths),
+        homes=torch.tensor(homes),
+        positions=torch.tensor(positions),
         targets=torch.tensor([token for s in sequences for token in s.completion]),
         rows=torch.tensor([row for row, s in enumerate(sequences) for _ in s.completion]),
         tokens=sum(len(s) for s in sequences),

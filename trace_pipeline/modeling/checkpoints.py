@@ -20,13 +20,14 @@ import msgspec
 import torch
 from msgspec import Struct
 
-from trace_pipeline.experiment import PromptConfig
+from trace_pipeline.experiment import LoraConfig, PromptConfig
 from trace_pipeline.modeling.base_models import (
     BaseModel,
     load_model,
     load_tokenizer,
     resolve_base,
 )
+from trace_pipeline.modeling.lora import add_adapters, merge_adapters, weight_changes
 from trace_pipeline.modeling.prompts import Prompt, Shot
 from trace_pipeline.modeling.trainable import untie_head
 from trace_pipeline.modeling.weights import weight_files
@@ -44,8 +45,8 @@ class CheckpointInfo(Struct, frozen=True, kw_only=True):
     """What a checkpoint is and how it is used."""
 
     stage: Literal["sft", "rl"]
-    kind: Literal["delta", "full"]
-    """``full`` holds every tensor of the model."""
+    kind: Literal["delta", "full", "lora"]
+    """``full`` holds every tensor of the model, ``lora`` adapters to its weights."""
     base: str
     """Reference of the base model."""
     base_sha256: str
@@ -66,6 +67,8 @@ class CheckpointInfo(Struct, frozen=True, kw_only=True):
     selected: int | None = None
     """The step or iteration with the best validation figure, whose weights these are; None
     where the last one's were taken."""
+    adapters: LoraConfig | None = None
+    """Of the kind ``lora``: what the adapters are."""
     parent: str | None = None
     """``weights_sha256`` of the checkpoint it started from."""
     parameters_trained: int
@@ -85,6 +88,8 @@ class Policy:
     base: BaseModel
     info: CheckpointInfo | None = None
     """None for an untuned base model."""
+    adapters: LoraConfig | None = None
+    """What adapters the model has; None if it has none, or they are merged."""
 
 
 def load_base_policy(
@@ -154,7 +159,8 @@ def save_checkpoint(
         staged.unlink(missing_ok=True)
     info = CheckpointInfo(
         stage=stage,
-        kind="full" if len(names) == len(parameters) else "delta",
+        kind=_kind(policy, len(names) == len(parameters)),
+        adapters=policy.adapters,
         base=policy.base.reference,
         base_sha256=policy.base.sha256,
         weights_sha256=file_sha256(folder / WEIGHTS),
@@ -176,6 +182,12 @@ def save_checkpoint(
     return info
 
 
+def _kind(policy: Policy, everything: bool) -> Literal["delta", "full", "lora"]:
+    if policy.adapters is not None:
+        return "lora"
+    return "full" if everything else "delta"
+
+
 def finished_run(folder: Path, run: str) -> CheckpointInfo | None:
     """The checkpoint in ``folder`` if the run ``run`` has made it already.
 
@@ -193,7 +205,11 @@ def finished_run(folder: Path, run: str) -> CheckpointInfo | None:
 
 
 def load_checkpoint(
-    folder: Path, base: BaseModel | None = None, dtype: str = "auto", device: str = "auto"
+    folder: Path,
+    base: BaseModel | None = None,
+    dtype: str = "auto",
+    device: str = "auto",
+    merge: bool = True,
 ) -> Policy:
     """The trained model of a checkpoint, with the prompt that it was trained with.
 
@@ -202,6 +218,7 @@ def load_checkpoint(
         base: its base model; found by the recorded reference when None.
         dtype: ``auto``, ``float32`` or ``bfloat16``.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        merge: add adapters (LoRA) to the weights; training goes on from unmerged ones.
 
     Raises:
         InvalidInputError: no checkpoint, a damaged one, or one of another base model.
@@ -221,7 +238,9 @@ def load_checkpoint(
         raise InvalidInputError(f"{weights}: missing or altered since it was saved; train it again")
     model = load_model(base, dtype, device)
     tensors = load_file(weights)
-    if HEAD in tensors:
+    if info.adapters is not None:
+        add_adapters(model, info.adapters)
+    elif HEAD in tensors:
         untie_head(model)
     parameters = dict(model.named_parameters())
     unknown = sorted(tensors.keys() - parameters.keys())
@@ -230,7 +249,11 @@ def load_checkpoint(
     with torch.no_grad():
         for name, tensor in tensors.items():
             parameters[name].copy_(tensor)
-    return Policy(model, Prompt(info.prompt, load_tokenizer(base)), base, info)
+    adapters = info.adapters
+    if adapters is not None and merge:
+        merge_adapters(model)
+        adapters = None
+    return Policy(model, Prompt(info.prompt, load_tokenizer(base)), base, info, adapters)
 
 
 def checkpoint_differs_from(
@@ -250,7 +273,10 @@ def checkpoint_differs_from(
 
     info = read_info(folder)
     child = load_file(folder / WEIGHTS)
-    if isinstance(parent, BaseModel):
+    if isinstance(parent, BaseModel) and info.adapters is not None:
+        child = weight_changes(child, info.adapters)
+        before = {name: torch.zeros_like(change) for name, change in child.items()}
+    elif isinstance(parent, BaseModel):
         before = _base_tensors(parent, child.keys())
     else:
         read_info(parent)

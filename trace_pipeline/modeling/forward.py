@@ -61,7 +61,7 @@ def target_states(model: Any, batch: Batch, lower: torch.Tensor | None = None) -
         hidden = run_layers(model, batch, base.embed_tokens(batch.ids), 0, len(base.layers))
     else:
         hidden = run_layers(model, batch, lower, frozen_layers(model), len(base.layers))
-    normed: torch.Tensor = base.norm(hidden[batch.positions])
+    normed: torch.Tensor = base.norm(hidden.index_select(0, batch.positions))
     return normed
 
 
@@ -129,7 +129,7 @@ def _tree_attention(
 
     def unfold(states: torch.Tensor) -> torch.Tensor:
         nodes = states[0].transpose(0, 1)  # (N, heads, D)
-        rows = nodes.index_select(0, paths.flatten()).unflatten(0, paths.shape)
+        rows = nodes.index_select(0, paths.flatten()).view(*paths.shape, *nodes.shape[1:])
         return rows.transpose(1, 2)  # (B, heads, T, D)
 
     rows = functional.scaled_dot_product_attention(

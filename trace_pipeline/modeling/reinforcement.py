@@ -107,7 +107,7 @@ def train_rl(
     if info is None and config.method == "expert_iteration" and config.iterations:
         info = iterate_experts(experiment, sft_folder, base, data, out_dir, run, on_metrics)
     elif info is None:
-        policy = load_checkpoint(sft_folder, base, model.dtype, model.device)
+        policy = load_checkpoint(sft_folder, base, model.dtype, model.device, merge=False)
         info = _Loop(experiment, policy, data, out_dir, run).run(on_metrics)
     drop_lines(out_dir)
     return info

@@ -174,20 +174,21 @@ def validate(
     figures: dict[str, float] = {}
     if data.validation:
         held_out = data.validation[: config.evaluate_problems]
-        figures |= _scored("eval", decoder, held_out, solver)
+        figures |= scored("eval", decoder, held_out, solver)
     if config.source == "synthetic":
         return figures | {"validation_reward": figures["eval_reward"]}
     real = data.real_validation[: config.evaluate_problems]
-    figures |= _scored("eval_real", decoder, real, solver)
+    figures |= scored("eval_real", decoder, real, solver)
     share = config.real_share if config.source == "mix" else 1.0
     synthetic = figures.get("eval_reward", 0.0)
     mixed = share * figures["eval_real_reward"] + (1 - share) * synthetic
     return figures | {"validation_reward": mixed}
 
 
-def _scored(
+def scored(
     name: str, decoder: Decoder, problems: Sequence[TraceExample], solver: Solver
 ) -> dict[str, float]:
+    """What the solver says to greedy answers, as figures that begin with ``name``."""
     completions = decoder.decode([problem.question for problem in problems])
     verdicts = [
         solver.verify(completion.text, problem.answer, expert=problem.expert)

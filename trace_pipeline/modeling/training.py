@@ -74,23 +74,6 @@ def prepare(model: Any, chosen: Trainable, config: SftConfig) -> None:
     )
 
 
-def learning_rate(config: SftConfig, step: int, steps: int) -> float:
-    """Learning rate of ``step`` (from 0) of ``steps``: linear warm-up, then the decay.
-
-    A warm-up longer than half of the run is shortened to that half.
-    """
-    warmup = min(config.warmup_steps, steps // 2)
-    if step < warmup:
-        return config.learning_rate * (step + 1) / warmup
-    progress = (step - warmup) / (steps - warmup)
-    factor = {
-        "constant": 1.0,
-        "linear": 1.0 - progress,
-        "cosine": 0.5 * (1.0 + math.cos(math.pi * progress)),
-    }[config.schedule]
-    return config.learning_rate * factor
-
-
 def require_finite(name: str, value: float, step: int) -> None:
     """Stop training that has diverged.
 
