@@ -58,6 +58,11 @@ class Problem:
     length: int
     """Of its chain: operations in the reference trace."""
 
+    @property
+    def expert(self) -> str | None:
+        """The expert that must answer; any may answer a real problem."""
+        return None if self.source == "real" else self.example.expert
+
 
 def chain_length(trace: Trace) -> int:
     """Steps that compute something, over all sub-traces."""

@@ -123,7 +123,7 @@ def _judged(
     sample: int,
 ) -> Rollout:
     example = problem.example
-    verdict = solver.verify(completion.text, example.answer, expert=example.expert)
+    verdict = solver.verify(completion.text, example.answer, expert=problem.expert)
     return Rollout(
         iteration=iteration,
         source=problem.source,
@@ -178,7 +178,7 @@ def validate(
     if config.source == "synthetic":
         return figures | {"validation_reward": figures["eval_reward"]}
     real = data.real_validation[: config.evaluate_problems]
-    figures |= scored("eval_real", decoder, real, solver)
+    figures |= scored("eval_real", decoder, real, solver, any_expert=True)
     share = config.real_share if config.source == "mix" else 1.0
     synthetic = figures.get("eval_reward", 0.0)
     mixed = share * figures["eval_real_reward"] + (1 - share) * synthetic
@@ -186,12 +186,18 @@ def validate(
 
 
 def scored(
-    name: str, decoder: Decoder, problems: Sequence[TraceExample], solver: Solver
+    name: str,
+    decoder: Decoder,
+    problems: Sequence[TraceExample],
+    solver: Solver,
+    any_expert: bool = False,
 ) -> dict[str, float]:
     """What the solver says to greedy answers, as figures that begin with ``name``."""
     completions = decoder.decode([problem.question for problem in problems])
     verdicts = [
-        solver.verify(completion.text, problem.answer, expert=problem.expert)
+        solver.verify(
+            completion.text, problem.answer, expert=None if any_expert else problem.expert
+        )
         for completion, problem in zip(completions, problems, strict=True)
     ]
     correct = sum(verdict.kind is VerdictKind.CORRECT for verdict in verdicts)

@@ -74,8 +74,7 @@ class TracePool:
     def examples(self) -> list[OwnTrace]:
         """The pool as training examples, by problem."""
         return [
-            OwnTrace(example.question, trace, example.answer, example.expert)
-            for key in sorted(self._found)
-            for example in [self._problems[key].example]
+            OwnTrace(problem.example.question, trace, problem.example.answer, problem.expert)
+            for key, problem in sorted(self._problems.items(), key=lambda item: item[0])
             for trace in self._found[key].values()
         ]

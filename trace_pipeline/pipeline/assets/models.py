@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from trace_pipeline.evaluation import loss_figure, reward_figure
-from trace_pipeline.pipeline import metadata
+from trace_pipeline.evaluation import loss_figure
+from trace_pipeline.pipeline import metadata, reinforcement
 from trace_pipeline.pipeline.assets.data import synthetic_dataset
 from trace_pipeline.pipeline.assets.problems import gsm8k_problems
 from trace_pipeline.pipeline.policies import METRICS, open_base, train_checkpoint, training_data
@@ -186,13 +186,14 @@ def rl_checkpoint(
 ) -> dg.MaterializeResult:
     """The fine-tuned model reinforced with rewards that the solver verifies."""
     from trace_pipeline.modeling.checkpoints import checkpoint_differs_from
+    from trace_pipeline.modeling.kept_rollouts import read_rollouts
     from trace_pipeline.modeling.records import read_records
     from trace_pipeline.modeling.reinforcement import train_rl
 
     bench = open_workbench(experiment, artifacts, tracking, solver)
     sft, base, partitions = bench.require("sft_checkpoint"), open_base(bench), bench.partitions()
     data = training_data(bench, partitions)
-    names = ("seed", "model", "rl", "decoding", "solver")
+    names = ("seed", "model", "prompt", "sft", "rl", "decoding", "solver")
     settings = {name: bench.experiment.to_dict()[name] for name in names}
     with bench.stage("rl", bench.dataset_hash(partitions)) as stage:
         stored, info = train_checkpoint(
@@ -213,23 +214,18 @@ def rl_checkpoint(
         stage.finals({f"rl.final_{name}": value for name, value in info.metrics.items()})
     records = read_records(stored.path / METRICS)
     change = checkpoint_differs_from(stored.path, sft.path, base)
-    signal = any(record["grad_norm"] for record in records)
-    if not signal:
-        context.log.warning("the checkpoint is the SFT checkpoint: %s", _no_signal(len(records)))
-    shown = ("iteration", "reward", "correct", "baseline", "zero_variance_share", "clipped_share")
-    rows = [[record.get(name, "") for name in shown] for record in records]
-    curve = (
-        {"reward_curve": metadata.picture(reward_figure(records, reward="reward"), "reward")}
-        if records
-        else {}
-    )
+    unchanged = reinforcement.why_unchanged(records, info.selected)
+    if unchanged:
+        context.log.warning("the checkpoint is the SFT checkpoint: %s", unchanged)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.sha256),
         metadata={
-            "iterations": bench.experiment.rl.iterations,
+            "method": bench.experiment.rl.method,
+            "iterations": sum(record["iteration"] > 0 for record in records),
             "parameters_trained": info.parameters_trained,
-            "by_iteration": metadata.table(shown, rows),
-            **curve,
+            **reinforcement.described(info.stopped, info.selected),
+            **reinforcement.shown(records),
+            **reinforcement.samples(read_rollouts(stored.path)),
             "mlflow": dg.MetadataValue.url(stage.link()),
             **metadata.of_artifact(stored),
         },
@@ -237,18 +233,9 @@ def rl_checkpoint(
             dg.AssetCheckResult(
                 passed=change > 0,
                 check_name="loads_and_differs_from_parent",
-                severity=dg.AssetCheckSeverity.ERROR if signal else dg.AssetCheckSeverity.WARN,
-                description=None if signal else _no_signal(len(records)),
+                severity=dg.AssetCheckSeverity.WARN if unchanged else dg.AssetCheckSeverity.ERROR,
+                description=unchanged or None,
                 metadata={"largest_change_of_a_weight": change, "iterations": len(records)},
             )
         ],
-    )
-
-
-def _no_signal(iterations: int) -> str:
-    if not iterations:
-        return "rl.iterations is 0"
-    return (
-        f"in all {iterations} iterations every completion earned the same reward, so there was "
-        "nothing to learn from; see docs/training.md, reward 0"
     )
