@@ -25,7 +25,6 @@ from trace_pipeline.experiment import DecodingConfig, Experiment
 from trace_pipeline.modeling.base_models import BaseModel, load_tokenizer
 from trace_pipeline.modeling.batching import TraceExample
 from trace_pipeline.modeling.checkpoints import (
-    CheckpointInfo,
     Policy,
     load_checkpoint,
     read_info,
@@ -33,6 +32,7 @@ from trace_pipeline.modeling.checkpoints import (
 )
 from trace_pipeline.modeling.collapse import CollapseWatch
 from trace_pipeline.modeling.decoding import Decoder
+from trace_pipeline.modeling.distributed import World
 from trace_pipeline.modeling.finetuning import METRICS, train_sft
 from trace_pipeline.modeling.kept_rollouts import LINES, write_table
 from trace_pipeline.modeling.problem_stream import Problem, ProblemStream, RlData
@@ -60,8 +60,9 @@ def iterate_experts(
     data: RlData,
     out_dir: Path,
     run: str,
+    world: World,
     on_metrics: OnMetrics | None,
-) -> CheckpointInfo:
+) -> None:
     """All rounds, and the checkpoint.
 
     Args:
@@ -72,13 +73,14 @@ def iterate_experts(
         out_dir: gets the checkpoint, ``metrics.jsonl`` and the rollouts; holds the rounds'
             folders meanwhile.
         run: fingerprint of all that defines the run.
+        world: the processes that share sampling and training.
         on_metrics: told the figures of each round.
 
     Raises:
         InvalidInputError: data or settings that cannot be used.
         TrainingError: nothing to learn from, or training diverged.
     """
-    return _Rounds(experiment, sft_folder, base, data, out_dir, run).run(on_metrics)
+    _Rounds(experiment, sft_folder, base, data, out_dir, run, world).run(on_metrics)
 
 
 class _Rounds:
@@ -90,28 +92,37 @@ class _Rounds:
         data: RlData,
         out_dir: Path,
         run: str,
+        world: World,
     ) -> None:
         config = experiment.rl
         self._experiment, self._base, self._data = experiment, base, data
         self._sft_folder, self._out_dir, self._run = sft_folder, out_dir, run
+        self._world = world
         self._solver = make_solver(experiment)
         self._prompt = Prompt(experiment.prompt, load_tokenizer(base))
         self._stream = ProblemStream(data, config, experiment.seed)
         self._pool = TracePool(config.expert_iteration.keep, config.expert_iteration.references)
         self._watch = CollapseWatch(config.collapse)
-        self._claim()
         path = out_dir / METRICS
+        if world.writes:
+            self._claim()
+        world.wait()
         self._recorded = {int(record["iteration"]): record for record in read_records(path)}
-        self._records = RecordFile(path, size_of_records(path, len(self._recorded)))
+        world.wait()  # all have read what rank 0 may now write to
+        self._records = None
+        if world.writes:
+            self._records = RecordFile(path, size_of_records(path, len(self._recorded)))
 
-    def run(self, on_metrics: OnMetrics | None) -> CheckpointInfo:
+    def run(self, on_metrics: OnMetrics | None) -> None:
         """The rounds that are left; those before are replayed from their rollouts."""
         config = self._experiment.rl
         stopped, number = "", 0
         if config.select == "best" and 0 not in self._recorded:
             # The start takes part: the rounds must not make the checkpoint worse.
             self._record(0, self._validate(0), on_metrics)
-        with Progress("expert iteration", config.iterations, "rounds") as progress:
+        with Progress(
+            "expert iteration", config.iterations, "rounds", 0, self._world.writes
+        ) as progress:
             for number in range(1, config.iterations + 1):
                 started = time.perf_counter()
                 wanted = min(config.prompts, len(self._stream))
@@ -127,13 +138,16 @@ class _Rounds:
                     figures |= self._validate(number)
                     figures["seconds"] = time.perf_counter() - started
                     self._record(number, figures, on_metrics)
-                    self._tidy(number)
+                    if self._world.writes:
+                        self._tidy(number)
                 progress.update(number, _note(self._recorded[number]))
                 stopped = self._watch.reason(number, figures)
                 if stopped and number < config.iterations:
                     log.warning("expert iteration stops after round %d: %s", number, stopped)
                     break
-        return self._finish(number, stopped if number < config.iterations else "")
+        if self._records is not None:
+            self._records.close()
+            self._finish(number, stopped if number < config.iterations else "")
 
     def _claim(self) -> None:
         """Drop what a run with other settings left in the folder."""
@@ -153,35 +167,48 @@ class _Rounds:
         """The checkpoint after round ``number``; 0 is the one it all starts from."""
         return self._folder(number) / "checkpoint" if number else self._sft_folder
 
-    def _policy(self, number: int) -> Policy:
+    def _policy(self, number: int, merge: bool = True) -> Policy:
         model = self._experiment.model
-        return load_checkpoint(self._checkpoint(number), self._base, model.dtype, model.device)
+        return load_checkpoint(
+            self._checkpoint(number), self._base, model.dtype, model.device, merge
+        )
 
     def _sample(self, problems: Sequence[Problem], number: int) -> list[Rollout]:
         """Completions of ``problems`` by the policy before round ``number``, chunk by chunk."""
         config = self._experiment.rl
         path = self._folder(number) / LINES
         chunk = max(1, CHUNK // config.samples)  # problems
-        there = len(read_records(path)) // config.samples
+        rollouts = [msgspec.convert(record, Rollout) for record in read_records(path)]
+        there = len(rollouts) // config.samples
         there = there if there >= len(problems) else there - there % chunk
-        lines = RecordFile(path, size_of_records(path, there * config.samples))
+        del rollouts[there * config.samples :]
+        self._world.wait()  # all have read what rank 0 may now cut
+        lines = None
+        if self._world.writes:
+            lines = RecordFile(path, size_of_records(path, len(rollouts)))
         if there < len(problems):
             decoding = DecodingConfig(
                 max_tokens=config.max_tokens, batch_size=self._experiment.decoding.batch_size
             )
             decoder = Decoder(self._policy(number - 1), decoding)
-            with Progress(f"round {number}", len(problems), "problems", there) as progress:
+            with Progress(
+                f"round {number}", len(problems), "problems", there, self._world.writes
+            ) as progress:
                 for first in range(there, len(problems), chunk):
                     part = problems[first : first + chunk]
-                    for group in roll_out(
-                        decoder, part, self._solver, self._experiment, number - 1, first
-                    ):
-                        for rollout in group.rollouts:
-                            lines.append(rollout)
+                    groups = roll_out(
+                        decoder, part, self._solver, self._experiment, number - 1, first,
+                        self._world,
+                    )  # fmt: skip
+                    fresh = [rollout for group in groups for rollout in group.rollouts]
+                    rollouts += fresh
+                    for rollout in fresh if lines else ():
+                        lines.append(rollout)  # type: ignore[union-attr]
                     progress.update(first + len(part))
-        lines.sync()
-        lines.close()
-        return [msgspec.convert(record, Rollout) for record in read_records(path)]
+        if lines is not None:
+            lines.sync()
+            lines.close()
+        return rollouts
 
     def _take_up(
         self, problems: Sequence[Problem], rollouts: Sequence[Rollout]
@@ -239,14 +266,15 @@ class _Rounds:
 
     def _validate(self, number: int) -> dict[str, float]:
         judge = Decoder(self._policy(number), self._experiment.decoding)
-        return validate(judge, self._data, self._solver, self._experiment)
+        return validate(judge, self._data, self._solver, self._experiment, self._world)
 
     def _record(self, number: int, figures: dict[str, float], on_metrics: OnMetrics | None) -> None:
         self._recorded[number] = {"iteration": number, **figures}
-        self._records.append(self._recorded[number])
-        self._records.sync()
-        if on_metrics:
-            on_metrics(number, figures)
+        if self._records is not None:
+            self._records.append(self._recorded[number])
+            self._records.sync()
+            if on_metrics:
+                on_metrics(number, figures)
 
     def _selected(self, last: int) -> int:
         """The round whose checkpoint counts; the earliest of equals."""
@@ -262,9 +290,8 @@ class _Rounds:
             if number != self._selected(last):
                 shutil.rmtree(self._checkpoint(number), ignore_errors=True)
 
-    def _finish(self, last: int, stopped: str) -> CheckpointInfo:
+    def _finish(self, last: int, stopped: str) -> None:
         config = self._experiment.rl
-        self._records.close()
         kept = RecordFile(self._out_dir / LINES)
         for number in range(1, last + 1):
             if config.keep_rollouts_every and number % config.keep_rollouts_every == 0:
@@ -277,10 +304,10 @@ class _Rounds:
         metrics = {k: v for k, v in self._recorded[last].items() if k != "iteration"}
         if config.select == "best":
             metrics["best_validation_reward"] = self._recorded[selected]["validation_reward"]
-        policy = self._policy(selected)
+        policy = self._policy(selected, merge=False)
         assert policy.info is not None
         names = policy.info.tensors
-        info = save_checkpoint(
+        save_checkpoint(
             self._out_dir,
             replace(policy, info=read_info(self._sft_folder)),
             names,
@@ -292,7 +319,6 @@ class _Rounds:
             selected=selected if config.select == "best" else None,
         )
         shutil.rmtree(self._out_dir / ROUNDS)
-        return info
 
 
 def _correct(rollout: Rollout) -> bool:

@@ -13,6 +13,7 @@ from trace_pipeline.experiment import Experiment
 from trace_pipeline.modeling.batching import Batch, Sequences, collate, fill_batches
 from trace_pipeline.modeling.checkpoints import Policy
 from trace_pipeline.modeling.decoding import Completion
+from trace_pipeline.modeling.distributed import World
 from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.modeling.optimizer import MasterAdamW
 from trace_pipeline.modeling.surrogate import surrogate
@@ -35,8 +36,16 @@ class _Part:
 class Learner:
     """Takes the optimizer steps of ``rl.updates`` on each iteration's completions."""
 
-    def __init__(self, experiment: Experiment, policy: Policy, optimizer: MasterAdamW) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        policy: Policy,
+        optimizer: MasterAdamW,
+        world: World | None = None,
+    ) -> None:
+        """Each process of ``world`` does its share of the batches; gradients are summed."""
         self._experiment = experiment
+        self._world = world or World()
         self._policy = policy
         self._reference = _frozen_twin(policy.model) if experiment.rl.kl_coefficient else None
         """The SFT policy's model, for the KL term; None without one."""
@@ -99,8 +108,8 @@ class Learner:
         config = self._experiment.rl
         device: Any = self._policy.model.device
         sums = {"loss": 0.0, "kl": 0.0, "clipped": 0.0}
-        entropy, tokens = 0.0, 0
-        for part in parts:
+        entropy, tokens = 0.0, 0.0
+        for part in self._world.share(parts):
             if part.old is not None and not part.teaches:
                 continue
             batch = part.batch.to(device)
@@ -131,15 +140,19 @@ class Learner:
                 loss.backward()  # type: ignore[no-untyped-call]
                 self.optimizer.accumulate()
             sums["loss"] += float(loss.detach())
-        require_finite("the loss", sums["loss"], iteration)
+        local = [sums["loss"], sums["kl"], sums["clipped"], entropy, tokens]
+        loss_sum, kl_sum, clipped, entropy, tokens = self._world.sum(local)
+        require_finite("the loss", loss_sum, iteration)
+        if moves:
+            self._world.sum_tensors(self.optimizer.gradients())
         norm = self.optimizer.step(config.learning_rate, config.max_grad_norm) if moves else 0.0
         require_finite("the gradient norm", norm, iteration)
-        figures = {"loss": sums["loss"], "grad_norm": norm}
-        figures["ratio_clip_share"] = sums["clipped"] / max(1, terms)
+        figures = {"loss": loss_sum, "grad_norm": norm}
+        figures["ratio_clip_share"] = clipped / max(1, terms)
         if tokens:
             figures["entropy"] = entropy / tokens
         if self._reference is not None:
-            figures["kl"] = sums["kl"]
+            figures["kl"] = kl_sum
         return figures
 
     def _divergence(self, batch: Batch, logprobs: torch.Tensor, old: torch.Tensor) -> torch.Tensor:

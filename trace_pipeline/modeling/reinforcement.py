@@ -3,7 +3,8 @@
 Each iteration: draw problems, sample completions, let the solver judge them, turn rewards
 into advantages, take policy-gradient steps. Left out of the usual machinery: a value network
 and dropout. By default the loss is per token over the whole iteration, so that long
-completions weigh by their length (DAPO, arXiv 2503.14476, section 3.3).
+completions weigh by their length (DAPO, arXiv 2503.14476, section 3.3). Under ``torchrun``
+problems and batches are dealt out to the processes.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from trace_pipeline.modeling.checkpoints import (
 )
 from trace_pipeline.modeling.collapse import CollapseWatch
 from trace_pipeline.modeling.decoding import Decoder
+from trace_pipeline.modeling.distributed import World, joined
 from trace_pipeline.modeling.expert_iteration import iterate_experts
 from trace_pipeline.modeling.finetuning import METRICS, SNAPSHOTS
 from trace_pipeline.modeling.kept_rollouts import LINES, drop_lines, write_table
@@ -103,14 +105,18 @@ def train_rl(
     base = base or resolve_base(parent.base)
     used = [examples, validation, real, real_validation]
     run = run_fingerprint("rl", experiment, base, used, parent.weights_sha256)
-    info = finished_run(out_dir, run)
-    if info is None and config.method == "expert_iteration" and config.iterations:
-        info = iterate_experts(experiment, sft_folder, base, data, out_dir, run, on_metrics)
-    elif info is None:
-        policy = load_checkpoint(sft_folder, base, model.dtype, model.device, merge=False)
-        info = _Loop(experiment, policy, data, out_dir, run).run(on_metrics)
-    drop_lines(out_dir)
-    return info
+    with joined() as world:
+        done = finished_run(out_dir, run) is not None
+        world.wait()
+        if not done and config.method == "expert_iteration" and config.iterations:
+            iterate_experts(experiment, sft_folder, base, data, out_dir, run, world, on_metrics)
+        elif not done:
+            policy = load_checkpoint(sft_folder, base, model.dtype, model.device, merge=False)
+            _Loop(experiment, policy, data, out_dir, run, world).run(on_metrics)
+        world.wait()
+        if world.writes:
+            drop_lines(out_dir)
+        return read_info(out_dir)
 
 
 @dataclass
@@ -124,11 +130,25 @@ class _Sampled:
     """Problems that were drawn in place of others."""
 
 
+@dataclass
+class _Files:
+    """What the process that writes writes."""
+
+    metrics: RecordFile
+    rollouts: RecordFile
+
+
 class _Loop:
     """A policy-gradient run and the parts that its iterations use."""
 
     def __init__(
-        self, experiment: Experiment, policy: Policy, data: RlData, out_dir: Path, run: str
+        self,
+        experiment: Experiment,
+        policy: Policy,
+        data: RlData,
+        out_dir: Path,
+        run: str,
+        world: World,
     ) -> None:
         config = experiment.rl
         assert policy.info is not None
@@ -139,11 +159,12 @@ class _Loop:
             max_tokens=config.max_tokens, batch_size=experiment.decoding.batch_size
         )
         self._experiment, self._policy, self._data = experiment, policy, data
-        self._out_dir, self._run = out_dir, run
+        self._out_dir, self._run, self._world = out_dir, run, world
         self._decoder = Decoder(policy, rollouts)
         self._judge = Decoder(policy, experiment.decoding)
         self._solver: Solver = make_solver(experiment)
-        self._learner = Learner(experiment, policy, MasterAdamW(policy.model, chosen.names))
+        optimizer = MasterAdamW(policy.model, chosen.names)
+        self._learner = Learner(experiment, policy, optimizer, world)
         self._snapshots = Snapshots(out_dir / SNAPSHOTS, run)
         self._resume()
 
@@ -152,8 +173,6 @@ class _Loop:
         config = self._experiment.rl
         resumed = self._snapshots.latest()
         counters: dict[str, Any] = resumed.counters if resumed else {}
-        self._records = RecordFile(self._out_dir / METRICS, counters.get("metrics", 0))
-        self._kept = RecordFile(self._out_dir / LINES, counters.get("rollouts", 0))
         self._done: int = counters.get("iteration", 0)
         self._baseline = MovingBaseline(config.baseline_momentum, counters.get("baseline"))
         self._watch = CollapseWatch(config.collapse, counters.get("below"))
@@ -170,13 +189,20 @@ class _Loop:
             self._names,
             convert(best, Best) if best else None,
         )
-        if resumed is None:
-            self._snapshots.clear()
-        else:
+        if resumed is not None:
             self._learner.optimizer.load_state(resumed.tensors)
             log.info("resuming at iteration %d of %d", self._done, config.iterations)
+        self._world.wait()  # all have read what rank 0 may now remove or write over
+        self._files = None
+        if self._world.writes:
+            if resumed is None:
+                self._snapshots.clear()
+            self._files = _Files(
+                RecordFile(self._out_dir / METRICS, counters.get("metrics", 0)),
+                RecordFile(self._out_dir / LINES, counters.get("rollouts", 0)),
+            )
 
-    def run(self, on_metrics: OnMetrics | None) -> CheckpointInfo:
+    def run(self, on_metrics: OnMetrics | None) -> None:
         """All iterations that are left, and the checkpoint."""
         config = self._experiment.rl
         metrics: dict[str, float] = {}
@@ -184,7 +210,9 @@ class _Loop:
         if config.select == "best" and config.iterations and not self._done:
             # The start takes part: RL must not make the checkpoint worse.
             self._record(0, self._validate(0), [], on_metrics)
-        with Progress("RL", config.iterations, "iterations", self._done) as progress:
+        with Progress(
+            "RL", config.iterations, "iterations", self._done, self._world.writes
+        ) as progress:
             for iteration in range(self._done, config.iterations):
                 number = iteration + 1
                 metrics, groups = self._iterate(iteration)
@@ -197,9 +225,10 @@ class _Loop:
                 if stopped:
                     log.warning("RL stops after iteration %d: %s", number, stopped)
                     break
-                if number % config.save_every == 0 and not last:
-                    self._save(number)
-        return self._finish(metrics, stopped)
+                if number % config.save_every == 0 and not last and self._files is not None:
+                    self._save(number, self._files)
+        if self._files is not None:
+            self._finish(self._files, metrics, stopped)
 
     def _iterate(self, iteration: int) -> tuple[dict[str, float], list[Group]]:
         """Roll out, judge and learn once."""
@@ -246,8 +275,9 @@ class _Loop:
         def rolled_out(wanted: int, first: int) -> list[Group]:
             problems = self._stream.draw(wanted, iteration)
             return roll_out(
-                self._decoder, problems, self._solver, self._experiment, iteration, first
-            )
+                self._decoder, problems, self._solver, self._experiment, iteration, first,
+                self._world,
+            )  # fmt: skip
 
         groups = rolled_out(config.prompts, 0)
         if not config.resample:
@@ -261,8 +291,8 @@ class _Loop:
         return _Sampled(groups, learned, len(groups) - config.prompts)
 
     def _validate(self, number: int) -> dict[str, float]:
-        figures = validate(self._judge, self._data, self._solver, self._experiment)
-        if self._experiment.rl.select == "best":
+        figures = validate(self._judge, self._data, self._solver, self._experiment, self._world)
+        if self._experiment.rl.select == "best" and self._world.writes:
             self._best.offer(number, figures["validation_reward"])
         return figures
 
@@ -273,36 +303,38 @@ class _Loop:
         groups: Sequence[Group],
         on_metrics: OnMetrics | None,
     ) -> None:
+        if self._files is None:
+            return
         every = self._experiment.rl.keep_rollouts_every
         if every and number % every == 0:
             for group in groups:
                 for rollout in group.rollouts:
-                    self._kept.append(rollout)
-        self._records.append({"iteration": number, **metrics})
+                    self._files.rollouts.append(rollout)
+        self._files.metrics.append({"iteration": number, **metrics})
         if on_metrics:
             on_metrics(number, metrics)
 
-    def _save(self, number: int) -> None:
+    def _save(self, number: int, files: _Files) -> None:
         counters = {
             "iteration": number,
             "baseline": self._baseline.value,
             "below": self._watch.below,
             "position": to_builtins(self._stream.position),
             "best": to_builtins(self._best.best),
-            "metrics": self._records.sync(),
-            "rollouts": self._kept.sync(),
+            "metrics": files.metrics.sync(),
+            "rollouts": files.rollouts.sync(),
         }
         self._snapshots.save(number, Snapshot(counters, self._learner.optimizer.state()))
 
-    def _finish(self, metrics: dict[str, float], stopped: str) -> CheckpointInfo:
-        self._records.close()
-        self._kept.close()
+    def _finish(self, files: _Files, metrics: dict[str, float], stopped: str) -> None:
+        files.metrics.close()
+        files.rollouts.close()
         best = self._best.best
         if best is not None:
             self._best.restore()
             metrics = metrics | {"best_validation_reward": best.score}
         write_table(self._out_dir)
-        info = save_checkpoint(
+        save_checkpoint(
             self._out_dir,
             self._policy,
             self._names,
@@ -314,7 +346,6 @@ class _Loop:
             selected=best.step if best is not None else None,
         )
         self._snapshots.clear()
-        return info
 
 
 def _note(metrics: dict[str, float]) -> str:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from trace_pipeline.experiment import Experiment
 from trace_pipeline.modeling.batching import TraceExample
 from trace_pipeline.modeling.decoding import Completion, Decoder, Sampling
+from trace_pipeline.modeling.distributed import World
 from trace_pipeline.modeling.problem_stream import Problem, RlData
 from trace_pipeline.solver import Solver, VerdictKind
 
@@ -79,9 +80,9 @@ def roll_out(
     experiment: Experiment,
     iteration: int,
     first: int = 0,
-    shard: tuple[int, int] = (0, 1),
+    world: World | None = None,
 ) -> list[Group]:
-    """``rl.samples`` judged completions of each problem.
+    """``rl.samples`` judged completions of each problem, dealt out to all processes.
 
     Args:
         decoder: writes them; what it draws depends on seed, iteration, place and sample alone.
@@ -90,11 +91,12 @@ def roll_out(
         experiment: its seed and section rl are read.
         iteration: from 0.
         first: place of the first problem among those drawn in the iteration.
-        shard: (k, n) takes each n-th problem from the k-th on, from 0.
+        world: each of its processes rolls out on its share, and all get all; they must call
+            this together.
     """
     config = experiment.rl
-    part, parts = shard
-    mine = list(enumerate(problems, first))[part::parts]
+    world = world or World()
+    mine = world.share(list(enumerate(problems, first)))
     keys = [(place, sample) for place, _ in mine for sample in range(config.samples)]
     sampling = Sampling(
         [stream_seed(experiment.seed, iteration, *key) for key in keys],
@@ -111,7 +113,7 @@ def roll_out(
             for sample, completion in enumerate(own)
         ]
         groups.append(Group(problem, rollouts, own))
-    return groups
+    return world.gather(groups)
 
 
 def _judged(
@@ -167,22 +169,51 @@ def summarise(rollouts: Sequence[Rollout]) -> dict[str, float]:
 
 
 def validate(
-    decoder: Decoder, data: RlData, solver: Solver, experiment: Experiment
+    decoder: Decoder,
+    data: RlData,
+    solver: Solver,
+    experiment: Experiment,
+    world: World | None = None,
 ) -> dict[str, float]:
-    """Greedy accuracy and reward on the first held-out problems, and the reward to select by."""
+    """Greedy accuracy and reward on the first held-out problems, and the reward to select by.
+
+    All processes of ``world`` must call it together.
+    """
+    world = world or World()
     config = experiment.rl
     figures: dict[str, float] = {}
     if data.validation:
         held_out = data.validation[: config.evaluate_problems]
-        figures |= scored("eval", decoder, held_out, solver)
+        figures |= _together("eval", decoder, held_out, solver, False, world)
     if config.source == "synthetic":
         return figures | {"validation_reward": figures["eval_reward"]}
     real = data.real_validation[: config.evaluate_problems]
-    figures |= scored("eval_real", decoder, real, solver, any_expert=True)
+    figures |= _together("eval_real", decoder, real, solver, True, world)
     share = config.real_share if config.source == "mix" else 1.0
     synthetic = figures.get("eval_reward", 0.0)
     mixed = share * figures["eval_real_reward"] + (1 - share) * synthetic
     return figures | {"validation_reward": mixed}
+
+
+def _together(
+    name: str,
+    decoder: Decoder,
+    problems: Sequence[TraceExample],
+    solver: Solver,
+    any_expert: bool,
+    world: World,
+) -> dict[str, float]:
+    """:func:`scored` with the problems dealt out to all processes."""
+    mine = world.share(problems)
+    own = scored(name, decoder, mine, solver, any_expert) if mine else {}
+    reward = own.get(f"{name}_reward", 0.0) * len(mine)
+    correct, reward = world.sum([own.get(f"{name}_correct", 0), reward])
+    return {
+        f"{name}_problems": len(problems),
+        f"{name}_correct": correct,
+        f"{name}_accuracy": correct / len(problems),
+        f"{name}_reward": reward / len(problems),
+    }
 
 
 def scored(

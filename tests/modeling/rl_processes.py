@@ -1,0 +1,34 @@
+"""RL on the tiny model, run by ``torchrun``: folders of a base, a checkpoint and the result."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+from tests.modeling.tiny import experiment, problems
+from trace_pipeline.modeling import train_rl
+from trace_pipeline.modeling.base_models import resolve_base
+
+METHODS = {
+    "policy_gradient": {"estimator": "rloo", "resample": 1, "updates": 2, "select": "best"},
+    "expert_iteration": {"method": "expert_iteration", "keep_rollouts_every": 1},
+}
+
+
+def main(base: Path, sft: Path, out: Path) -> None:
+    """Every method, into a folder of its name."""
+    torch.set_num_threads(1)
+    for method, settings in METHODS.items():
+        rl = {
+            "iterations": 2, "prompts": 3, "samples": 2, "temperature": 1.1, "max_tokens": 60,
+            "evaluate_problems": 3, "evaluate_every": 1, "learning_rate": 1e-3,
+            "rewards": {"parse_fail": 0.0, "invalid_trace": 0.2},
+        }  # fmt: skip
+        whole = experiment(rl=rl | settings, sft={"trainable": "all"}, decoding={"max_tokens": 20})
+        train_rl(whole, sft, problems(4), problems(3), out / method, resolve_base(str(base)))
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
