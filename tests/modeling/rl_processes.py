@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -18,15 +19,20 @@ METHODS = {
 
 
 def main(base: Path, sft: Path, out: Path) -> None:
-    """Every method, into a folder of its name."""
+    """Every method, into a folder of its name.
+
+    Fine-tuning in several processes takes as many batches a step as one does that accumulates.
+    """
+    accumulate = 2 // int(os.environ.get("WORLD_SIZE", "1"))
     torch.set_num_threads(1)
     for method, settings in METHODS.items():
         rl = {
-            "iterations": 2, "prompts": 3, "samples": 2, "temperature": 1.1, "max_tokens": 60,
+            "iterations": 2, "prompts": 3, "samples": 2, "temperature": 1.1, "max_tokens": 24,
             "evaluate_problems": 3, "evaluate_every": 1, "learning_rate": 1e-3,
             "rewards": {"parse_fail": 0.0, "invalid_trace": 0.2},
         }  # fmt: skip
-        whole = experiment(rl=rl | settings, sft={"trainable": "all"}, decoding={"max_tokens": 20})
+        sft_settings = {"trainable": "all", "accumulate": accumulate}
+        whole = experiment(rl=rl | settings, sft=sft_settings, decoding={"max_tokens": 20})
         train_rl(whole, sft, problems(4), problems(3), out / method, resolve_base(str(base)))
 
 

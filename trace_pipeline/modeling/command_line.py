@@ -46,6 +46,8 @@ def rl_main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder of the SFT stage")
     parser.add_argument("--data", type=Path, required=True, help="problems to learn on (.jsonl)")
     parser.add_argument("--validation", type=Path, required=True, help="held-out ones (.jsonl)")
+    parser.add_argument("--real", type=Path, help="real problems, for rl.source: real or mix")
+    parser.add_argument("--real-validation", type=Path, help="held-out ones (.jsonl)")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
     return _guarded(_run_rl, parser.parse_args(arguments))
 
@@ -97,9 +99,19 @@ def _run_rl(options: argparse.Namespace) -> None:
     from trace_pipeline.modeling.reinforcement import train_rl
 
     experiment, base = _experiment(options)
-    data, held_out = read_examples(options.data), read_examples(options.validation)
-    info = train_rl(experiment, options.checkpoint, data, held_out, options.out, base)
+    info = train_rl(
+        experiment,
+        options.checkpoint,
+        read_examples(options.data),
+        read_examples(options.validation),
+        options.out,
+        base,
+        real=read_examples(options.real) if options.real else [],
+        real_validation=read_examples(options.real_validation) if options.real_validation else [],
+    )
     _report(options.out, info)
+    if info.stopped:
+        print(f"stopped early: {info.stopped}")
 
 
 def _run_decode(options: argparse.Namespace) -> None:

@@ -33,7 +33,9 @@ def shown(records: Sequence[Record]) -> dict[str, dg.MetadataValue]:
     """Tables by iteration and curves of a run's metrics."""
     trained = [record for record in records if record["iteration"]]
     columns = _EXPERT_ITERATION if any("solved" in r for r in trained) else _POLICY_GRADIENT
-    result: dict[str, dg.MetadataValue] = {"by_iteration": _table(columns, trained)}
+    result: dict[str, dg.MetadataValue] = {}
+    if trained:
+        result["by_iteration"] = _table(columns, trained)
     measured = [record for record in records if "validation_reward" in record]
     if measured:
         result["validation"] = _table(_VALIDATION, measured)
