@@ -13,7 +13,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format types contracts unit browser bench dagster mlflow report clean
+.PHONY: help setup run test lint format types contracts unit browser soak bench dagster mlflow report clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ unit: $(READY)  ## all tests but those in a browser
 browser: $(READY)  ## the tests of pages in headless Chromium (a system package)
 	@$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest -m browser tests/browser
+
+soak: $(READY)  ## training killed at many random moments (minutes)
+	TRACE_PIPELINE_KILLS=20 $(BIN)/python -m pytest -n 0 tests/modeling/test_resume.py
 
 bench: $(READY)  ## the benchmarks that need minutes, not hours
 	$(BIN)/python -m benchmarks.solver

@@ -10,6 +10,7 @@ import torch
 from msgspec import Struct
 
 from trace_pipeline.modeling.training import TrainingError
+from trace_pipeline.modeling.weights import write_tensors
 from trace_pipeline.store import file_sha256
 
 _FILE = "best.safetensors"
@@ -42,16 +43,11 @@ class BestWeights:
 
     def offer(self, step: int, score: float) -> None:
         """Keep the weights as they are now if ``score`` beats all before it."""
-        from safetensors.torch import save_file
-
         if self.best is not None and score <= self.best.score:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         partial = self._path.with_suffix(".partial")  # what a kill left there is overwritten
-        tensors = {name: p.detach().cpu().contiguous() for name, p in self._parameters.items()}
-        save_file(tensors, partial)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
+        write_tensors(partial, self._parameters)
         os.replace(partial, self._path)
         self.best = Best(step, score, file_sha256(self._path))
 

@@ -30,7 +30,7 @@ from trace_pipeline.modeling.base_models import (
 from trace_pipeline.modeling.lora import add_adapters, merge_adapters, weight_changes
 from trace_pipeline.modeling.prompts import Prompt, Shot
 from trace_pipeline.modeling.trainable import untie_head
-from trace_pipeline.modeling.weights import weight_files
+from trace_pipeline.modeling.weights import weight_files, write_tensors
 from trace_pipeline.provenance import library_versions, utc_now
 from trace_pipeline.store import file_sha256, write_json
 from trace_pipeline.validation import InvalidInputError
@@ -144,16 +144,12 @@ def save_checkpoint(
 
     The description is written last, so a folder with one is complete.
     """
-    from safetensors.torch import save_file
-
     parameters = dict(policy.model.named_parameters())
-    tensors = {name: parameters[name].detach().cpu().contiguous() for name in names}
+    tensors = {name: parameters[name] for name in names}
     folder.mkdir(parents=True, exist_ok=True)
     staged = folder / f".{WEIGHTS}.partial"  # what a kill left there is overwritten
     try:
-        save_file(tensors, staged, metadata={"format": "pt"})
-        with staged.open("rb+") as file:
-            os.fsync(file.fileno())
+        write_tensors(staged, tensors)
         os.replace(staged, folder / WEIGHTS)
     finally:
         staged.unlink(missing_ok=True)
