@@ -18,7 +18,15 @@ _experiment = click.option(
 
 @click.command()
 @_experiment
-def run(name: str) -> None:
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    envvar="TRACE_PIPELINE_PROCESSES",
+    default=1,
+    show_default=True,
+    help="Processes that SFT trains in; a GPU each where there are any.",
+)
+def run(name: str, processes: int) -> None:
     """Run the whole chain of an experiment: data, SFT, RL, evaluation, report."""
     from trace_pipeline.experiment import load_experiment
     from trace_pipeline.paths import project_root
@@ -27,7 +35,7 @@ def run(name: str) -> None:
     from trace_pipeline.definitions import defs
     from trace_pipeline.pipeline.running import run_pipeline
 
-    click.echo(run_pipeline(name, defs))
+    click.echo(run_pipeline(name, defs, processes))
 
 
 @click.command()

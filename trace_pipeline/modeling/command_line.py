@@ -36,6 +36,7 @@ def sft_main(arguments: Sequence[str] | None = None) -> int:
     """Entry of ``python -m trace_pipeline.modeling.sft``; the exit code."""
     parser = _parser("sft", "Fine-tune a base model on verified examples (resumes if killed).")
     parser.add_argument("--data", type=Path, required=True, help="training examples (.jsonl)")
+    parser.add_argument("--validation", type=Path, help="held-out examples (.jsonl)")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
     return _guarded(_run_sft, parser.parse_args(arguments))
 
@@ -76,11 +77,13 @@ def _parser(name: str, description: str) -> argparse.ArgumentParser:
 
 def _guarded(function: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
     """Run a command; errors of the input end it with their message alone."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    level = logging.WARNING if _rank() else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
         function(options)
     except (InvalidInputError, TrainingError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        where = f"process {_rank()}: " if _rank() else ""
+        print(f"error: {where}{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last snapshot", file=sys.stderr)
@@ -88,11 +91,20 @@ def _guarded(function: Callable[[argparse.Namespace], None], options: argparse.N
     return 0
 
 
+def _rank() -> int:
+    """Which of the processes that ``torchrun`` started this is; the first reports."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def _run_sft(options: argparse.Namespace) -> None:
     from trace_pipeline.modeling.finetuning import train_sft
 
     experiment, base = _experiment(options)
-    _report(options.out, train_sft(experiment, base, read_examples(options.data), options.out))
+    data = read_examples(options.data)
+    held_out = read_examples(options.validation) if options.validation else []
+    info = train_sft(experiment, base, data, options.out, validation=held_out)
+    if not _rank():
+        _report(options.out, info)
 
 
 def _run_rl(options: argparse.Namespace) -> None:

@@ -94,7 +94,7 @@ def sft_checkpoint(
 ) -> dg.MaterializeResult:
     """The base model fine-tuned to write the traces of the synthetic examples."""
     from trace_pipeline.modeling.checkpoints import checkpoint_differs_from
-    from trace_pipeline.modeling.finetuning import train_sft
+    from trace_pipeline.modeling.launch import run_sft
     from trace_pipeline.modeling.records import read_records
 
     bench = open_workbench(experiment, artifacts, tracking, solver)
@@ -118,7 +118,7 @@ def sft_checkpoint(
             "sft_checkpoint",
             parents,
             settings,
-            lambda folder: train_sft(
+            lambda folder: run_sft(
                 bench.experiment,
                 base,
                 data.train,
@@ -126,6 +126,8 @@ def sft_checkpoint(
                 lambda step, values: stage.metrics(
                     {f"sft.{k}": v for k, v in values.items()}, step
                 ),
+                validation=data.validation,
+                processes=experiment.processes,
             ),
         )
         stage.finals({f"sft.final_{name}": value for name, value in info.metrics.items()})
