@@ -137,6 +137,26 @@ def tokenise(
     return [Sequences(s.prompt, s.completion[: max_len - len(s.prompt)]) for s in sequences]
 
 
+def require_context(sequences: Sequence[Sequences], context: int | None) -> None:
+    """Refuse sequences that are longer than the model can take.
+
+    Args:
+        sequences: prompts and completions.
+        context: the model's longest input in tokens; None if it names none.
+
+    Raises:
+        InvalidInputError: one is longer.
+    """
+    longest = max(sequences, key=len)
+    if context is None or len(longest) <= context:
+        return
+    raise InvalidInputError(
+        f"the base model takes {context} tokens, the longest example has {len(longest)} "
+        f"({len(longest.prompt)} of prompt); take a model with a longer context, or a shorter "
+        "prompt (prompt.system: one_line)"
+    )
+
+
 def plan_batches(lengths: Sequence[int], budget: int, seed: int, epoch: int = 0) -> list[list[int]]:
     """Indices of the sequences of each batch of one epoch.
 

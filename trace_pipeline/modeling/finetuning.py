@@ -21,6 +21,7 @@ from trace_pipeline.modeling.base_models import BaseModel
 from trace_pipeline.modeling.batching import (
     TraceExample,
     collate,
+    require_context,
     tokenise,
 )
 from trace_pipeline.modeling.best_weights import Best, BestWeights
@@ -140,6 +141,9 @@ class _Trainer:
         self._experiment, self._config, self._policy = experiment, config, policy
         self._names, self._out_dir, self._run, self._world = chosen.names, out_dir, run, world
         self._sequences = tokenise(policy.prompt, examples, config.max_len, config.overflow)
+        require_context(
+            self._sequences, getattr(policy.model.config, "max_position_embeddings", None)
+        )
         prepare(policy.model, chosen, config)
         self._plan: Plan = plan_steps(self._sequences, experiment, world.size)
         self._validation = Validation(experiment, policy, validation, world)

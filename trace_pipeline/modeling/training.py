@@ -70,7 +70,8 @@ def prepare(model: Any, chosen: Trainable, config: SftConfig) -> None:
     require_memory(
         training_memory(model, chosen, config.batch_tokens),
         model.device,
-        "lower sft.batch_tokens or sft.layers, or take a smaller model.reference",
+        "lower sft.batch_tokens or sft.layers, set sft.trainable: lora, or take a smaller "
+        "model.reference",
     )
 
 
