@@ -261,11 +261,11 @@ class Decoder:
             if not sequence.stopped:
                 sequence.constraint.accept(sequence.ids[-1])
                 sequence.force(sequence.constraint.settle())
-        elif sequence.ending is not None and sequence.ids[-1] not in self._stop_ids:
-            if sequence.ending.passed(sequence.ids[-1]):
-                del sequence.ids[sequence.ending.kept :], sequence.forced[sequence.ending.kept :]
-                sequence.trimmed = sequence.stopped = True
-                return
+        ending, last = sequence.ending, sequence.ids[-1]
+        if ending is not None and last not in self._stop_ids and ending.passed(last):
+            del sequence.ids[ending.kept :], sequence.forced[ending.kept :]
+            sequence.trimmed = sequence.stopped = True
+            return
         ended = sequence.ids[-1] in self._stop_ids
         sequence.stopped = ended or len(sequence.ids) >= sequence.limit
 
@@ -376,7 +376,9 @@ def _shared_start(policy: Policy, waiting: list[_Running]) -> int:
     if len({tuple(sequence.prompt) for sequence in waiting}) < 2:
         return 0
     some, other = policy.prompt.prompt_ids("How many?"), policy.prompt.prompt_ids("A 1")
-    length = next((n for n, pair in enumerate(zip(some, other, strict=False)) if pair[0] != pair[1]), 0)
+    length = next(
+        (n for n, pair in enumerate(zip(some, other, strict=False)) if pair[0] != pair[1]), 0
+    )
     length = min(length, min(len(sequence.prompt) for sequence in waiting) - 1)
     start = some[:length]
     return length if all(sequence.prompt[:length] == start for sequence in waiting) else 0

@@ -180,7 +180,9 @@ def _set_up(experiment: Experiment, policy: Policy) -> _Loop:
     chosen = train_only(policy.model, policy.info.tensors)
     prepare(policy.model, chosen, experiment.sft)
     decoding = DecodingConfig(
-        max_tokens=config.max_tokens, batch_size=experiment.decoding.batch_size
+        max_tokens=config.max_tokens,
+        batch_size=experiment.decoding.batch_size,
+        constrained=experiment.decoding.constrained,
     )
     return _Loop(
         experiment,

@@ -135,8 +135,7 @@ def check_short_circuit(trace: Trace, outcome: Run, *, proven: bool = False) -> 
             disguise = min(suspect.disguises.items())[1] if suspect.disguises else "a given number"
             raise TraceError(
                 Reason.SHORT_CIRCUIT,
-                f"the result is nothing but {disguise}; "
-                "query what the steps compute from it",
+                f"the result is nothing but {disguise}; query what the steps compute from it",
                 index,
                 len(trace.subtraces[index].steps) - 1,
                 "query",

@@ -21,7 +21,7 @@ VALID = (VerdictKind.CORRECT, VerdictKind.WRONG_ANSWER)
 
 
 def walk(rng: random.Random, steps: int) -> str:
-    """A trace by random choices among whatever is offered, ended shortly after ``steps`` of them."""
+    """A trace by random choices among whatever is offered, ended after ``steps`` of them."""
     prefix, text = TracePrefix(), ""
     for _ in range(steps):
         slot = prefix.slot()
@@ -46,7 +46,7 @@ def choose(rng, slot):  # type: ignore[no-untyped-def]
 
 
 @given(st.randoms(use_true_random=False), st.integers(0, 90))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_every_walk_ends_in_a_valid_trace(rng: random.Random, steps: int) -> None:
     text = walk(rng, steps)
     verdict = Solver().verify(text, 1)
@@ -85,7 +85,7 @@ def test_generated_traces_are_accepted(generated: list[str]) -> None:
 
 
 def test_every_start_of_a_trace_has_an_ending(generated: list[str]) -> None:
-    for text in generated[::7]:
+    for text in generated[::15]:
         for place in range(0, len(text), 5):
             prefix = TracePrefix()
             typed = prefix.feed(text[:place])
@@ -98,11 +98,11 @@ def test_every_start_of_a_trace_has_an_ending(generated: list[str]) -> None:
 def generated() -> list[str]:
     root = project_root()
     generator = Generator(Catalog.load(root / "schemas", root / "vocab"), 3)
-    return [render_trace(example.trace) for example in generator.sample(300)]
+    return [render_trace(example.trace) for example in generator.sample(150)]
 
 
 @given(traces)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_what_the_solver_refuses_is_refused(trace) -> None:  # type: ignore[no-untyped-def]
     """Differential: texts of a right shape that the solver refuses never pass, and the reverse."""
     text = render_trace(trace)
@@ -151,7 +151,10 @@ def test_valid_traces_are_accepted(text: str) -> None:
         (HEAD + "- {op: compute, compute_op: sqrt", "compute_op: s"),
         (HEAD + "- {op: compute, compute_op: add, args: [a]", "args: [a"),
         (HEAD + "- {op: compute, compute_op: add, args: [b", "args: ["),
-        (HEAD + "- {op: init, var: z, value: 0}\n- {op: compute, compute_op: div, args: [a, z", "[a, "),
+        (
+            HEAD + "- {op: init, var: z, value: 0}\n- {op: compute, compute_op: div, args: [a, z",
+            "[a, ",
+        ),
         (TRACK + "- {op: consume, entity: bob.cards, amount: 4", "amount: "),
         (TRACK + "- {op: consume, entity: bob.cards, amount: -", "amount: "),
         (TRACK + "- {op: consume, entity: ann", "entity: "),

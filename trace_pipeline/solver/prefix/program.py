@@ -1,4 +1,4 @@
-"""The part of a trace that is written already, run as far as it goes, and what may be added to it."""
+"""What is written of a trace, run as far as it goes, and what may be added to it."""
 
 from __future__ import annotations
 
