@@ -1,6 +1,6 @@
 """A checkpoint that writes traces, for benchmarks of decoding: trained once, then cached.
 
-``python -m benchmarks.checkpoint`` trains it ahead (four minutes on two cores; resumes if killed).
+``python -m benchmarks.checkpoint`` trains it ahead (two minutes on two cores; resumes).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from trace_pipeline.modeling.finetuning import train_sft
 from trace_pipeline.store import default_cache
 
 EXPERIMENT = "quickstart"
-TRAIN = 256
+TRAIN = 96
 """Training examples: enough to write traces that end, not more."""
 ROOT = Path(__file__).parent.parent
 
@@ -28,7 +28,7 @@ def trained_folder() -> Path:
     folder = default_cache() / "benchmarks" / f"{EXPERIMENT}-{TRAIN}"
     if not (folder / INFO).is_file():
         experiment = load_experiment(EXPERIMENT, ROOT / "experiments")
-        experiment = replace(experiment, sft=replace(experiment.sft, save_every=8))
+        experiment = replace(experiment, sft=replace(experiment.sft, save_every=6))
         base = resolve_base(experiment.model.reference)
         train_sft(experiment, base, examples(TRAIN, "train"), folder)
     return folder

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-
 import pytest
 
 from trace_pipeline.evaluation.sampled import Sampled, summarise_samples

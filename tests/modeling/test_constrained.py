@@ -43,7 +43,7 @@ def make_merging_tokenizer() -> Any:
 
 
 def make_sentence_tokenizer() -> Any:
-    """Words with a mark for the space before them, a space added at the start, bytes for the rest."""
+    """A mark for each space, one more at the start, and bytes for what is not in the vocabulary."""
     from tokenizers import Tokenizer, decoders, models, normalizers
     from transformers import PreTrainedTokenizerFast
 
@@ -206,3 +206,10 @@ def test_log_probabilities_are_of_the_allowed_tokens(policy: Policy) -> None:
 
     assert follow(constraint, choose) == completion.ids
     assert completion.logprob == pytest.approx(total, rel=1e-3)
+
+
+def test_what_a_limit_clips_is_marked(policy: Policy) -> None:
+    for limit in (5, 60):
+        completion = constrained(policy, max_tokens=limit).decode(QUESTIONS[:1])[0]
+        assert completion.clipped
+        assert completion.tokens == limit

@@ -168,6 +168,7 @@ class Decoder:
         constraint = TraceConstraint(self._vocabulary, self._policy.prompt.end_id, limit)
         sequence = _Running(index, prompt, limit, draws, constraint, None)
         sequence.force(constraint.settle())
+        sequence.stopped = len(sequence.ids) >= limit
         return sequence
 
     def _run(
@@ -257,10 +258,9 @@ class Decoder:
 
     def _follow_up(self, sequence: _Running) -> None:
         """What the last token brings about: forced ones, the end."""
-        if sequence.constraint is not None:
-            if not sequence.stopped:
-                sequence.constraint.accept(sequence.ids[-1])
-                sequence.force(sequence.constraint.settle())
+        if sequence.constraint is not None and not sequence.stopped:
+            sequence.constraint.accept(sequence.ids[-1])
+            sequence.force(sequence.constraint.settle())
         ending, last = sequence.ending, sequence.ids[-1]
         if ending is not None and last not in self._stop_ids and ending.passed(last):
             del sequence.ids[ending.kept :], sequence.forced[ending.kept :]
