@@ -4,6 +4,7 @@
 checkpoint that writes traces (``benchmarks.checkpoint`` trains it first where there is none).
 ``python -m benchmarks.decoding --constrained`` compares the constrained engine with the
 unconstrained one at batch 1, and counts valid traces, of the untuned base model too.
+``--untuned`` needs no checkpoint: the base model, whose completions run to ``--max-tokens``.
 Both end with 1 where a bound is missed. On a busy machine, CPU seconds are the fairer figure.
 """
 
@@ -119,7 +120,10 @@ def against_generate(options: argparse.Namespace, policy: Policy) -> bool:
     print(table(HEADER, [row(names[0], ours), row(names[1], theirs)]))
     pairs = list(zip(ours[0].texts, theirs[0].texts, strict=True))
     same = sum(a == b for a, b in pairs) / len(pairs)
-    done = [len(o[0].texts) - o[0].clipped for o in (ours, theirs)]
+    what = "tokens" if options.untuned else "finished traces"
+    done = [
+        o[0].tokens if options.untuned else len(o[0].texts) - o[0].clipped for o in (ours, theirs)
+    ]
     ratios = [
         statistics.median(
             done[0] * b[field] / (max(done[1], 1) * a[field])
@@ -128,7 +132,7 @@ def against_generate(options: argparse.Namespace, policy: Policy) -> bool:
         for field in (3, 4)
     ]
     print(
-        f"finished traces/s: {ratios[0]:.2f} times by wall time, {ratios[1]:.2f} by CPU time "
+        f"{what}/s: {ratios[0]:.2f} times by wall time, {ratios[1]:.2f} by CPU time "
         f"(bound {FASTER}); same text {100 * same:.1f} % (bound {100 * SAME_TEXT:.0f} %)"
     )
     return ratios[0] >= FASTER and same >= SAME_TEXT
@@ -176,9 +180,14 @@ def main() -> int:
     parser.add_argument("--max-tokens", type=int, default=400)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--constrained", action="store_true")
+    parser.add_argument("--untuned", action="store_true", help="the base model, no checkpoint")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    policy = load_checkpoint(trained_folder(), dtype="auto", device="cpu")
+    base = resolve_base("embedded")
+    if options.untuned:
+        policy = load_base_policy(base, PromptConfig(), "auto", "cpu")
+    else:
+        policy = load_checkpoint(trained_folder(), base, dtype="auto", device="cpu")
     print(f"{options.prompts} prompts, {options.threads} threads, {policy.model.dtype}")
     compare = constrained if options.constrained else against_generate
     return 0 if compare(options, policy) else 1
