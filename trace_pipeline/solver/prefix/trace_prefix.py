@@ -34,7 +34,7 @@ class TracePrefix:
     Stricter than the solver only where that is needed to stay within bounds: names end at 48
     characters, numbers at 18 digits before and after the point, texts at about 12 KiB; in a
     composition, a result that equals a given number must prove itself computed under the plain
-    perturbations; from the 63rd of 64 steps on, a sub-trace takes the shortest way to its end.
+    perturbations; from the 62nd of 64 steps on, a sub-trace takes the shortest way to its end.
     """
 
     def __init__(self) -> None:
