@@ -8,12 +8,14 @@ import pytest
 from msgspec.structs import replace
 
 from trace_pipeline.evaluation import Prediction, read_evaluation, write_evaluation
+from trace_pipeline.evaluation.sampled import Sampled
 from trace_pipeline.solver import VerdictKind
 from trace_pipeline.validation import InvalidInputError
 
 
 def test_round_trip(tmp_path, evaluation):
-    noted = replace(evaluation, notes=("the first 5 of 9 problems",))
+    sampled = Sampled(2, (0, 1, 2, 0, 0), (False, True, True, False, False))
+    noted = replace(evaluation, notes=("the first 5 of 9 problems",), sampled=sampled)
     write_evaluation(tmp_path / "predictions.parquet", noted)
     assert read_evaluation(tmp_path / "predictions.parquet") == noted
 

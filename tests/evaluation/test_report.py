@@ -17,6 +17,7 @@ from trace_pipeline.evaluation import (
     render_markdown,
     write_report,
 )
+from trace_pipeline.evaluation.sampled import Sampled
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> | ${title} & 'quote\""
 
@@ -154,3 +155,11 @@ def test_a_report_over_the_whole_test_split_is_small(evaluation, predict):
     page = render_html(report)
     assert time.process_time() - start < 5
     assert len(page.encode()) < 5_000_000
+
+
+def test_samples_are_reported(evaluation):
+    sampled = replace(evaluation, sampled=Sampled(2, (0, 1, 2, 0, 0), (True,) * 2 + (False,) * 3))
+    text = render_markdown(Report(title="x", evaluation=sampled))
+    assert "| pass@2 | 40.0 % |" in text
+    assert "| majority@2 | 2 of 5 (40.0 %" in text
+    assert "pass@" not in render_markdown(Report(title="x", evaluation=evaluation))

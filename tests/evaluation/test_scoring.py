@@ -5,6 +5,7 @@ from fractions import Fraction
 import pytest
 from msgspec.structs import replace
 
+from tests.evaluation.conftest import Text
 from trace_pipeline.evaluation import BenchmarkKind, Proportion, score
 from trace_pipeline.evaluation.benchmark import Benchmark, Item
 from trace_pipeline.solver import Solver, VerdictKind
@@ -114,7 +115,7 @@ def test_nothing_evaluated_gives_figures_all_the_same(evaluate):
 
 
 def test_every_problem_needs_one_completion(benchmark):
-    with pytest.raises(ValueError, match="expected 5 completions, one a problem, found 0"):
+    with pytest.raises(ValueError, match="expected 5 completions, 1 a problem, found 0"):
         score(benchmark, [], Solver(), "rl")
 
 
@@ -146,3 +147,17 @@ def test_groups_by_coverage_are_there_where_it_is_known(diagnosed, evaluate):
         "no reference": Proportion(0, 2),
     }
     assert evaluate(correct=2).by_coverage() == ()
+
+
+def test_of_several_samples_the_first_is_the_prediction(benchmark, evaluation):
+    """Each problem sampled twice: what was written for it, then nothing."""
+    texts = [Text(p.completion, p.tokens, p.clipped, p.seconds) for p in evaluation.predictions]
+    pairs = [text for first in texts for text in (first, Text("nothing", 1))]
+    sampled = score(benchmark, pairs, Solver(), evaluation.model, samples=2)
+    assert sampled.predictions == evaluation.predictions
+    assert sampled.sampled is not None
+    assert sampled.sampled.correct == tuple(int(p.correct) for p in evaluation.predictions)
+    metrics = sampled.metrics()
+    assert metrics["pass_at_1"] == pytest.approx(metrics["accuracy"] / 2)
+    assert metrics["pass_at_2"] == metrics["majority_at_2"] == metrics["accuracy"]
+    assert sampled.first(1).sampled is None

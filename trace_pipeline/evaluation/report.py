@@ -36,6 +36,7 @@ from trace_pipeline.evaluation.tables import (
     groups_table,
     models_table,
     outcomes_table,
+    samples_figures,
     samples_table,
     statuses_table,
 )
@@ -181,6 +182,7 @@ def render_html(report: Report, parts: tuple[Section, ...] | None = None) -> str
 def _models_section(report: Report) -> Section:
     models = report.models
     blocks = [Block(models_table(models))]
+    blocks += [Block(table) for table in map(samples_figures, models) if table is not None]
     if len(models) > 1:
         caption = "Accuracy by model with 95 percent intervals"
         blocks.append(Block(figure=Figure("accuracy", caption, accuracy_figure(models))))

@@ -43,6 +43,15 @@ class Table(Struct, frozen=True):
         )
 
 
+def samples_figures(evaluation: Evaluation) -> Table | None:
+    """pass@k and majority@k, where each problem was sampled several times."""
+    if evaluation.sampled is None:
+        return None
+    title = f"{evaluation.model}, {evaluation.sampled.samples} samples of each problem"
+    rows = tuple((name, figure) for name, figure in evaluation.sampled.rows())
+    return Table(title, ("measure", "share of problems"), rows)
+
+
 def models_table(evaluations: Sequence[Evaluation]) -> Table:
     """One row a model: accuracy with interval, valid, parsed, clipped, length, time."""
     rows = []

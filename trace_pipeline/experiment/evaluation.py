@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from trace_pipeline.experiment.fields import Count, Positive
 
 
 class DecodingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How completions are decoded in evaluation (greedy, one answer per problem)."""
+    """How completions are decoded; sampling applies to evaluation alone (RL has its own)."""
 
     max_tokens: Positive = 750
     """NOTEBOOK, run 18: 250 silently cut three-expert compositions."""
     batch_size: Positive = 32
     """Sequences decoded together."""
+    constrained: bool = False
+    """Let only tokens through that can still become a valid trace."""
+    samples: Positive = 1
+    """Completions per problem in evaluation; with more than one, pass@k and majority@k are
+    reported."""
+    temperature: Annotated[float, Meta(ge=0)] = 0.0
+    """Of the samples; 0 is greedy and needs ``samples: 1``."""
+    top_p: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    """Probability of the nucleus that samples are drawn from."""
+    engine: Literal["native", "vllm"] = "native"
+    """``vllm`` decodes with vLLM, which has to be installed (docs/training.md)."""
 
 
 class BaselineConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -116,6 +116,17 @@ def _check(experiment: Experiment, where: str) -> None:
             raise ExperimentError(f"{where}: $.data.mix: {reason}")
     if not sum(mix.values()):
         raise ExperimentError(f"{where}: $.data.mix: all weights are zero; give one at least")
+    decoding = experiment.decoding
+    if decoding.samples > 1 and not decoding.temperature:
+        raise ExperimentError(
+            f"{where}: $.decoding.temperature: {decoding.samples} greedy samples are all alike: "
+            "expected more than 0, for example 0.8"
+        )
+    if decoding.constrained and decoding.engine == "vllm":
+        raise ExperimentError(
+            f"{where}: $.decoding.engine: vllm cannot be constrained; use native, or constrained: "
+            "false"
+        )
     if not experiment.data.train and not experiment.data.gsm8k.train:
         raise ExperimentError(
             f"{where}: $.data.train: 0 leaves nothing to train on; expected 1 or more, or real "

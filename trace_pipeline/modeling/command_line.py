@@ -25,7 +25,8 @@ from trace_pipeline.modeling.checkpoints import (
     load_checkpoint,
     read_info,
 )
-from trace_pipeline.modeling.decoding import Completion, Decoder
+from trace_pipeline.modeling.decoding import Completion
+from trace_pipeline.modeling.engines import open_engine
 from trace_pipeline.modeling.progress import Progress
 from trace_pipeline.modeling.training import TrainingError
 from trace_pipeline.store import write_atomic
@@ -135,7 +136,7 @@ def _run_decode(options: argparse.Namespace) -> None:
     else:
         policy = load_base_policy(base, experiment.prompt, model.dtype, model.device)
     with Progress("decoding", len(questions), "problems") as progress:
-        completions = Decoder(policy, experiment.decoding).decode(
+        completions = open_engine(policy, experiment.decoding).decode(
             questions, on_progress=lambda done, _, tokens: progress.update(done, f"{tokens} tokens")
         )
     lines = [

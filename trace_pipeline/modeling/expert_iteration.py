@@ -188,7 +188,9 @@ class _Rounds:
             lines = RecordFile(path, size_of_records(path, len(rollouts)))
         if there < len(problems):
             decoding = DecodingConfig(
-                max_tokens=config.max_tokens, batch_size=self._experiment.decoding.batch_size
+                max_tokens=config.max_tokens,
+                batch_size=self._experiment.decoding.batch_size,
+                constrained=self._experiment.decoding.constrained,
             )
             decoder = Decoder(self._policy(number - 1), decoding)
             with Progress(

@@ -156,7 +156,9 @@ class _Loop:
         chosen = train_only(policy.model, self._names)
         prepare(policy.model, chosen, experiment.sft)
         rollouts = DecodingConfig(
-            max_tokens=config.max_tokens, batch_size=experiment.decoding.batch_size
+            max_tokens=config.max_tokens,
+            batch_size=experiment.decoding.batch_size,
+            constrained=experiment.decoding.constrained,
         )
         self._experiment, self._policy, self._data = experiment, policy, data
         self._out_dir, self._run, self._world = out_dir, run, world

@@ -34,9 +34,9 @@ def answer(bench: Workbench, problem: str) -> Answer:
     if not problem.strip():
         raise InvalidInputError("the problem is empty; give a word problem in quotes")
     checkpoint = bench.require("rl_checkpoint")
-    from trace_pipeline.modeling.decoding import Decoder
+    from trace_pipeline.modeling.engines import open_engine
 
-    decoder = Decoder(open_policy(bench, checkpoint), bench.experiment.decoding)
+    decoder = open_engine(open_policy(bench, checkpoint), bench.experiment.decoding)
     text = decoder.decode([problem])[0].text
     try:
         trace = parse_trace(text)

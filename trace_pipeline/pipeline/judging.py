@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import msgspec
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from trace_pipeline.evaluation import (
     Benchmark,
@@ -55,24 +56,29 @@ def decoding_config(bench: Workbench) -> DecodingConfig:
     config = bench.experiment.decoding
     if not bench.experiment.eval.fast:
         return config
-    return DecodingConfig(
-        max_tokens=min(FAST_TOKENS, config.max_tokens), batch_size=config.batch_size
-    )
+    return replace(config, max_tokens=min(FAST_TOKENS, config.max_tokens))
 
 
 def judge(
     bench: Workbench, policy: Policy, benchmark: Benchmark, config: DecodingConfig, model: str
 ) -> Evaluation:
-    """Greedy completions of ``benchmark`` by ``policy``, scored by the solver."""
-    from trace_pipeline.modeling.decoding import Decoder
+    """Completions of ``benchmark`` by ``policy``, scored by the solver: greedy, or sampled."""
+    from trace_pipeline.modeling.decoding import Sampling
+    from trace_pipeline.modeling.engines import open_engine
     from trace_pipeline.modeling.progress import Progress
+    from trace_pipeline.modeling.rollouts import stream_seed
 
-    with Progress(f"{model} on {benchmark.name}", len(benchmark.items), "problems") as progress:
-        completions = Decoder(policy, config).decode(
+    sampling, count = None, len(benchmark.items) * config.samples
+    if config.temperature:
+        seeds = [stream_seed(bench.experiment.seed, place) for place in range(count)]
+        sampling = Sampling(seeds, config.temperature, config.top_p, config.samples)
+    with Progress(f"{model} on {benchmark.name}", count, "completions") as progress:
+        completions = open_engine(policy, config).decode(
             benchmark.questions,
+            sampling,
             on_progress=lambda done, _total, tokens: progress.update(done, f"{tokens} tokens"),
         )
-    return score(benchmark, completions, bench.solver, model)
+    return score(benchmark, completions, bench.solver, model, config.samples)
 
 
 def baseline(bench: Workbench, base: BaseModel, benchmark: Benchmark) -> Evaluation | None:
@@ -134,6 +140,7 @@ def _untuned(
         batch_size=min(experiment.decoding.batch_size, LONG_PROMPTS)
         if shots
         else experiment.decoding.batch_size,
+        constrained=experiment.decoding.constrained,
     )
     identity: dict[str, Any] = {
         "base": base.sha256,
@@ -141,6 +148,7 @@ def _untuned(
         "dtype": experiment.model.dtype,
         "problems": [[item.question, str(item.gold), item.expert] for item in chosen.items],
         "max_tokens": decoding.max_tokens,
+        "constrained": decoding.constrained,
         "solver": to_builtins(experiment.solver),
     }
     if shots:
