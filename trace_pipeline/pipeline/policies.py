@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,11 @@ class TrainingData(Struct, frozen=True):
     left: Overlap
     """Overlaps among what is left; anything here blocks."""
     problems: ProblemSet
+
+    def held_out(self) -> list[Example]:
+        """Held-out examples for choices during SFT: synthetic and real ones in turn."""
+        both = zip_longest(self.validation, self.real_validation)
+        return [example for pair in both for example in pair if example is not None]
 
 
 def training_data(bench: Workbench, partitions: Sequence[Artifact]) -> TrainingData:

@@ -126,6 +126,14 @@ def sft_checkpoint(
             "training",
             f'{{"train": {len(data.train)}, "validation": {len(data.validation)}}}',
         )
+        for traces in bench.real_traces():
+            stage.log.dataset(
+                "gsm8k_train_traces",
+                traces.sha256,
+                f"{bench.store.url}/{traces.manifest.key}",
+                "training",
+                f'{{"train": {len(data.real)}, "validation": {len(data.real_validation)}}}',
+            )
         stored, info = train_checkpoint(
             bench,
             "sft_checkpoint",
@@ -139,7 +147,7 @@ def sft_checkpoint(
                 lambda step, values: stage.metrics(
                     {f"sft.{k}": v for k, v in values.items()}, step
                 ),
-                validation=data.validation,
+                validation=data.held_out(),
                 processes=experiment.processes,
             ),
         )
@@ -216,7 +224,7 @@ def rl_checkpoint(
         stored, info = train_checkpoint(
             bench,
             "rl_checkpoint",
-            [sft, *partitions],
+            [sft, *partitions, *bench.real_traces()],
             settings,
             lambda folder: train_rl(
                 bench.experiment,
@@ -226,6 +234,8 @@ def rl_checkpoint(
                 folder,
                 base,
                 lambda step, values: stage.metrics({f"rl.{k}": v for k, v in values.items()}, step),
+                data.real,
+                data.real_validation,
             ),
         )
         stage.finals({f"rl.final_{name}": value for name, value in info.metrics.items()})
