@@ -202,6 +202,7 @@ def test_failures_of_arithmetic(question, reference, predicted, expected, says):
     [
         ({"transfer": "transfer ben.shells ana.shells 4"}, Diagnosis.WRONG_WIRING),
         ({"add_entity": "add_entity ben.shells 3"}, Diagnosis.WRONG_WIRING),
+        ({"transfer": "transfer ana.shells ana.shells 4"}, Diagnosis.WRONG_WIRING),
         ({"query": "query ben.shells"}, Diagnosis.WRONG_WIRING),
         ({"add_entity": "consume ana.shells 3"}, Diagnosis.WRONG_OPERATION),
         ({"add_entity": ""}, Diagnosis.MISSING_LAST_STEP),
@@ -333,6 +334,25 @@ def test_the_first_of_several_faults_counts():
     found = diagnosed(GUM, PACKS, text)
     assert found is not None
     assert (found.diagnosis, found.place) == (Diagnosis.WRONG_OPERATION, (0, 2))
+
+
+def test_what_divides_does_not_stand_for_what_is_divided():
+    text = program("pack = 15", "other = 8", "r = div pack other", "s = add r other", "query s")
+    found = diagnosed(GUM, PACKS, text)
+    assert found is not None
+    assert found.diagnosis is Diagnosis.NUMBER_INVENTED
+    text = program("pack = 15", "pieces = 4", "r = div pack pieces", "s = add r pack", "query s")
+    found = diagnosed(GUM, PACKS, text)
+    assert found is not None
+    assert found.diagnosis is Diagnosis.WRONG_WIRING
+
+
+def test_a_number_that_is_not_said_cannot_be_misread():
+    reference = ("eggs = 3", "days = 7", "s = mul eggs days", "dozen = 12", "r = div s dozen")
+    text = program("first = 3", "half = 2", "s = div first half", "r = add s first", "query r")
+    found = diagnosed("3 eggs a day: how many dozen a week?", (*reference, "query r"), text)
+    assert found is not None
+    assert found.diagnosis is INVENTED
 
 
 @pytest.mark.parametrize(

@@ -33,14 +33,14 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from trace_pipeline.evaluation.diagnosis.classes import Category, Diagnosed, Diagnosis, Place
+from trace_pipeline.evaluation.diagnosis.classes import Diagnosed, Diagnosis, Place
 from trace_pipeline.evaluation.diagnosis.divergence import first_fault
 from trace_pipeline.evaluation.diagnosis.field import Run, opaque, symbol
 from trace_pipeline.evaluation.diagnosis.numbers import QuestionNumbers
 from trace_pipeline.evaluation.diagnosis.reference import Comparison, Reference
 from trace_pipeline.evaluation.diagnosis.repairs import repair
 from trace_pipeline.evaluation.diagnosis.steps import names_set, numbers_of, operands_of, places
-from trace_pipeline.evaluation.diagnosis.wording import absent_number, number_missing
+from trace_pipeline.evaluation.diagnosis.wording import absent_number, answer_given, number_missing
 from trace_pipeline.solver import EXPERT_OPERATIONS, Solver, Verdict, VerdictKind
 from trace_pipeline.traces import Init, Reason, SubTrace, Trace, TraceError
 from trace_pipeline.traces.reading import read_document
@@ -142,13 +142,7 @@ def _right_but_refused(
         and comparison.is_right(comparison.symbol(step.value))
     ]
     if leaked:
-        return Diagnosed(
-            diagnosis=Diagnosis.NUMBER_INVENTED,
-            explanation="The answer itself is written down as an input; it has to be computed.",
-            place=leaked[0][0],
-            category=Category.VALUES,
-            reference=reference,
-        )
+        return replace(answer_given(leaked[0][0]), reference=reference)
     if fault is None:
         return replace(_of_wrong_expert(verdict), reference=reference)
     if comparison.missing:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from trace_pipeline.evaluation.diagnosis.classes import Diagnosed, Diagnosis, Place
+from trace_pipeline.evaluation.diagnosis.edits import ORDERED
 from trace_pipeline.evaluation.diagnosis.field import Element, symbol
 from trace_pipeline.evaluation.diagnosis.numbers import Misreading, misreading
 from trace_pipeline.evaluation.diagnosis.reference import Comparison
@@ -133,6 +134,8 @@ def _strange_number(comparison: Comparison, value: Number, place: Place) -> Diag
     if value in comparison.question.said:
         return unused_number(comparison, value, place)
     for expected in comparison.missing:
+        if expected not in comparison.question.said:
+            continue
         how = misreading(value, expected, comparison.question)
         # Any number can be a misread word: that it is one is a guess where more are missing.
         if how is not None and (how is not Misreading.WORDS or len(comparison.missing) == 1):
@@ -150,7 +153,10 @@ def _structure(comparison: Comparison, place: Place) -> Diagnosed:
             return operation_differs(comparison, place, element, other == operation)
     for element, (other, needed) in reference.operands.items():
         lacking = [operand for operand in needed if operand not in operands]
-        if other != operation or len(lacking) == len(needed):
+        shared = len(lacking) < len(needed)
+        if operation in ORDERED:  # what is divided is not what divides
+            shared = any(a == b for a, b in zip(needed, operands, strict=False))
+        if other != operation or not shared:
             continue
         return _lacking(comparison, place, element, lacking)
     return unrelated_operands(comparison, place)

@@ -40,6 +40,8 @@ def other_operands(step: Step, names: Sequence[str]) -> Iterator[Step]:
                     yield replace(step, amount=name)
         case Transfer():
             yield replace(step, from_entity=step.to_entity, to_entity=step.from_entity)
+            if step.from_entity == step.to_entity:
+                yield replace(step, to_entity="another")
             for name in names:
                 yield replace(step, from_entity=name)
                 yield replace(step, to_entity=name)

@@ -40,6 +40,7 @@ from trace_pipeline.evaluation.diagnosis.steps import (
     step_at,
 )
 from trace_pipeline.evaluation.diagnosis.wording import (
+    answer_given,
     left_out,
     miswired,
     number_fault,
@@ -79,6 +80,8 @@ def _asked_for_another(comparison: Comparison) -> Diagnosed | None:
     query = step_at(comparison.trace, place)
     assert isinstance(query, Query)
     right = where[-1]
+    if getattr(step_at(comparison.trace, right.place), "value", None) is not None:
+        return answer_given(right.place)
     probe = comparison.run.answer_with({}, {right.place: opaque("probe")})
     if probe == comparison.run.answer:
         explanation = f"It computes the answer as {right.name} but asks for {query.var}."

@@ -126,6 +126,16 @@ def number_invented(comparison: Comparison, found: Number, place: Place | None) 
     )
 
 
+def answer_given(place: Place) -> Diagnosed:
+    """The init at ``place`` states the answer."""
+    return Diagnosed(
+        diagnosis=Diagnosis.NUMBER_INVENTED,
+        explanation="The answer itself is written down as an input; it has to be computed.",
+        place=place,
+        category=Category.VALUES,
+    )
+
+
 def unfinished(comparison: Comparison, place: Place | None) -> Diagnosed:
     """Right as far as it goes; the reference goes on."""
     reference = comparison.reference
