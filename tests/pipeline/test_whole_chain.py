@@ -69,6 +69,26 @@ def test_the_report_holds_trained_and_untuned_figures(finished: FinishedRun) -> 
     assert stored_evaluation(folder / "base").total == 4
 
 
+def test_synthetic_problems_have_a_report_of_their_own(finished: FinishedRun) -> None:
+    folder = finished.bench().require("synthetic_eval").path
+    text = (folder / "report.md").read_text()
+    assert "# tiny" in text
+    assert "rl on synthetic test" in text
+    assert "Held-out synthetic problems" not in text  # the report is about them
+    assert "figures/sft_checkpoint.png" in text
+    assert str((folder / "report.html").resolve()) in finished.closing
+
+
+def test_the_page_of_an_evaluation_is_linked_from_its_asset(finished: FinishedRun) -> None:
+    with dg.DagsterInstance.get() as instance:
+        for asset in ("gsm8k_eval", "synthetic_eval"):
+            event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+            shown = event.asset_materialization.metadata["report"]
+            assert shown == dg.MetadataValue.path(
+                str(finished.bench().require(asset).path / "report.html")
+            )
+
+
 def test_the_closing_table_says_what_and_where(finished: FinishedRun) -> None:
     for part in ("synthetic test", "rate_equation", "untuned base", "report.html", "make mlflow"):
         assert part in finished.closing
@@ -107,11 +127,10 @@ def test_mlflow_has_one_parent_with_parameters_figures_and_nested_stages(
     assert {"gsm8k.accuracy", "gsm8k_base.accuracy", "synthetic.parsed"} <= set(parent.data.metrics)
     names = {client.get_run(run).info.run_name for run in journal.sent().runs.values()}
     assert names == {"sft", "rl", "synthetic_eval", "gsm8k_eval"}
-    evaluation = next(
-        run for stage, run in journal.sent().runs.items() if stage.startswith("gsm8k_eval")
-    )
-    files = {f.path for f in client.list_artifacts(evaluation, "report")}
-    assert files == {"report/report.md", "report/report.html", "report/predictions.parquet"}
+    for name in ("gsm8k_eval", "synthetic_eval"):
+        run = next(run for stage, run in journal.sent().runs.items() if stage.startswith(name))
+        files = {f.path for f in client.list_artifacts(run, "report")}
+        assert files == {"report/report.md", "report/report.html", "report/predictions.parquet"}
 
 
 @pytest.mark.parametrize("stage", ["sft", "rl"])

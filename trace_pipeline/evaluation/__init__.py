@@ -19,6 +19,7 @@ from trace_pipeline.evaluation.failures import (
     failures_table,
 )
 from trace_pipeline.evaluation.figures import (
+    Form,
     accuracy_figure,
     diagnoses_figure,
     groups_figure,
@@ -31,7 +32,7 @@ from trace_pipeline.evaluation.outputs import Header, Output, read_outputs, resc
 from trace_pipeline.evaluation.page import render_html
 from trace_pipeline.evaluation.parquet import read_evaluation, write_evaluation
 from trace_pipeline.evaluation.report import Figure, Report, render_markdown
-from trace_pipeline.evaluation.report_files import write_report
+from trace_pipeline.evaluation.report_files import MARKDOWN, PAGE, write_report
 from trace_pipeline.evaluation.scoring import Completion, Evaluation, Group, Prediction, score
 from trace_pipeline.evaluation.statistics import (
     Interval,
@@ -56,6 +57,8 @@ from trace_pipeline.evaluation.tables import (
 )
 
 __all__ = [
+    "MARKDOWN",
+    "PAGE",
     "Benchmark",
     "BenchmarkKind",
     "Category",
@@ -68,6 +71,7 @@ __all__ = [
     "Evaluation",
     "FailureExample",
     "Figure",
+    "Form",
     "Group",
     "Header",
     "Interval",

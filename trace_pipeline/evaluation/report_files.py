@@ -8,6 +8,9 @@ from trace_pipeline.evaluation.page import render_html
 from trace_pipeline.evaluation.report import Report, render_markdown, sections
 from trace_pipeline.store import write_atomic
 
+MARKDOWN, PAGE = "report.md", "report.html"
+"""Names of a report's files in its folder."""
+
 
 def write_report(folder: Path, report: Report) -> tuple[Path, Path]:
     """Write ``report.md`` (with ``figures/*.png``) and ``report.html``; returns their paths."""
@@ -15,7 +18,7 @@ def write_report(folder: Path, report: Report) -> tuple[Path, Path]:
     for part in parts:
         for figure in (block.figure for block in part.blocks if block.figure):
             write_atomic(folder / "figures" / f"{figure.name}.png", figure.png)
-    markdown, page = folder / "report.md", folder / "report.html"
+    markdown, page = folder / MARKDOWN, folder / PAGE
     write_atomic(markdown, render_markdown(report, parts).encode())
     write_atomic(page, render_html(report, parts).encode())
     return markdown, page

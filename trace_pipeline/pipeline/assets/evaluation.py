@@ -3,9 +3,11 @@
 import dagster as dg
 
 from trace_pipeline.evaluation import (
+    MARKDOWN,
+    PAGE,
+    BenchmarkKind,
     CautionCode,
     Evaluation,
-    Figure,
     Report,
     accuracy_figure,
     groups_figure,
@@ -50,13 +52,14 @@ from trace_pipeline.pipeline.resources import (
     TrackingResource,
     open_workbench,
 )
+from trace_pipeline.pipeline.tracking import Stage
 from trace_pipeline.pipeline.workbench import Workbench
 from trace_pipeline.store import Artifact
 
 
 @dg.asset(
     group_name="evaluation",
-    kinds={"parquet"},
+    kinds={"parquet", "markdown"},
     deps=[rl_checkpoint],
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
@@ -76,14 +79,17 @@ def synthetic_eval(
     policy = open_policy(bench, checkpoint)
     with bench.stage("synthetic_eval", bench.dataset_hash(partitions)) as stage:
         evaluation = judge(bench, policy, benchmark, decoding_config(bench), "rl")
-        stored = _store(bench, "synthetic_eval", evaluation, [checkpoint, *partitions])
+        report = build_report(bench, evaluation, None, checkpoint)
+        stored = _store(bench, "synthetic_eval", evaluation, [checkpoint, *partitions], report)
         stage.finals({f"synthetic.{k}": v for k, v in evaluation.metrics().items()})
+        _log_files(stage, stored)
     context.log.info("held-out synthetic problems: %s", evaluation.correct)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.sha256),
         metadata={
             "accuracy": evaluation.correct.rate,
             "parsed": evaluation.parsed.rate,
+            "report": _page(stored),
             "by_expert": metadata.of_table(groups_table("", "expert", evaluation.by_expert())),
             "outcomes": metadata.of_table(outcomes_table(evaluation)),
             "by_steps": metadata.of_table(groups_table("", "steps", evaluation.by_steps())),
@@ -150,8 +156,7 @@ def gsm8k_eval(
         if base:
             finals |= {f"gsm8k_base.{k}": v for k, v in base.metrics().items()}
         stage.finals(finals)
-        for name in ("report.md", "report.html", PREDICTIONS):
-            stage.log.artifact(stored.path / name, "report")
+        _log_files(stage, stored)
         stage.log.dataset(
             benchmark.name,
             evaluation.fingerprint,
@@ -180,7 +185,7 @@ def gsm8k_eval(
         metadata={
             "headline": report.headline,
             "accuracy": evaluation.correct.rate,
-            "report": dg.MetadataValue.path(str(stored.path / "report.html")),
+            "report": _page(stored),
             "model_card": dg.MetadataValue.md(card),
             "models": metadata.of_table(models_table(report.models)),
             "by_steps": metadata.of_table(groups_table("", "steps", evaluation.by_steps())),
@@ -219,10 +224,10 @@ def overlapping_examples(bench: Workbench, partitions: list[Artifact]) -> int:
 def build_report(
     bench: Workbench, evaluation: Evaluation, base: Evaluation | None, checkpoint: Artifact
 ) -> Report:
-    """The report of an evaluation, with the synthetic figures of the same checkpoint beside."""
+    """The report of an evaluation; beside real problems stand the same checkpoint's synthetic."""
     synthetic = None
     key = bench.key("synthetic_eval")
-    if bench.store.has(key):
+    if evaluation.kind is not BenchmarkKind.SYNTHETIC and bench.store.has(key):
         beside = bench.store.read(key)
         if beside.manifest.parents.get(checkpoint.manifest.key) == checkpoint.sha256:
             synthetic = stored_evaluation(beside.path)
@@ -232,7 +237,7 @@ def build_report(
         evaluation=evaluation,
         base=base,
         synthetic=synthetic,
-        curves=tuple(Figure(name, caption, png) for name, caption, png in curves(bench)),
+        curves=tuple(curves(bench)),
         facts=(
             ("base model", bench.experiment.model.reference),
             ("checkpoint", f"{manifest.key} version {manifest.version}"),
@@ -267,16 +272,15 @@ def _store(
     asset: str,
     evaluation: Evaluation,
     parents: list[Artifact],
-    report: Report | None = None,
+    report: Report,
     card: str = "",
 ) -> Artifact:
     with bench.store.write(bench.key(asset)) as draft:
         write_evaluation(draft.path / PREDICTIONS, evaluation)
         if card:
             (draft.path / CARD).write_text(card, encoding="utf-8")
-        if report:
-            write_report(draft.path, report)
-        if report and report.base:
+        write_report(draft.path, report)
+        if report.base:
             (draft.path / BASELINE).mkdir()
             write_evaluation(draft.path / BASELINE / PREDICTIONS, report.base)
         settings = bench.experiment.to_dict()
@@ -289,6 +293,15 @@ def _store(
 def _predictions(stored: Artifact, evaluation: Evaluation) -> dict[str, dg.MetadataValue]:
     columns = parquet_columns(stored.path / PREDICTIONS, PREDICTION_MEANINGS)
     return rows_and_columns(evaluation.total, columns)
+
+
+def _log_files(stage: Stage, stored: Artifact) -> None:
+    for name in (MARKDOWN, PAGE, PREDICTIONS):
+        stage.log.artifact(stored.path / name, "report")
+
+
+def _page(stored: Artifact) -> dg.MetadataValue:
+    return dg.MetadataValue.path(str(stored.path / PAGE))
 
 
 def _warning(name: str, text: str | None) -> dg.AssetCheckResult:
