@@ -8,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.pipeline.conftest import FinishedRun
+from trace_pipeline.evaluation import Forgetting
 from trace_pipeline.experiment import EXPERTS
 from trace_pipeline.generation import read_examples
 from trace_pipeline.pipeline.journal import open_journals
@@ -69,6 +70,20 @@ def test_the_report_holds_trained_and_untuned_figures(finished: FinishedRun) -> 
     assert stored_evaluation(folder / "base").total == 4
 
 
+def test_what_training_cost_elsewhere_is_measured_once_for_the_base(finished: FinishedRun) -> None:
+    bench = finished.bench()
+    stored = bench.require("gsm8k_eval")
+    found = msgspec.json.decode((stored.path / "forgetting.json").read_bytes(), type=Forgetting)
+    assert found.chat is not None
+    assert found.text.change == pytest.approx(
+        stored.manifest.summary["forgetting.text_loss_change"]
+    )
+    assert found.text.change != 0
+    (key,) = bench.store.keys("_forgetting")
+    assert bench.store.manifest(key).summary["text"] == found.text.before
+    assert "What training cost elsewhere" in (stored.path / "report.md").read_text()
+
+
 def test_synthetic_problems_have_a_report_of_their_own(finished: FinishedRun) -> None:
     folder = finished.bench().require("synthetic_eval").path
     text = (folder / "report.md").read_text()
@@ -124,7 +139,8 @@ def test_mlflow_has_one_parent_with_parameters_figures_and_nested_stages(
     parent = client.get_run(journal.sent().parent)
     assert parent.info.status == "FINISHED"
     assert parent.data.params["sft.trainable"] == "all"
-    assert {"gsm8k.accuracy", "gsm8k_base.accuracy", "synthetic.parsed"} <= set(parent.data.metrics)
+    figures = {"gsm8k.accuracy", "gsm8k_base.accuracy", "synthetic.parsed", "forgetting.text_loss"}
+    assert figures <= set(parent.data.metrics)
     names = {client.get_run(run).info.run_name for run in journal.sent().runs.values()}
     assert names == {"sft", "rl", "synthetic_eval", "gsm8k_eval"}
     for name in ("gsm8k_eval", "synthetic_eval"):

@@ -29,6 +29,7 @@ from trace_pipeline.evaluation.figures import (
     verdicts_figure,
 )
 from trace_pipeline.evaluation.outputs import Header, Output, read_outputs, rescore, write_outputs
+from trace_pipeline.evaluation.forgetting import TOLERATED_PERPLEXITY, Drift, Forgetting
 from trace_pipeline.evaluation.page import render_html
 from trace_pipeline.evaluation.parquet import read_evaluation, write_evaluation
 from trace_pipeline.evaluation.report import Figure, Report, render_markdown
@@ -59,6 +60,7 @@ from trace_pipeline.evaluation.tables import (
 __all__ = [
     "MARKDOWN",
     "PAGE",
+    "TOLERATED_PERPLEXITY",
     "Benchmark",
     "BenchmarkKind",
     "Category",
@@ -68,9 +70,11 @@ __all__ = [
     "Completion",
     "Diagnosed",
     "Diagnosis",
+    "Drift",
     "Evaluation",
     "FailureExample",
     "Figure",
+    "Forgetting",
     "Form",
     "Group",
     "Header",

@@ -27,6 +27,7 @@ from trace_pipeline.evaluation.figures import (
     sample_size_figure,
     verdicts_figure,
 )
+from trace_pipeline.evaluation.forgetting import Forgetting
 from trace_pipeline.evaluation.scoring import Evaluation, Group
 from trace_pipeline.evaluation.tables import (
     Table,
@@ -71,6 +72,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """The same model on held-out synthetic problems."""
     curves: tuple[Figure, ...] = ()
     """Training curves."""
+    forgetting: Forgetting | None = None
+    """What training cost the model elsewhere, where that was measured."""
     facts: tuple[tuple[str, str], ...] = ()
     """Settings and provenance, shown as they are: base model, data hash, git revision..."""
 
@@ -88,7 +91,7 @@ class Report(Struct, frozen=True, kw_only=True):
     @property
     def cautions(self) -> tuple[Caution, ...]:
         """What to know before believing the headline."""
-        return cautions(self.evaluation, self.base)
+        return cautions(self.evaluation, self.base, self.forgetting)
 
 
 class Block(Struct, frozen=True):
@@ -124,6 +127,8 @@ def sections(report: Report) -> tuple[Section, ...]:
     if report.curves:
         curves = tuple(Block(figure=curve) for curve in report.curves)
         found.append(Section(title="Training", blocks=curves))
+    if report.forgetting:
+        found.append(_forgetting_section(report.forgetting))
     samples = [Block(samples_table(evaluation))]
     if len(report.models) > 1:
         samples.append(Block(statuses_table(report.models)))
@@ -248,6 +253,15 @@ def _synthetic_section(evaluation: Evaluation) -> Section:
             Block(outcomes_table(evaluation)),
             *([Block(failures_table(evaluation))] if evaluation.diagnoses() else []),
         ),
+    )
+
+
+def _forgetting_section(forgetting: Forgetting) -> Section:
+    left_out = "The base model has no chat template, so only general text was scored."
+    return Section(
+        title="What training cost elsewhere",
+        paragraphs=() if forgetting.chat else (left_out,),
+        blocks=(Block(forgetting.table()),),
     )
 
 

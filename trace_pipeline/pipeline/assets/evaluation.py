@@ -8,6 +8,7 @@ from trace_pipeline.evaluation import (
     BenchmarkKind,
     CautionCode,
     Evaluation,
+    Forgetting,
     Report,
     accuracy_figure,
     groups_figure,
@@ -28,6 +29,7 @@ from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.assets.models import rl_checkpoint
 from trace_pipeline.pipeline.assets.problems import gsm8k_problems
 from trace_pipeline.pipeline.card import CARD, Trained, model_card
+from trace_pipeline.pipeline.forgetting import FORGETTING, forgetting_metrics, measure_forgetting
 from trace_pipeline.pipeline.judging import (
     BASELINE,
     PREDICTIONS,
@@ -54,7 +56,7 @@ from trace_pipeline.pipeline.resources import (
 )
 from trace_pipeline.pipeline.tracking import Stage
 from trace_pipeline.pipeline.workbench import Workbench
-from trace_pipeline.store import Artifact
+from trace_pipeline.store import Artifact, write_json
 
 
 @dg.asset(
@@ -149,10 +151,14 @@ def gsm8k_eval(
         base = baseline(bench, open_base(bench), benchmark)
         policy = open_policy(bench, checkpoint)
         evaluation = judge(bench, policy, benchmark, decoding_config(bench), "rl")
-        report = build_report(bench, evaluation, base, checkpoint)
+        forgetting = None
+        if bench.experiment.eval.forgetting:
+            forgetting = measure_forgetting(bench, open_base(bench), policy)
+        report = build_report(bench, evaluation, base, checkpoint, forgetting)
         card = describe_model(bench, checkpoint, report)
         stored = _store(bench, "gsm8k_eval", evaluation, [checkpoint, problems], report, card)
         finals = {f"gsm8k.{k}": v for k, v in evaluation.metrics().items()}
+        finals |= forgetting_metrics(forgetting)
         if base:
             finals |= {f"gsm8k_base.{k}": v for k, v in base.metrics().items()}
         stage.finals(finals)
@@ -196,6 +202,7 @@ def gsm8k_eval(
             "verdicts_plot": metadata.picture(verdicts_figure(report.models), "verdicts"),
             "mlflow": dg.MetadataValue.url(stage.link()),
             **_predictions(stored, evaluation),
+            **({"forgetting": metadata.of_table(forgetting.table())} if forgetting else {}),
             **metadata.of_artifact(stored),
         },
         check_results=[
@@ -222,7 +229,11 @@ def overlapping_examples(bench: Workbench, partitions: list[Artifact]) -> int:
 
 
 def build_report(
-    bench: Workbench, evaluation: Evaluation, base: Evaluation | None, checkpoint: Artifact
+    bench: Workbench,
+    evaluation: Evaluation,
+    base: Evaluation | None,
+    checkpoint: Artifact,
+    forgetting: Forgetting | None = None,
 ) -> Report:
     """The report of an evaluation; beside real problems stand the same checkpoint's synthetic."""
     synthetic = None
@@ -238,6 +249,7 @@ def build_report(
         base=base,
         synthetic=synthetic,
         curves=tuple(curves(bench)),
+        forgetting=forgetting,
         facts=(
             ("base model", bench.experiment.model.reference),
             ("checkpoint", f"{manifest.key} version {manifest.version}"),
@@ -283,9 +295,11 @@ def _store(
         if report.base:
             (draft.path / BASELINE).mkdir()
             write_evaluation(draft.path / BASELINE / PREDICTIONS, report.base)
+        if report.forgetting:
+            write_json(draft.path / FORGETTING, report.forgetting)
         settings = bench.experiment.to_dict()
         draft.config = {name: settings[name] for name in ("decoding", "eval", "solver")}
-        draft.summary = evaluation.metrics()
+        draft.summary = evaluation.metrics() | forgetting_metrics(report.forgetting)
         draft.derive_from(*parents)
     return draft.stored
 
