@@ -1,8 +1,7 @@
-"""Where a predicted trace and the reference part: the steps of both, with their values.
+"""Where a predicted trace and the reference part, as lines of their texts.
 
-Steps are compared by what they compute, not by how they are written: a trace that names its
-variables otherwise or computes in another order has no wrong step until a value is one that
-the reference never has.
+What is wrong the diagnosis has found (``Prediction.diverges_at``); here it gets its line, the
+solver's steps so far, and the first step of the reference whose value is never reached.
 """
 
 from __future__ import annotations
@@ -23,14 +22,11 @@ from trace_pipeline.traces import (
     Trace,
     TraceError,
     format_number,
-    normalise_numbers,
-    parse_number,
     parse_trace,
 )
 
 _STEP = re.compile(r"\s*-\s*(\{|op\s*:)")
 _SUBTRACE = re.compile(r"\s*(-\s*)?expert\s*:")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?|\.\d+")
 
 
 class Mark(Struct, frozen=True):
@@ -48,7 +44,7 @@ class Marked(Struct, frozen=True, kw_only=True):
     steps: tuple[str, ...] = ()
     """What the solver computed, step by step, as far as it got."""
     predicted: Mark | None = None
-    """The step at fault: refused by the solver, or the first value the reference never has."""
+    """The step at fault: refused by the solver, or where the trace leaves the reference."""
     reference: Mark | None = None
     """The reference's first step whose value the prediction never has."""
 
@@ -80,15 +76,14 @@ def mark(prediction: Prediction) -> Marked:
     if prediction.correct:
         return Marked(steps=executed.steps())
     if executed.error is not None:
-        return Marked(
-            steps=executed.steps(), predicted=_refused(prediction.completion, executed.error)
-        )
+        refused = _refused(prediction.completion, executed.error)
+        return Marked(steps=executed.steps(), predicted=refused)
     reference, _ = _execute(prediction.reference_trace)
     if reference is None or prediction.kind is not VerdictKind.WRONG_ANSWER:
         return Marked(steps=executed.steps(), predicted=_last_step(prediction))
     return Marked(
         steps=executed.steps(),
-        predicted=_departure(prediction, executed, reference),
+        predicted=_departure(prediction, executed),
         reference=_missing(prediction, executed, reference),
     )
 
@@ -124,20 +119,14 @@ def _last_step(prediction: Prediction) -> Mark | None:
     return Mark(max(lines.values()), prediction.message) if lines else None
 
 
-def _departure(prediction: Prediction, mine: _Executed, theirs: _Executed) -> Mark | None:
-    known = _numbers(theirs.values)
-    # A number of the question that the reference does not need is not wrong by itself.
-    given = known | _given(prediction.question)
-    for value in mine.values:
-        step = mine.trace.subtraces[value.subtrace].steps[value.step]
-        if value.value in (given if isinstance(step, Init) else known):
-            continue
-        line = _line(prediction.completion, value.subtrace, value.step)
-        verb = "takes" if isinstance(step, Init) else "gives"
-        note = f"{verb} {format_number(value.value)}, which the reference never has"
-        return None if line is None else Mark(line, note)
-    lines = _step_lines(prediction.completion)
-    return Mark(max(lines.values()), "ends here") if lines else None
+def _departure(prediction: Prediction, mine: _Executed) -> Mark | None:
+    if prediction.diverges_at is None:
+        lines = _step_lines(prediction.completion)
+        return Mark(max(lines.values()), "ends here") if lines else None
+    line = _line(prediction.completion, *prediction.diverges_at)
+    values = [v.value for v in mine.values if (v.subtrace, v.step) == prediction.diverges_at]
+    found = f"gives {format_number(values[-1])}" if values else "leaves the reference"
+    return None if line is None else Mark(line, found)
 
 
 def _missing(prediction: Prediction, mine: _Executed, theirs: _Executed) -> Mark | None:
@@ -150,11 +139,6 @@ def _missing(prediction: Prediction, mine: _Executed, theirs: _Executed) -> Mark
         note = f"gives {format_number(value.value)}, which the prediction never has"
         return None if line is None else Mark(line, note)
     return None
-
-
-def _given(question: str) -> set[Number]:
-    """The numbers that stand in digits in ``question``."""
-    return {parse_number(text) for text in _NUMBER.findall(normalise_numbers(question))}
 
 
 def _numbers(values: Iterable[StepValue]) -> set[Number]:

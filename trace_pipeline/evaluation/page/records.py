@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from trace_pipeline.evaluation.failures import UNDIAGNOSED
 from trace_pipeline.evaluation.marking import Mark, mark
 from trace_pipeline.evaluation.report import Report
 from trace_pipeline.evaluation.scoring import Prediction
@@ -41,7 +42,7 @@ def _record(prediction: Prediction) -> dict[str, Any]:
         "seconds": round(prediction.seconds, 2),
         "clipped": prediction.clipped,
         "message": prediction.message,
-        "diagnosis": prediction.diagnosis or "",
+        "diagnosis": prediction.diagnosis or ("" if prediction.correct else UNDIAGNOSED),
         "explanation": prediction.explanation,
         "completion": prediction.completion,
         "mark": _mark(marked.predicted),
