@@ -100,8 +100,9 @@ def test_a_row_opens_beside_the_reference_with_the_wrong_step_marked(opened: Pag
     )
     expect(detail.locator(".line.wrong")).to_have_count(1)
     expect(detail.locator(".line.missing")).to_have_count(1)
-    expect(detail.locator(".note.wrong")).to_contain_text("which the reference never has")
-    expect(detail).to_contain_text("The operation is another one than the reference's.")
+    expect(detail.locator(".note.wrong")).to_contain_text("wrong step: gives")
+    expect(detail.locator(".note.missing")).to_contain_text("which the prediction never has")
+    expect(detail).to_contain_text("the reference computes")
     expect(detail.locator("li").last).to_contain_text("query")
 
 

@@ -111,12 +111,12 @@ def test_the_scripts_read_exactly_the_fields_that_are_there(report):
 
 
 def test_a_prediction_stands_beside_other_models_and_the_reference(report):
-    first, *_ = report.evaluation.predictions
+    wrong = report.evaluation.predictions[1]
     known = replace(
         report.evaluation,
         predictions=(
             replace(
-                first,
+                wrong,
                 diagnosis="wrong_wiring",
                 explanation="b is used for a",
                 reference_trace="expert: arithmetic",
@@ -124,13 +124,18 @@ def test_a_prediction_stands_beside_other_models_and_the_reference(report):
         ),
     )
     row = embedded(render_html(replace(report, evaluation=known)))[0]
-    assert row["others"] == ["", "correct"]  # the base answered other problems
+    assert row["others"] == ["", "wrong_answer:20"]  # the base answered other problems
     assert (row["diagnosis"], row["explanation"]) == ("wrong_wiring", "b is used for a")
-    assert (row["trace"], row["solution"]) == ("expert: arithmetic", "so <<19>> 0")
+    assert (row["trace"], row["solution"]) == ("expert: arithmetic", "so <<19>> 1")
 
 
-def test_failures_are_shown_where_they_were_diagnosed(report):
-    assert "share of failures" not in render_markdown(report)
+def test_failures_are_shown_where_they_were_diagnosed(report, evaluate):
+    undiagnosed = Report(title="t", evaluation=evaluate(correct=1, wrong=2))
+    assert "share of failures" not in render_markdown(undiagnosed)
+    assert {row["diagnosis"] for row in embedded(render_html(undiagnosed))} == {
+        "",
+        "not diagnosed",
+    }
     predictions = tuple(
         p if p.correct else replace(p, diagnosis="wrong_wiring")
         for p in report.evaluation.predictions
@@ -138,6 +143,8 @@ def test_failures_are_shown_where_they_were_diagnosed(report):
     diagnosed = replace(report, evaluation=replace(report.evaluation, predictions=predictions))
     markdown, page = render_markdown(diagnosed), render_html(diagnosed)
     assert "| wrong_wiring | 4 | 100.0 % |" in markdown
+    assert "An example of each failure" in markdown
+    assert "An example of each failure" not in page
     assert "figures/diagnoses.png" in markdown
     assert 'data-facet="diagnosis" data-value="wrong_wiring"' in page
 

@@ -1,11 +1,9 @@
 """Tables are data; each rendering keeps the cells apart and their text harmless."""
 
 import pytest
-from msgspec.structs import replace
 
 from trace_pipeline.evaluation import (
     Table,
-    failures_table,
     groups_table,
     models_table,
     outcomes_table,
@@ -52,20 +50,6 @@ def test_prefixes_stand_beside_the_whole(evaluate):
     assert table.rows[1][6] == "26.7 to 53.3 %"
     assert table.rows[2][5:] == ("+0.0 points", "40.0 to 40.0 %")
     assert sizes_table(evaluate(), (10,)).rows[0][0] == "all 0"
-
-
-def test_diagnoses_are_counted_among_failures(evaluate):
-    judged = evaluate(correct=6, wrong=4)
-    assert failures_table(judged).rows == ()
-    names = ("wrong_wiring", None, "clipped", "wrong_wiring")
-    predictions = [
-        replace(p, diagnosis=name) for p, name in zip(judged.predictions[6:], names, strict=True)
-    ]
-    diagnosed = replace(judged, predictions=(*judged.predictions[:6], *predictions))
-    assert failures_table(diagnosed).rows == (
-        ("wrong_wiring", "2", "50.0 %"),
-        ("clipped", "1", "25.0 %"),
-    )
 
 
 def test_text_is_aligned():

@@ -28,8 +28,8 @@ from trace_pipeline.evaluation.figures import (
     sample_size_figure,
     verdicts_figure,
 )
-from trace_pipeline.evaluation.outputs import Header, Output, read_outputs, rescore, write_outputs
 from trace_pipeline.evaluation.forgetting import TOLERATED_PERPLEXITY, Drift, Forgetting
+from trace_pipeline.evaluation.outputs import Header, Output, read_outputs, rescore, write_outputs
 from trace_pipeline.evaluation.page import render_html
 from trace_pipeline.evaluation.parquet import read_evaluation, write_evaluation
 from trace_pipeline.evaluation.report import Figure, Report, render_markdown

@@ -11,8 +11,7 @@ from trace_pipeline.evaluation.tables import Table
 TOLERATED_PERPLEXITY = 1.2
 """Growth of a perplexity above which a report warns: a fifth more, 0.18 nats a token.
 
-A convention, not a law: below it replies of the embedded model read as before, far above it
-they turn into traces (docs/evaluation.md).
+A convention, not a law; the figures stand beside the warning.
 """
 
 

@@ -18,6 +18,7 @@ from trace_pipeline.solver.rewards import VerdictKind
 from trace_pipeline.traces import (
     Init,
     Number,
+    Query,
     SubTrace,
     Trace,
     TraceError,
@@ -124,9 +125,11 @@ def _departure(prediction: Prediction, mine: _Executed) -> Mark | None:
         lines = _step_lines(prediction.completion)
         return Mark(max(lines.values()), "ends here") if lines else None
     line = _line(prediction.completion, *prediction.diverges_at)
-    values = [v.value for v in mine.values if (v.subtrace, v.step) == prediction.diverges_at]
-    found = f"gives {format_number(values[-1])}" if values else "leaves the reference"
-    return None if line is None else Mark(line, found)
+    subtrace, place = prediction.diverges_at
+    step = mine.trace.subtraces[subtrace].steps[place]
+    verb = {Init: "takes", Query: "asks for"}.get(type(step), "gives")
+    values = [v.value for v in mine.values if (v.subtrace, v.step) == (subtrace, place)]
+    return None if line is None else Mark(line, f"{verb} {format_number(values[-1])}")
 
 
 def _missing(prediction: Prediction, mine: _Executed, theirs: _Executed) -> Mark | None:
