@@ -13,6 +13,7 @@ from trace_pipeline.gsm8k import few_shot_problems
 from trace_pipeline.paths import project_root
 from trace_pipeline.pipeline.asking import Answer, Asked, Asker, can_constrain, trained_models
 from trace_pipeline.pipeline.resources import ArtifactsResource, bench_of
+from trace_pipeline.store import ArtifactError
 from trace_pipeline.validation import InvalidInputError
 
 EXAMPLES = 3
@@ -130,7 +131,7 @@ def main(first: str) -> None:
             with st.spinner("Writing the trace"):
                 found = asker.answer(problem, constrained)
             show(found)
-        except InvalidInputError as error:
+        except (InvalidInputError, ArtifactError) as error:
             st.error(str(error))
     offer_examples(model.experiment)
 
