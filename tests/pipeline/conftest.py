@@ -24,6 +24,7 @@ decoding: {{max_tokens: 1000}}
 eval:
   gsm8k: builtin
   fast: true
+  forgetting: true
   problems: 8
   baseline: {{problems: 4, max_tokens: 40, shots: 2, few_shot_problems: 3}}
 """

@@ -236,3 +236,52 @@ def test_a_missing_upstream_names_the_command_that_makes_it(
     assert done.returncode == 1
     assert f"dagster asset materialize --select {missing}" in done.stderr + done.stdout
     assert not list(project.glob("artifacts/tiny/*/current.json"))
+
+
+@pytest.mark.parametrize("command", [["ask", "How many?"], ["report"]])
+def test_what_needs_a_finished_run_names_the_command(project: Path, command: list[str]) -> None:
+    result = run(*command, "--experiment", "tiny")
+    assert result.exit_code == 1
+    assert "trace-pipeline run --experiment tiny" in result.output
+    assert "Traceback" not in result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give either a PROBLEM or --page"),
+        (["How many?", "--page"], "give either a PROBLEM or --page"),
+        (["--page", "--experiment", "tinny"], "did you mean 'tiny'"),
+        (["--page", "--port", "0"], "--port"),
+    ],
+)
+def test_ask_says_what_it_needs(project: Path, arguments: list[str], message: str) -> None:
+    result = run("ask", "--experiment", "tiny", *arguments)
+    assert result.exit_code != 0
+    assert message in result.output
+
+
+def test_the_page_refuses_a_port_that_is_taken(project: Path) -> None:
+    import socket
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        result = run("ask", "--page", "--experiment", "tiny", "--port", str(port))
+    assert result.exit_code == 1
+    assert f"port {port} of 127.0.0.1 is taken; give another one with --port" in result.output
+
+
+def test_the_page_stays_on_this_machine() -> None:
+    from trace_pipeline.pipeline.ask_page.serving import command
+
+    line = command("tiny", 8600)
+    assert {
+        "--server.address=127.0.0.1",
+        "--server.port=8600",
+        "--server.headless=true",
+        "--browser.gatherUsageStats=false",
+    } <= set(line)
+    assert line[-2:] == ["--", "tiny"]

@@ -54,15 +54,17 @@ def experiments() -> None:
 @click.command()
 @_experiment
 @click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
-def report(name: str, show: bool) -> None:
-    """Print the summary of an experiment's last evaluation and where its report is."""
+@click.option("--synthetic", is_flag=True, help="Open the page of the held-out synthetic problems.")
+def report(name: str, show: bool, synthetic: bool) -> None:
+    """Print the summary of an experiment's last evaluation and where its reports are."""
     from trace_pipeline.pipeline.resources import bench_of
     from trace_pipeline.pipeline.summary import report_page, summary
 
     bench = bench_of(name)
     click.echo(summary(bench))
-    if show:
-        click.launch(report_page(bench).as_uri())
+    if show or synthetic:
+        page = report_page(bench, "synthetic_eval" if synthetic else "gsm8k_eval")
+        click.launch(page.as_uri())
 
 
 @click.command()

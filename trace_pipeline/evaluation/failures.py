@@ -78,18 +78,6 @@ class FailureExample(Struct, frozen=True):
             f"<table>\n<tr><th>predicted</th><th>reference</th></tr>\n<tr>{cells}\n</tr>\n</table>"
         )
 
-    def to_html(self) -> str:
-        """The same as HTML, escaped."""
-        found = self.prediction
-        columns = (("predicted", found.completion), ("reference", self._reference))
-        head = "".join(f"<th>{name}</th>" for name, _ in columns)
-        body = "".join(f"<td><pre>{html.escape(text)}</pre></td>" for _, text in columns)
-        return (
-            f"<h3>{html.escape(self.title)}</h3><p>{html.escape(found.question)} "
-            f"(gold {format_number(found.gold)})</p><p>{html.escape(found.explanation)}</p>"
-            f"<table><thead><tr>{head}</tr></thead><tbody><tr>{body}</tr></tbody></table>"
-        )
-
     @property
     def _reference(self) -> str:
         return self.prediction.reference_trace or self.prediction.reference

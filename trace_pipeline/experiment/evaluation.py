@@ -50,4 +50,6 @@ class EvalConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The first so many problems; the notebook used 10, 30 and 100."""
     fast: bool = False
     """Cap completions at 150 tokens (the notebook's ``--fast``)."""
+    forgetting: bool = False
+    """Measure what training cost on general text and chat (NOTEBOOK: full fine-tuning forgets)."""
     baseline: BaselineConfig = BaselineConfig()

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from trace_pipeline.evaluation import loss_figure, reward_figure
+from trace_pipeline.evaluation import Figure, Form, loss_figure, reward_figure
 from trace_pipeline.generation import Example, read_examples
 from trace_pipeline.gsm8k import Overlap, ProblemSet, find_overlaps, read_problem_set
 from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
@@ -131,21 +132,22 @@ def train_checkpoint(
     return draft.stored, info
 
 
-def curves(bench: Workbench) -> list[tuple[str, str, bytes]]:
-    """Name, caption and picture of the training curves at hand."""
+def curves(bench: Workbench) -> list[Figure]:
+    """The training curves at hand."""
     from trace_pipeline.modeling.records import read_records
 
     shown = []
     for asset, caption, draw in (
         ("sft_checkpoint", "Loss during supervised fine-tuning", loss_figure),
-        ("rl_checkpoint", "Mean reward during reinforcement learning", _reward_figure),
+        ("rl_checkpoint", "Mean reward during reinforcement learning", reward_figure),
     ):
         if bench.store.has(bench.key(asset)):
             records = read_records(bench.store.read(bench.key(asset)).path / METRICS)
             if records:
-                shown.append((asset, caption, draw(records)))
+                plot = partial(_drawn, draw, records)
+                shown.append(Figure.drawn(asset, caption, plot))
     return shown
 
 
-def _reward_figure(records: Sequence[dict[str, Any]]) -> bytes:
-    return reward_figure(records, reward="reward")
+def _drawn(draw: Callable[..., bytes], records: Sequence[dict[str, Any]], form: Form) -> bytes:
+    return draw(records, form=form)

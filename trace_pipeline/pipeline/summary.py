@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trace_pipeline.evaluation import Evaluation, Group, Proportion
+from trace_pipeline.evaluation import PAGE, Evaluation, Group, Proportion
 from trace_pipeline.pipeline.judging import BASELINE, FEW_SHOT, stored_evaluation
-from trace_pipeline.pipeline.workbench import Workbench
+from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
 
 
-def report_page(bench: Workbench) -> Path:
-    """The HTML page of the last evaluation."""
-    return (bench.require("gsm8k_eval").path / "report.html").resolve()
+def report_page(bench: Workbench, asset: str = "gsm8k_eval") -> Path:
+    """The HTML page of the last evaluation, ``gsm8k_eval`` or ``synthetic_eval``.
+
+    Raises:
+        MissingUpstreamError: never evaluated, or by a version that wrote no page for it.
+    """
+    page = (bench.require(asset).path / PAGE).resolve()
+    if not page.is_file():
+        raise MissingUpstreamError(
+            f"{bench.key(asset)} has no page; evaluate again with\n  {bench.command(asset)}"
+        )
+    return page
 
 
 def summary(bench: Workbench) -> str:
@@ -28,6 +37,7 @@ def summary(bench: Workbench) -> str:
     lines += [
         "",
         f"report   {report_page(bench)}",
+        f"         {report_page(bench, 'synthetic_eval')}",
         f"files    {stored.path.parent.parent}",
         "Dagster  make dagster   (dagster dev)              http://127.0.0.1:3000",
         "MLflow   make mlflow    (the comparison of runs)   http://127.0.0.1:5000",

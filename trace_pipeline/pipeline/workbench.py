@@ -16,9 +16,10 @@ from trace_pipeline.pipeline.tracking import Stage, Tracking
 from trace_pipeline.provenance import git_state
 from trace_pipeline.solver import Solver
 from trace_pipeline.store import Artifact, ArtifactStore, object_sha256
+from trace_pipeline.validation import InvalidInputError
 
 
-class MissingUpstreamError(RuntimeError):
+class MissingUpstreamError(InvalidInputError):
     """An upstream that was never made, or made with other settings; names the command for it."""
 
 
