@@ -11,6 +11,7 @@ from trace_pipeline.experiment.data import (
     EXPERTS,
     MIXES,
     DataConfig,
+    HeldOutConfig,
 )
 from trace_pipeline.experiment.evaluation import (
     BaselineConfig,
@@ -47,6 +48,7 @@ __all__ = [
     "EvalConfig",
     "Experiment",
     "ExperimentError",
+    "HeldOutConfig",
     "ModelConfig",
     "PromptConfig",
     "RewardConfig",

@@ -89,7 +89,7 @@ def experiment_from_dict(data: dict[str, Any], where: str = "experiment") -> Exp
     Raises:
         ExperimentError: unknown field, wrong type or value.
     """
-    data = _with_named_mix(data, where)
+    data = _with_named_mixes(data, where)
     try:
         experiment = convert(data, Experiment, where)
     except InvalidInputError as error:
@@ -98,29 +98,42 @@ def experiment_from_dict(data: dict[str, Any], where: str = "experiment") -> Exp
     return experiment
 
 
-def _with_named_mix(data: dict[str, Any], where: str) -> dict[str, Any]:
+def _with_named_mixes(data: dict[str, Any], where: str) -> dict[str, Any]:
     section = data.get("data")
-    name = section.get("mix") if isinstance(section, dict) else None
-    if not isinstance(section, dict) or not isinstance(name, str):
+    if not isinstance(section, dict):
         return data
+    section = _with_named_mix(section, f"{where}: $.data")
+    if isinstance(section.get("held_out"), dict):
+        held_out = _with_named_mix(section["held_out"], f"{where}: $.data.held_out")
+        section = section | {"held_out": held_out}
+    return data | {"data": section}
+
+
+def _with_named_mix(section: dict[str, Any], where: str) -> dict[str, Any]:
+    name = section.get("mix")
+    if not isinstance(name, str):
+        return section
     if name not in MIXES:
-        raise ExperimentError(f"{where}: $.data.mix: {unknown_name('mix', name, list(MIXES))}")
-    return data | {"data": section | {"mix": dict(MIXES[name])}}
+        raise ExperimentError(f"{where}.mix: {unknown_name('mix', name, list(MIXES))}")
+    return section | {"mix": dict(MIXES[name])}
 
 
 def _check(experiment: Experiment, where: str) -> None:
-    mix = experiment.data.mix
-    for expert in mix:
-        if expert not in EXPERTS:
-            reason = unknown_name("expert", expert, list(EXPERTS))
-            raise ExperimentError(f"{where}: $.data.mix: {reason}")
-    if not sum(mix.values()):
-        raise ExperimentError(f"{where}: $.data.mix: all weights are zero; give one at least")
+    _check_mix(experiment.data.mix, f"{where}: $.data.mix")
+    _check_mix(experiment.data.of_test().mix, f"{where}: $.data.held_out.mix")
     if experiment.rl.estimator != "reinforce" and experiment.rl.samples < 2:
         raise ExperimentError(
             f"{where}: $.rl.samples: {experiment.rl.estimator} compares completions of one "
             f"problem: expected 2 or more, found {experiment.rl.samples}"
         )
+
+
+def _check_mix(mix: dict[str, float], where: str) -> None:
+    for expert in mix:
+        if expert not in EXPERTS:
+            raise ExperimentError(f"{where}: {unknown_name('expert', expert, list(EXPERTS))}")
+    if not sum(mix.values()):
+        raise ExperimentError(f"{where}: all weights are zero; give one at least")
 
 
 def _merged(name: str, folder: Path, seen: tuple[str, ...]) -> dict[str, Any]:
