@@ -31,7 +31,7 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     description: str = ""
     """What the experiment is for, in a sentence or two."""
     departures: list[str] = []
-    """Where the experiment cannot follow its source (a notebook run), and why."""
+    """Where the experiment cannot follow its source (a notebook run), and why; not inherited."""
     seed: Seed = 0
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
@@ -154,8 +154,8 @@ def _merged(name: str, folder: Path, seen: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(parent, str):
         raise ExperimentError(f"{path}: $.inherits: expected a name, found {parent!r}")
     base = _merged(parent, folder, (*seen, name))
-    base.pop("name", None)
-    base.pop("description", None)
+    for own in ("name", "description", "departures"):
+        base.pop(own, None)
     return _overlay(base, data)
 
 
