@@ -6,6 +6,13 @@ anything else replaces. Unknown fields, wrong types and values out of range are
 refused with the file, the path inside it, what was expected and what was found.
 """
 
+from trace_pipeline.experiment.catalogue import (
+    Difference,
+    differences,
+    differences_from_parent,
+    lineage,
+    parent_of,
+)
 from trace_pipeline.experiment.data import (
     DEFAULT_MIX,
     EXPERTS,
@@ -23,6 +30,7 @@ from trace_pipeline.experiment.experiment import (
     ExperimentError,
     available_experiments,
     experiment_from_dict,
+    flatten,
     load_experiment,
 )
 from trace_pipeline.experiment.model import (
@@ -45,6 +53,7 @@ __all__ = [
     "BaselineConfig",
     "DataConfig",
     "DecodingConfig",
+    "Difference",
     "EvalConfig",
     "Experiment",
     "ExperimentError",
@@ -56,6 +65,11 @@ __all__ = [
     "SftConfig",
     "SolverConfig",
     "available_experiments",
+    "differences",
+    "differences_from_parent",
     "experiment_from_dict",
+    "flatten",
+    "lineage",
     "load_experiment",
+    "parent_of",
 ]

@@ -48,15 +48,16 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     def parameters(self) -> dict[str, str]:
         """Flat ``section.field`` -> text, as a tracking server shows parameters."""
-        return _flatten(self.to_dict())
+        return flatten(self.to_dict())
 
 
-def _flatten(value: Any, prefix: str = "") -> dict[str, str]:
+def flatten(value: Any, prefix: str = "") -> dict[str, str]:
+    """Nested plain data as ``section.field`` -> text; lists stay whole."""
     if not isinstance(value, dict):
         return {prefix: value if isinstance(value, str) else msgspec.json.encode(value).decode()}
     flat: dict[str, str] = {}
     for key, item in value.items():
-        flat |= _flatten(item, f"{prefix}.{key}" if prefix else key)
+        flat |= flatten(item, f"{prefix}.{key}" if prefix else key)
     return flat
 
 
@@ -142,12 +143,7 @@ def _merged(name: str, folder: Path, seen: tuple[str, ...]) -> dict[str, Any]:
         raise ExperimentError(f"{path}: $.inherits: a cycle, {' -> '.join((*seen, name))}")
     if not path.is_file():
         raise ExperimentError(f"{folder / f'{seen[-1]}.yaml'}: $.inherits: no such file {path}")
-    try:
-        data = load_yaml(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ExperimentError(f"{path}: not YAML: {error}") from None
-    if not isinstance(data, dict):
-        raise ExperimentError(f"{path}: expected a mapping, found {type(data).__name__}")
+    data = read_file(path)
     parent = data.pop("inherits", None)
     if parent is None:
         return data
@@ -157,6 +153,21 @@ def _merged(name: str, folder: Path, seen: tuple[str, ...]) -> dict[str, Any]:
     for own in ("name", "description", "departures"):
         base.pop(own, None)
     return _overlay(base, data)
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """One experiment file as it is written, without what it inherits.
+
+    Raises:
+        ExperimentError: unreadable, not YAML or not a mapping.
+    """
+    try:
+        data = load_yaml(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ExperimentError(f"{path}: not YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise ExperimentError(f"{path}: expected a mapping, found {type(data).__name__}")
+    return data
 
 
 def _overlay(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
