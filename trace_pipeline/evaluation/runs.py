@@ -119,7 +119,7 @@ def runs_table(runs: Sequence[Run], references: Sequence[ReferenceRun] = ()) -> 
 
     The notebook's synthetic figures are over examples that were trained on.
     """
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             run.name,
             run.base_model,

@@ -63,10 +63,10 @@ class HeldOutConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """
 
     mix: Mix | UnsetType = UNSET
-    schemas: list[str] | None | UnsetType = UNSET
+    schemas: list[str] | UnsetType | None = UNSET
     phrasings: Positive | Literal["all"] | UnsetType = UNSET
-    interleaved_ratio: Share | None | UnsetType = UNSET
-    composition_share: Share | None | UnsetType = UNSET
+    interleaved_ratio: Share | UnsetType | None = UNSET
+    composition_share: Share | UnsetType | None = UNSET
     wording: Literal["plain", "varied"] | UnsetType = UNSET
 
 

@@ -43,7 +43,7 @@ class Chosen(Struct, frozen=True):
 
 def finished_experiments(store: ArtifactStore) -> list[str]:
     """Names of the experiments of which an evaluation is stored."""
-    keys = (key.split("/") for key in store.keys())
+    keys = [key.split("/") for key in store.keys()]  # noqa: SIM118 (not a mapping)
     return sorted({k[0] for k in keys if len(k) == 2 and k[1] in ("gsm8k_eval", "synthetic_eval")})
 
 
