@@ -35,4 +35,33 @@ def compare(names: tuple[str, ...], common: bool, out: Path | None) -> None:
     click.echo(f"{len(chosen.runs) + len(chosen.references)} runs compared in {out}")
 
 
-COMMANDS = [compare]
+@click.command()
+@click.option(
+    "--collect",
+    "collecting",
+    is_flag=True,
+    help="First take the outcomes of the claims' experiments from their stored evaluations.",
+)
+def claims(collecting: bool) -> None:
+    """Write docs/claims.md from the outcomes kept in docs/results/claims."""
+    from trace_pipeline.evaluation.claims import load_claims, measure, render_claims
+    from trace_pipeline.evaluation.results import read_results, write_result
+    from trace_pipeline.paths import project_root
+    from trace_pipeline.store import write_atomic
+
+    known = load_claims()
+    folder, page = project_root() / "docs/results/claims", project_root() / "docs/claims.md"
+    if collecting:
+        from trace_pipeline.pipeline.collecting import collect
+        from trace_pipeline.pipeline.resources import ArtifactsResource
+
+        names = dict.fromkeys(name for claim in known for name in claim.presets)
+        for result in collect(ArtifactsResource().store(), names):
+            click.echo(f"{result.experiment}: {write_result(folder, result)}")
+    results = read_results(folder)
+    write_atomic(page, render_claims(known, results).encode())
+    measured = sum(measure(claim, results) is not None for claim in known)
+    click.echo(f"{page}: {measured} of {len(known)} claims measured")
+
+
+COMMANDS = [compare, claims]

@@ -80,8 +80,8 @@ def _table(found: list[Difference], first: str, second: str) -> str:
     if not found:
         return f"{first} and {second} have the same settings"
     rows = [("setting", first, second), *((d.field, d.first, d.second) for d in found)]
-    widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
-    if sum(widths) <= WIDTH:
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    if sum(widths) + 4 <= WIDTH:
         return "\n".join(f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows)
     return "\n".join(
         f"{d.field}\n{_entry(first, d.first)}\n{_entry(second, d.second)}" for d in found

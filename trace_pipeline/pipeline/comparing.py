@@ -160,7 +160,7 @@ def _run(store: ArtifactStore, name: str, tracked: str) -> Run:
             checkpoint = made_from
             evaluations[asset] = stored_evaluation(stored.path)
     base = _manifest(store, f"{name}/base_model")
-    settings = _settings(store, name)
+    settings = settings_of(store, name)
     return Run(
         name=name,
         base_model=settings.get("model.reference", NOTHING),
@@ -172,7 +172,7 @@ def _run(store: ArtifactStore, name: str, tracked: str) -> Run:
     )
 
 
-def _settings(store: ArtifactStore, name: str) -> dict[str, str]:
+def settings_of(store: ArtifactStore, name: str) -> dict[str, str]:
     """The settings that the results were made with, from the manifests; the file may say others."""
     made: dict[str, object] = {}
     for asset in (
