@@ -70,18 +70,19 @@ class TwoProportions(Struct, frozen=True):
         return self.p_value < 1 - CONFIDENCE
 
     def sentence(self, first: str, second: str) -> str:
-        """``8 of 30 (first) is 14 to 44 %: not distinguishable from 5 of 30 (second)...``."""
+        """``8 of 30 (first) is 14 to 44 %: not distinguishable from 5 of 30 (second), ...``."""
         verdict = "distinguishable" if self.distinguishable else "not distinguishable"
         overlap = self.first.interval.overlaps(self.second.interval)
         return (
-            f"{_brief(self.first, first)}: {verdict} from {_brief(self.second, second)}; the "
-            f"intervals {'overlap' if overlap else 'do not overlap'}, exact p = {self.p_value:.2g}."
+            f"{self.first.count} of {self.first.total} ({first}) is {_range(self.first)}: "
+            f"{verdict} from {self.second.count} of {self.second.total} ({second}), {_range(self.second)}; "
+            f"the intervals {'overlap' if overlap else 'do not overlap'}, "
+            f"exact p = {self.p_value:.2g}."
         )
 
 
-def _brief(share: Proportion, name: str) -> str:
-    low, high = share.interval.low, share.interval.high
-    return f"{share.count} of {share.total} ({name}) is {100 * low:.0f} to {100 * high:.0f} %"
+def _range(share: Proportion) -> str:
+    return f"{100 * share.interval.low:.0f} to {100 * share.interval.high:.0f} %"
 
 
 class McNemar(Struct, frozen=True):

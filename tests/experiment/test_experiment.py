@@ -16,7 +16,7 @@ from trace_pipeline.experiment import (
     load_experiment,
 )
 
-FOLDER = Path(__file__).parents[1] / "experiments"
+FOLDER = Path(__file__).parents[2] / "experiments"
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -67,6 +67,21 @@ def test_a_mix_may_be_one_of_the_notebooks(
     assert experiment_from_dict(experiment.to_dict()) == experiment
 
 
+def test_test_problems_may_be_drawn_apart(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        x="data: {phrasings: all, interleaved_ratio: 0.5, held_out: "
+        "{phrasings: 1, interleaved_ratio: null, mix: run_7}}",
+        y="data: {phrasings: 3}",
+    )
+    data = load_experiment("x", tmp_path).data
+    assert (data.of_test().phrasings, data.of_test().interleaved_ratio) == (1, None)
+    assert data.of_test().mix["entity_track"] == 25
+    assert (data.of_test().naming, data.of_test().test) == (data.naming, data.test)
+    plain = load_experiment("y", tmp_path).data
+    assert plain.of_test() == plain
+
+
 def test_numbers_follow_yaml_1_2(tmp_path: Path) -> None:
     write(tmp_path, x="sft: {learning_rate: 2e-4}\nseed: 010")
     experiment = load_experiment("x", tmp_path)
@@ -98,6 +113,9 @@ def test_parameters_are_flat_and_complete() -> None:
         ("- 1", r"expected a mapping, found list"),
         ("a: [", r"x\.yaml: not YAML"),
         ("data: {mix: run_33}", r"x\.yaml: \$\.data\.mix: unknown mix 'run_33'; did you mean"),
+        ("data: {held_out: {train: 1}}", r"\$\.data\.held_out: unknown field 'train'"),
+        ("data: {held_out: {mix: run_33}}", r"\$\.data\.held_out\.mix: unknown mix 'run_33'"),
+        ("data: {held_out: {mix: {algebra: 1}}}", r"held_out\.mix: unknown expert 'algebra'"),
         ("seed: 1\nseed: 2", r"duplicate key 'seed'"),
     ],
 )
