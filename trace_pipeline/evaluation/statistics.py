@@ -73,11 +73,11 @@ class TwoProportions(Struct, frozen=True):
         """``8 of 30 (first) is 14 to 44 %: not distinguishable from 5 of 30 (second), ...``."""
         verdict = "distinguishable" if self.distinguishable else "not distinguishable"
         overlap = self.first.interval.overlaps(self.second.interval)
+        counts = [f"{share.count} of {share.total}" for share in (self.first, self.second)]
         return (
-            f"{self.first.count} of {self.first.total} ({first}) is {_range(self.first)}: "
-            f"{verdict} from {self.second.count} of {self.second.total} ({second}), {_range(self.second)}; "
-            f"the intervals {'overlap' if overlap else 'do not overlap'}, "
-            f"exact p = {self.p_value:.2g}."
+            f"{counts[0]} ({first}) is {_range(self.first)}: {verdict} from {counts[1]} "
+            f"({second}), {_range(self.second)}; the intervals "
+            f"{'overlap' if overlap else 'do not overlap'}, exact p = {self.p_value:.2g}."
         )
 
 
