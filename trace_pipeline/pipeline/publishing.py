@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import to_builtins
 
-from trace_pipeline.evaluation.reference import SOURCE, ReferenceRun, load_reference
+from trace_pipeline.evaluation.reference import SOURCE, Reference, ReferenceRun
 from trace_pipeline.experiment import available_experiments, load_experiment
 from trace_pipeline.pipeline.journal import Event, Journal
 from trace_pipeline.pipeline.tracking import Tracking
@@ -17,20 +17,23 @@ STAGE = "reference"
 """The tag ``stage`` of these runs; our own parent runs have ``experiment``."""
 
 
-def publish_reference(folder: Path, experiments: Path, tracking: Tracking) -> tuple[int, int]:
+def publish_reference(
+    reference: Reference, folder: Path, experiments: Path, tracking: Tracking
+) -> tuple[int, int]:
     """Write every run of the notebook into MLflow once; how many are there, and how many not.
 
     A run is known by the hash of its figures and settings: what is there already stays, what was
     edited since becomes a run of its own, and what was deleted from the server is made again.
 
     Args:
+        reference: the figures.
         folder: keeps the journals.
         experiments: the presets, whose settings become the runs' parameters.
         tracking: the server.
     """
     known = available_experiments(experiments)
     done = []
-    for run in load_reference().runs:
+    for run in reference.runs:
         preset = run.experiment
         settings = load_experiment(preset, experiments).parameters() if preset in known else {}
         journal = _journal(folder, run, settings)

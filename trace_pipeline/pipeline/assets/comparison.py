@@ -46,7 +46,9 @@ def reference_runs(
     """The notebook's published runs in MLflow, tagged ``source=notebook``, each once."""
     store, reference = artifacts.store(), load_reference()
     folder = store.local_folder(f"{SHARED}/tracking")
-    there, absent = publish_reference(folder, project_root() / "experiments", tracking.tracking())
+    there, absent = publish_reference(
+        reference, folder, project_root() / "experiments", tracking.tracking()
+    )
     with store.write(f"{SHARED}/reference_runs") as draft:
         write_json(draft.path / "notebook.json", reference)
         draft.summary = {"runs": len(reference.runs), "in_mlflow": there}
