@@ -1,5 +1,5 @@
 # make run    set up, then the whole chain on the embedded model (experiment quickstart)
-# make test   set up, then lint, types, import contracts and all tests
+# make test   set up, then lint, types, import contracts and all tests but those in a browser
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -13,7 +13,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format types contracts unit bench dagster mlflow report clean
+.PHONY: help setup run test lint format types contracts unit browser bench dagster mlflow report clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,7 +36,7 @@ $(READY): pyproject.toml constraints.txt Makefile
 run: $(READY)  ## the whole chain; another experiment with EXPERIMENT=name
 	@$(BIN)/trace-pipeline run --experiment $(EXPERIMENT)
 
-test: lint types contracts unit  ## everything that must pass
+test: lint types contracts unit  ## everything that must pass; pages: make browser
 
 lint: $(READY)  ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -52,8 +52,12 @@ types: $(READY)  ## mypy, strict
 contracts: $(READY)  ## import-linter
 	$(BIN)/lint-imports
 
-unit: $(READY)  ## all tests
+unit: $(READY)  ## all tests but those in a browser
 	$(BIN)/python -m pytest -n auto
+
+browser: $(READY)  ## the tests of pages in headless Chromium (a system package)
+	@$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m pytest -m browser tests/browser
 
 bench: $(READY)  ## the benchmarks that need minutes, not hours
 	$(BIN)/python -m benchmarks.solver

@@ -20,6 +20,10 @@ class GitState(Struct, frozen=True):
     revision: str
     dirty: bool
 
+    def describe(self) -> str:
+        """The revision, and whether files differ from it."""
+        return self.revision + (" (changed)" if self.dirty else "")
+
 
 @cache
 def git_state() -> GitState:

@@ -16,7 +16,7 @@ from trace_pipeline.cli import cli
 from trace_pipeline.evaluation.reference import load_reference
 from trace_pipeline.pipeline.collecting import collect
 from trace_pipeline.pipeline.comparing import choose
-from trace_pipeline.pipeline.publishing import publish_reference
+from trace_pipeline.pipeline.reference import publish_reference
 from trace_pipeline.pipeline.resources import ArtifactsResource, TrackingResource
 from trace_pipeline.pipeline.tracking import Tracking
 from trace_pipeline.validation import InvalidInputError

@@ -1,20 +1,24 @@
-"""``ask``: the trained model on a problem of one's own."""
+"""``ask``, ``export``: the trained model on a problem of one's own, and as a plain folder."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-
-@click.command()
-@click.argument("problem")
-@click.option(
+_experiment = click.option(
     "--experiment",
     "name",
     envvar="TRACE_PIPELINE_EXPERIMENT",
     default="quickstart",
     show_default=True,
-    help="Whose trained model answers.",
+    help="Whose trained model it is.",
 )
+
+
+@click.command()
+@click.argument("problem")
+@_experiment
 def ask(problem: str, name: str) -> None:
     """Let the trained model write a trace for PROBLEM, and the solver execute it."""
     from trace_pipeline.pipeline.asking import answer
@@ -30,4 +34,15 @@ def ask(problem: str, name: str) -> None:
         raise SystemExit(1)
 
 
-COMMANDS = [ask]
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@_experiment
+def export(folder: Path, name: str) -> None:
+    """Write the trained model to FOLDER as plain transformers files, with its card."""
+    from trace_pipeline.pipeline.exporting import export_model
+    from trace_pipeline.pipeline.resources import bench_of
+
+    click.echo(export_model(bench_of(name), folder))
+
+
+COMMANDS = [ask, export]

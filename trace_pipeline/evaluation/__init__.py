@@ -6,16 +6,27 @@ from trace_pipeline.evaluation.benchmark import (
     Item,
     real_benchmark,
     synthetic_benchmark,
+    with_reference_traces,
 )
 from trace_pipeline.evaluation.cautions import Caution, CautionCode, cautions
 from trace_pipeline.evaluation.comparison import Comparison, compare
+from trace_pipeline.evaluation.diagnosis import Category, Diagnosed, Diagnosis, diagnose
+from trace_pipeline.evaluation.failures import (
+    FailureExample,
+    categories_table,
+    examples_markdown,
+    failure_examples,
+    failures_table,
+)
 from trace_pipeline.evaluation.figures import (
     accuracy_figure,
+    diagnoses_figure,
     groups_figure,
     loss_figure,
     reward_figure,
     verdicts_figure,
 )
+from trace_pipeline.evaluation.outputs import Header, Output, read_outputs, rescore, write_outputs
 from trace_pipeline.evaluation.parquet import read_evaluation, write_evaluation
 from trace_pipeline.evaluation.report import (
     Figure,
@@ -48,24 +59,36 @@ from trace_pipeline.evaluation.tables import (
 __all__ = [
     "Benchmark",
     "BenchmarkKind",
+    "Category",
     "Caution",
     "CautionCode",
     "Comparison",
     "Completion",
+    "Diagnosed",
+    "Diagnosis",
     "Evaluation",
+    "FailureExample",
     "Figure",
     "Group",
+    "Header",
     "Interval",
     "Item",
     "McNemar",
+    "Output",
     "PairedDifference",
     "Prediction",
     "Proportion",
     "Report",
     "Table",
     "accuracy_figure",
+    "categories_table",
     "cautions",
     "compare",
+    "diagnose",
+    "diagnoses_figure",
+    "examples_markdown",
+    "failure_examples",
+    "failures_table",
     "groups_figure",
     "groups_table",
     "loss_figure",
@@ -76,9 +99,11 @@ __all__ = [
     "paired_bootstrap",
     "pass_at_k",
     "read_evaluation",
+    "read_outputs",
     "real_benchmark",
     "render_html",
     "render_markdown",
+    "rescore",
     "reward_figure",
     "samples_table",
     "score",
@@ -86,6 +111,8 @@ __all__ = [
     "synthetic_benchmark",
     "verdicts_figure",
     "wilson_interval",
+    "with_reference_traces",
     "write_evaluation",
+    "write_outputs",
     "write_report",
 ]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from trace_pipeline.generation import Example
-from trace_pipeline.gsm8k import ProblemSet
+from trace_pipeline.gsm8k import Problem, ProblemSet
+from trace_pipeline.gsm8k.conversion import Conversion, convert_problem
+from trace_pipeline.gsm8k.coverage import ShapeCatalogue
 from trace_pipeline.traces import Init, Number, Query, Trace, render_trace
 
 
@@ -35,6 +37,11 @@ class Item(Struct, frozen=True):
     """Annotated calculations, or computing steps of the reference trace; 0 if unknown."""
     reference: str
     """The author's solution, or the reference trace in YAML."""
+    traces: tuple[Trace, ...] = ()
+    """Traces that solve it: one, several where the author's solution can be read in several
+    ways, none where it could not be converted."""
+    coverage: str | None = None
+    """How much of it the experiment's schemas compute; None if that is unknown."""
 
 
 class Benchmark(Struct, frozen=True, kw_only=True):
@@ -89,10 +96,33 @@ def synthetic_benchmark(
                 example.expert,
                 computing_steps(example.trace),
                 render_trace(example.trace),
+                (example.trace,),
             )
             for position, example in enumerate(examples)
         ),
     )
+
+
+def with_reference_traces(
+    benchmark: Benchmark, problems: Iterable[Problem], schemas: ShapeCatalogue | None = None
+) -> Benchmark:
+    """Real problems with the traces that their authors' solutions convert to.
+
+    Args:
+        benchmark: Problems of ``problems``.
+        problems: With their solutions.
+        schemas: What the model learnt from, to say how much of each problem it covers.
+    """
+    known = {problem.index: problem for problem in problems}
+    items = []
+    for item in benchmark.items:
+        outcome = convert_problem(known[item.index])
+        if isinstance(outcome, Conversion):
+            covered = str(schemas.classify(outcome).coverage) if schemas else None
+            traces = (outcome.trace, *outcome.alternatives)
+            item = replace(item, traces=traces, coverage=covered)
+        items.append(item)
+    return replace(benchmark, items=tuple(items))
 
 
 def computing_steps(trace: Trace) -> int:

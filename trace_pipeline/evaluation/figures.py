@@ -183,6 +183,29 @@ def reward_figure(
     return _png(figure)
 
 
+def diagnoses_figure(counts: Mapping[str, int]) -> bytes:
+    """How many predictions failed in each way, most frequent first.
+
+    Raises:
+        ValueError: no class of failure.
+    """
+    if not counts:
+        raise ValueError("expected at least one class of failure, found none")
+    figure, axes = _canvas(6.4, 0.9 + 0.3 * len(counts))
+    for row, count in enumerate(counts.values()):
+        axes.barh(row, count, height=0.62, color=ACCENT, alpha=0.75)
+        axes.annotate(
+            f"{count:,}", (count, row), xytext=(5, 0), textcoords="offset points",
+            va="center", fontsize=9, color=INK,
+        )  # fmt: skip
+    axes.set_xlim(0, max(counts.values()) * 1.12)
+    axes.invert_yaxis()
+    axes.set_yticks(range(len(counts)), [name.replace("_", " ") for name in counts])
+    axes.set_xlabel("predictions")
+    _title(axes, "How predictions fail")
+    return _png(figure)
+
+
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure of ``width`` x ``height`` inches with one quiet pair of axes."""
     from matplotlib.figure import Figure

@@ -62,6 +62,12 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
             ("clipped", pa.bool_()),
             ("seconds", pa.float64()),
             ("reference", pa.string()),
+            ("diagnosis", pa.string()),
+            ("explanation", pa.string()),
+            ("reference_trace", pa.string()),
+            ("category", pa.string()),
+            ("diverges_at", pa.list_(pa.int64())),
+            ("coverage", pa.string()),
         ],
         metadata={_METADATA_KEY: msgspec.json.encode(header)},
     )
@@ -112,14 +118,20 @@ def _row(prediction: Prediction) -> dict[str, Any]:
 
 
 def _prediction(row: dict[str, Any]) -> Prediction:
-    fields = {name: row[name] for name in Prediction.__struct_fields__}
-    answer = fields["answer"]
+    # Fields that came later have defaults: an older file lacks their columns.
+    fields = {
+        field.name: row[field.name]
+        for field in msgspec.structs.fields(Prediction)
+        if field.required or field.name in row
+    }
+    answer, place = fields["answer"], fields.get("diverges_at")
     return Prediction(
         **fields
         | {
             "kind": VerdictKind(fields["kind"]),
             "answer": None if answer is None else _number(answer),
             "gold": _number(fields["gold"]),
+            "diverges_at": tuple(place) if place else None,
         }
     )
 

@@ -18,7 +18,18 @@ from msgspec import Struct
 from trace_pipeline.evaluation.benchmark import BenchmarkKind
 from trace_pipeline.evaluation.cautions import Caution, cautions
 from trace_pipeline.evaluation.comparison import compare
-from trace_pipeline.evaluation.figures import accuracy_figure, groups_figure, verdicts_figure
+from trace_pipeline.evaluation.failures import (
+    FailureExample,
+    categories_table,
+    failure_examples,
+    failures_table,
+)
+from trace_pipeline.evaluation.figures import (
+    accuracy_figure,
+    diagnoses_figure,
+    groups_figure,
+    verdicts_figure,
+)
 from trace_pipeline.evaluation.scoring import Evaluation, Group, Prediction
 from trace_pipeline.evaluation.tables import (
     Table,
@@ -78,10 +89,11 @@ class Report(Struct, frozen=True, kw_only=True):
 
 
 class Block(Struct, frozen=True):
-    """A table, a figure, or a table with the figure that shows it."""
+    """A table, a figure, a table with the figure that shows it, or an example."""
 
     table: Table | None = None
     figure: Figure | None = None
+    example: FailureExample | None = None
 
 
 class Section(Struct, frozen=True, kw_only=True):
@@ -108,6 +120,8 @@ def sections(report: Report) -> tuple[Section, ...]:
     """The report's content in order."""
     evaluation = report.evaluation
     found = [_models_section(report), _breakdown_section(evaluation)]
+    if evaluation.diagnoses():
+        found += [_failures_section(evaluation), _examples_section(evaluation)]
     if report.synthetic:
         found.append(_synthetic_section(report.synthetic))
     if report.curves:
@@ -140,6 +154,8 @@ def render_markdown(report: Report, parts: tuple[Section, ...] | None = None) ->
                 lines += [f"### {block.table.title}", block.table.to_markdown()]
             if block.figure:
                 lines.append(f"![{block.figure.caption}](figures/{block.figure.name}.png)")
+            if block.example:
+                lines.append(block.example.to_markdown())
     return "\n\n".join(lines) + "\n"
 
 
@@ -196,6 +212,23 @@ def _breakdown_section(evaluation: Evaluation) -> Section:
     )
 
 
+def _failures_section(evaluation: Evaluation) -> Section:
+    counts = evaluation.diagnoses()
+    figure = Figure("diagnoses", "Predictions by class of failure", diagnoses_figure(counts))
+    blocks = [
+        Block(failures_table(evaluation), figure),
+        Block(categories_table(evaluation)),
+    ]
+    if covered := evaluation.by_coverage():
+        blocks.append(_groups_block("by_coverage", "By coverage of the schemas", "class", covered))
+    return Section(title="How it fails", blocks=tuple(blocks))
+
+
+def _examples_section(evaluation: Evaluation) -> Section:
+    blocks = tuple(Block(example=example) for example in failure_examples(evaluation))
+    return Section(title="An example of each failure", blocks=blocks)
+
+
 def _synthetic_section(evaluation: Evaluation) -> Section:
     experts = evaluation.by_expert()
     return Section(
@@ -204,6 +237,7 @@ def _synthetic_section(evaluation: Evaluation) -> Section:
         blocks=(
             _groups_block("synthetic_by_expert", "Synthetic, by expert", "expert", experts),
             Block(outcomes_table(evaluation)),
+            *([Block(failures_table(evaluation))] if evaluation.diagnoses() else []),
         ),
     )
 
@@ -230,7 +264,9 @@ def _block_html(block: Block) -> str:
         data = base64.b64encode(block.figure.png).decode()
         caption = html.escape(block.figure.caption)
         shown += f'<img alt="{caption}" src="data:image/png;base64,{data}">'
-    kind = "wide" if block.table else "narrow"
+    if block.example:
+        shown += f'<div class="table">{block.example.to_html()}</div>'
+    kind = "wide" if block.table or block.example else "narrow"
     return f'<div class="block {kind}">{shown}</div>'
 
 

@@ -189,7 +189,7 @@ def hardest_table(runs: Sequence[Run], count: int = 20) -> Table:
 
 def failure_class(prediction: Prediction) -> str:
     """The diagnosis where there is one, else the solver's verdict."""
-    return str(getattr(prediction, "diagnosis", None) or prediction.outcome)
+    return prediction.diagnosis or prediction.outcome
 
 
 def _difference(first: Evaluation, second: Evaluation) -> tuple[str, int]:

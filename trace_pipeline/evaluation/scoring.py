@@ -11,9 +11,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from trace_pipeline.evaluation.benchmark import Benchmark, BenchmarkKind, Item
+from trace_pipeline.evaluation.diagnosis import Diagnosis, diagnose
 from trace_pipeline.evaluation.statistics import Proportion
+from trace_pipeline.gsm8k.coverage import Coverage
 from trace_pipeline.solver import Solver, VerdictKind
-from trace_pipeline.traces import Number, format_number
+from trace_pipeline.traces import Number, format_number, render_trace
+
+NO_REFERENCE = "no reference"
+"""The group of problems whose solution could not be converted to a trace."""
 
 
 class Completion(Protocol):
@@ -59,6 +64,18 @@ class Prediction(Struct, frozen=True, kw_only=True):
     clipped: bool
     seconds: float
     reference: str
+    diagnosis: str | None = None
+    """How the trace fails; None where it does not, or where nothing was diagnosed."""
+    explanation: str = ""
+    """The diagnosis in a sentence."""
+    reference_trace: str = ""
+    """A trace that solves the problem, in canonical YAML; empty if none is known."""
+    category: str | None = None
+    """The notebook's category of the failure; None for faults of form."""
+    diverges_at: tuple[int, int] | None = None
+    """Sub-trace and step (from 0) at which the trace leaves the reference, or is refused."""
+    coverage: str | None = None
+    """How much of the problem the experiment's schemas compute; None if that is unknown."""
 
     @property
     def correct(self) -> bool:
@@ -160,6 +177,18 @@ class Evaluation(Struct, frozen=True, kw_only=True):
         counts = Counter(p.outcome for p in self.predictions)
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
+    def by_coverage(self) -> tuple[Group, ...]:
+        """Groups by how much of the problem the schemas compute; empty if that is unknown."""
+        if not any(p.coverage for p in self.predictions):
+            return ()
+        order = [*Coverage, NO_REFERENCE]
+        return self._groups(lambda p: p.coverage or NO_REFERENCE, lambda name: (order.index(name),))
+
+    def diagnoses(self) -> dict[str, int]:
+        """How often each diagnosis was made, most frequent first; empty if none was."""
+        counts = Counter(p.diagnosis for p in self.predictions if p.diagnosis)
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
     def kinds(self) -> dict[VerdictKind, int]:
         """How often each kind of verdict occurred, in the solver's order, zeros included."""
         counts = Counter(p.kind for p in self.predictions)
@@ -168,9 +197,11 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     def metrics(self) -> dict[str, float]:
         """Flat figures for a tracking server.
 
-        Shares are between 0 and 1; ``tokens_mean`` and ``seconds_mean`` are per completion.
+        Shares are between 0 and 1, those of failures too are of all problems;
+        ``tokens_mean`` and ``seconds_mean`` are per completion.
         """
         total = max(self.total, 1)
+        diagnoses = self.diagnoses()
         metrics = {
             "problems": float(self.total),
             "correct": float(self.correct.count),
@@ -183,6 +214,10 @@ class Evaluation(Struct, frozen=True, kw_only=True):
             "tokens_mean": sum(p.tokens for p in self.predictions) / total,
             "seconds_mean": sum(p.seconds for p in self.predictions) / total,
         }
+        if diagnoses:
+            metrics |= {f"failure_{d}": diagnoses.get(d, 0) / total for d in Diagnosis}
+            undiagnosed = sum(not p.correct and not p.diagnosis for p in self.predictions)
+            metrics["failure_undiagnosed"] = undiagnosed / total
         if self.kind is BenchmarkKind.SYNTHETIC:
             metrics |= {f"accuracy_{g.name}": g.correct.rate for g in self.by_expert()}
         return metrics
@@ -246,6 +281,17 @@ def score(
 
 def _prediction(item: Item, completion: Completion, solver: Solver) -> Prediction:
     verdict = solver.verify(completion.text, item.gold, item.expert)
+    diagnosed = diagnose(
+        completion.text,
+        verdict,
+        item.question,
+        item.traces,
+        clipped=completion.clipped,
+        solver=solver,
+    )
+    reference = diagnosed.reference if diagnosed else None
+    if reference is None and item.traces:
+        reference = item.traces[0]
     return Prediction(
         index=item.index,
         question=item.question,
@@ -262,6 +308,12 @@ def _prediction(item: Item, completion: Completion, solver: Solver) -> Predictio
         clipped=completion.clipped,
         seconds=completion.seconds,
         reference=item.reference,
+        diagnosis=str(diagnosed.diagnosis) if diagnosed else None,
+        explanation=diagnosed.explanation if diagnosed else "",
+        reference_trace=render_trace(reference) if reference else "",
+        category=str(diagnosed.category) if diagnosed and diagnosed.category else None,
+        diverges_at=diagnosed.place if diagnosed else None,
+        coverage=item.coverage,
     )
 
 

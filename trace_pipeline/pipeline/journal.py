@@ -25,13 +25,14 @@ Status = Literal["FINISHED", "FAILED"]
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of the journal; ``stage`` is empty for what belongs to the parent run."""
 
-    op: Literal["start", "tags", "params", "metrics", "artifact", "end"]
+    op: Literal["start", "tags", "params", "metrics", "artifact", "input", "model", "end"]
     stage: str
     """Identifier of the stage's run within this journal."""
     time: int
     """Milliseconds since the epoch."""
     name: str = ""
-    """Name of the stage (``start``) or folder in the run's artifacts (``artifact``)."""
+    """Name of the stage (``start``), of the dataset (``input``), of the registered model
+    (``model``), or folder in the run's artifacts (``artifact``)."""
     step: int = 0
     values: dict[str, float] = {}
     texts: dict[str, str] = {}
@@ -134,6 +135,29 @@ class StageLog:
     def artifact(self, path: Path, folder: str = "", parent: bool = False) -> None:
         """Attach a file to the run."""
         self._add(self._event("artifact", parent, path=str(path.resolve()), name=folder))
+
+    def dataset(self, name: str, digest: str, source: str, context: str, profile: str) -> None:
+        """Record a dataset that the stage reads, on the stage's run and on the parent.
+
+        Args:
+            name: what it is called.
+            digest: its content hash.
+            source: where it is.
+            context: what it is used for: ``training``, ``evaluation``.
+            profile: its sizes, as JSON.
+        """
+        texts = {"digest": digest, "source": source, "context": context, "profile": profile}
+        for parent in (False, True):
+            self._add(self._event("input", parent, name=name, texts=texts))
+
+    def model(self, name: str, card: Path, tags: Mapping[str, str]) -> None:
+        """Register a version of the model ``name``, described by the text of ``card``.
+
+        A version with the same tag ``weights_sha256`` is not registered again.
+        """
+        self._add(
+            self._event("model", False, name=name, path=str(card.resolve()), texts=dict(tags))
+        )
 
     def end(self, status: Status = "FINISHED") -> None:
         """Close the stage's run."""

@@ -5,16 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
 from msgspec import to_builtins
 
 from trace_pipeline.evaluation import (
     Benchmark,
     Evaluation,
+    categories_table,
+    diagnoses_figure,
+    examples_markdown,
+    failure_examples,
+    failures_table,
+    groups_table,
     read_evaluation,
     score,
     write_evaluation,
 )
 from trace_pipeline.experiment import DecodingConfig
+from trace_pipeline.gsm8k.coverage import ShapeCatalogue
+from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.workbench import Workbench
 from trace_pipeline.store import object_sha256
 
@@ -24,6 +33,9 @@ if TYPE_CHECKING:
 
 FAST_TOKENS = 150
 """Token limit of ``eval.fast`` (the notebook's ``--fast``)."""
+
+EXAMPLES_PER_SCHEMA = 6
+"""Draws from which a schema's shapes are learnt: optional parts of a schema show in a few."""
 
 PREDICTIONS = "predictions.parquet"
 BASELINE = "base"
@@ -88,6 +100,30 @@ def baseline(bench: Workbench, base: BaseModel, benchmark: Benchmark) -> Evaluat
             draft.config = identity
             draft.summary = evaluation.metrics()
     return read_evaluation(bench.store.read(key).path / PREDICTIONS)
+
+
+def learnt_shapes(bench: Workbench) -> ShapeCatalogue:
+    """The computations of the schemas that the experiment draws its examples from."""
+    return ShapeCatalogue(
+        bench.generator.example(schema, index)
+        for schema in bench.generator.plans
+        for index in range(EXAMPLES_PER_SCHEMA)
+    )
+
+
+def failures_metadata(evaluation: Evaluation) -> dict[str, dg.MetadataValue]:
+    """How the predictions fail, as an asset shows it; empty if all are right."""
+    if not evaluation.diagnoses():
+        return {}
+    shown: dict[str, dg.MetadataValue] = {
+        "failures": metadata.of_table(failures_table(evaluation)),
+        "failure_categories": metadata.of_table(categories_table(evaluation)),
+        "failure_examples": dg.MetadataValue.md(examples_markdown(failure_examples(evaluation))),
+        "failures_plot": metadata.picture(diagnoses_figure(evaluation.diagnoses()), "failures"),
+    }
+    if covered := evaluation.by_coverage():
+        shown["by_coverage"] = metadata.of_table(groups_table("", "coverage", covered))
+    return shown
 
 
 def stored_evaluation(folder: Path) -> Evaluation:

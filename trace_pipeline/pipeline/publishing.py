@@ -1,68 +1,30 @@
-"""The notebook's published figures as MLflow runs, beside our own."""
+"""The completions of an evaluation as a small file of its own."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
-from msgspec import to_builtins
-
-from trace_pipeline.evaluation.reference import SOURCE, Reference, ReferenceRun
-from trace_pipeline.experiment import available_experiments, load_experiment
-from trace_pipeline.pipeline.journal import Event, Journal
-from trace_pipeline.pipeline.tracking import Tracking
-from trace_pipeline.store import object_sha256
-
-STAGE = "reference"
-"""The tag ``stage`` of these runs; our own parent runs have ``experiment``."""
+from trace_pipeline.evaluation import Header, write_outputs
+from trace_pipeline.pipeline.judging import stored_evaluation
+from trace_pipeline.pipeline.workbench import Workbench
+from trace_pipeline.provenance import git_state
 
 
-def publish_reference(
-    reference: Reference, folder: Path, experiments: Path, tracking: Tracking
-) -> tuple[int, int]:
-    """Write every run of the notebook into MLflow once; how many are there, and how many not.
+def publish_outputs(bench: Workbench, target: Path) -> str:
+    """Write the completions of ``gsm8k_eval`` to ``target``; what was written, in a sentence.
 
-    A run is known by the hash of its figures and settings: what is there already stays, what was
-    edited since becomes a run of its own, and what was deleted from the server is made again.
-
-    Args:
-        reference: the figures.
-        folder: keeps the journals.
-        experiments: the presets, whose settings become the runs' parameters.
-        tracking: the server.
+    Raises:
+        MissingUpstreamError: the experiment was not evaluated yet.
     """
-    known = available_experiments(experiments)
-    done = []
-    for run in reference.runs:
-        preset = run.experiment
-        settings = load_experiment(preset, experiments).parameters() if preset in known else {}
-        journal = _journal(folder, run, settings)
-        done.append(tracking.restore(journal))
-    return done.count(True), done.count(False)
-
-
-def _journal(folder: Path, run: ReferenceRun, settings: dict[str, str]) -> Journal:
-    """The run as a journal; written whole the first time and then left alone."""
-    identity = object_sha256({"run": to_builtins(run, str_keys=True), "settings": settings})
-    journal = Journal(folder, f"{run.name} ({SOURCE})", identity)
-    if journal.path.exists():
-        return journal
-    tags = {
-        "source": SOURCE,
-        "stage": STAGE,
-        "experiment": run.experiment,
-        "base_model": settings.get("model.reference", "unknown"),
-        "dataset_hash": "unpublished",
-        "content_hash": identity,
-        "mlflow.note.content": " ".join(filter(None, (f"{run.changed}.", run.note))),
-    }
-    when = int(datetime.fromisoformat(run.date).replace(tzinfo=UTC).timestamp() * 1000)
-    journal.append_all(
-        [
-            Event(op="tags", stage="", time=when, texts=tags),
-            Event(op="params", stage="", time=when, texts=settings),
-            Event(op="metrics", stage="", time=when, values=run.metrics()),
-            Event(op="end", stage="", time=when),
-        ]
+    stored = bench.require("gsm8k_eval")
+    evaluation = stored_evaluation(stored.path)
+    header = Header(
+        model=f"{bench.experiment.name}, {evaluation.model}",
+        benchmark=evaluation.benchmark,
+        problems=evaluation.total,
+        fingerprint=evaluation.fingerprint,
+        checkpoint=stored.manifest.parents[bench.key("rl_checkpoint")],
+        revision=git_state().describe(),
     )
-    return journal
+    write_outputs(target, evaluation, header)
+    return f"{target}: {evaluation.total} completions, {target.stat().st_size / 1000:.0f} kB"

@@ -87,7 +87,8 @@ def open_workbench(
 def default_resources() -> dict[str, dg.ConfigurableResource]:
     """The resources under the names that assets ask for."""
     return {
-        "experiment": ExperimentResource(),
+        # A value given here, unlike a default of the class, is what the launchpad shows.
+        "experiment": ExperimentResource(name=ExperimentResource().name),
         "artifacts": ArtifactsResource(),
         "solver": SolverResource(),
         "tracking": TrackingResource(),

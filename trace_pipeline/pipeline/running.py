@@ -8,7 +8,7 @@ import time
 import dagster as dg
 
 from trace_pipeline.paths import project_root
-from trace_pipeline.pipeline.partitions import ALL_EXPERTS_TAGS
+from trace_pipeline.pipeline.partitions import RANGE_TAGS
 from trace_pipeline.pipeline.resources import bench_of
 from trace_pipeline.pipeline.summary import summary
 from trace_pipeline.validation import InvalidInputError
@@ -34,7 +34,7 @@ def run_pipeline(name: str, definitions: dg.Definitions) -> str:
     with dg.DagsterInstance.get() as instance:
         result = definitions.resolve_job_def("full_pipeline").execute_in_process(
             instance=instance,
-            tags={**ALL_EXPERTS_TAGS, "experiment": name},
+            tags={**RANGE_TAGS, "experiment": name},
             raise_on_error=False,
             run_config={
                 "loggers": {"console": {}},

@@ -7,6 +7,7 @@ interval and at the stage's end.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
@@ -16,15 +17,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trace_pipeline.pipeline.journal import Event, Journal, Sent, StageLog, batches, open_journals
+from trace_pipeline.pipeline.registry import register_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput
 
 EXPERIMENT = "trace_pipeline"
 """One MLflow experiment holds every parent run, so that any two stand on one comparison page."""
 
 LOCAL_PAGE = "http://127.0.0.1:5000"
 """The address of ``make mlflow``."""
+
+DIGEST_LENGTH = 36
+"""Characters that MLflow keeps of a dataset's digest; the whole hash stands in its source."""
 
 SEND_EVERY = 15.0
 """Seconds between sendings while a stage runs."""
@@ -54,14 +60,18 @@ class Tracking:
         stage_log.params(parameters, parent=True)
         stage_log.tags({k: v for k, v in tags.items() if k != "stage"}, parent=True)
         stage = Stage(stage_log, self)
+        began = time.monotonic()
         try:
             yield stage
         except BaseException:
             stage_log.end("FAILED")
             self.send(journal)
             raise
+        ended = time.monotonic()
         stage_log.end()
         self.send(journal)
+        took = stage.seconds + time.monotonic() - ended
+        log.info("tracking took %.1f s beside %.1f s of %s", took, ended - began, name)
 
     def send(self, journal: Journal) -> bool:
         """Send what ``journal`` keeps; False, and a word in the log, if the server is down."""
@@ -127,15 +137,19 @@ class Stage:
     def __init__(self, stage_log: StageLog, tracking: Tracking) -> None:
         self.log = stage_log
         self._tracking = tracking
+        self.seconds = 0.0
+        """Spent on logging and sending so far."""
         self._last = time.monotonic()
         self._up = True
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Log metrics at ``step`` and send what is due."""
+        began = time.monotonic()
         self.log.metrics(values, step)
-        if self._up and time.monotonic() - self._last > SEND_EVERY:
+        if self._up and began - self._last > SEND_EVERY:
             self._up = self._tracking.send(self.log.journal)
             self._last = time.monotonic()
+        self.seconds += time.monotonic() - began
 
     def finals(self, values: Mapping[str, float]) -> None:
         """Log the experiment's final figures: on this stage and on the parent run."""
@@ -198,6 +212,10 @@ class _Sender:
         elif event.op == "artifact":
             if Path(event.path).exists():
                 self.client.log_artifact(run_id, event.path, event.name or None)
+        elif event.op == "input":
+            self.client.log_inputs(run_id, [_dataset_input(event)])
+        elif event.op == "model":
+            register_model(self.client, run_id, event)
         else:
             self.client.set_terminated(run_id, event.status, event.time)
             self.client.set_terminated(self.parent, event.status, event.time)
@@ -217,6 +235,20 @@ class _Sender:
         from mlflow.entities import RunTag
 
         self.client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+
+
+def _dataset_input(event: Event) -> DatasetInput:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    texts = event.texts
+    dataset = Dataset(
+        name=event.name,
+        digest=texts["digest"][:DIGEST_LENGTH],
+        source_type="local",
+        source=json.dumps({"uri": texts["source"], "sha256": texts["digest"]}),
+        profile=texts["profile"],
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", texts["context"])])
 
 
 def _experiment(client: MlflowClient, root: Path) -> str:

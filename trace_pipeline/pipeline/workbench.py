@@ -13,12 +13,18 @@ from trace_pipeline.generation import Catalog, Generator
 from trace_pipeline.generation.production import folders_sha256
 from trace_pipeline.pipeline.journal import Journal
 from trace_pipeline.pipeline.tracking import Stage, Tracking
+from trace_pipeline.provenance import git_state
 from trace_pipeline.solver import Solver
 from trace_pipeline.store import Artifact, ArtifactStore, object_sha256
 
 
 class MissingUpstreamError(RuntimeError):
     """An upstream that was never made, or made with other settings; names the command for it."""
+
+
+def catalog_sha256(root: Path) -> str:
+    """Identity of the schemas and the vocabulary of the project in ``root``."""
+    return folders_sha256([root / "schemas", root / "vocab"])
 
 
 class Workbench:
@@ -47,7 +53,7 @@ class Workbench:
     @cached_property
     def catalog_sha256(self) -> str:
         """Identity of the schemas and the vocabulary: over their files' paths and content."""
-        return folders_sha256([self.root / "schemas", self.root / "vocab"])
+        return catalog_sha256(self.root)
 
     @cached_property
     def generator(self) -> Generator:
@@ -144,6 +150,7 @@ class Workbench:
             "experiment": self.experiment.name,
             "base_model": self.experiment.model.reference,
             "dataset_hash": dataset,
+            "git": git_state().describe(),
             "stage": name,
         }
         return self.tracking.stage(

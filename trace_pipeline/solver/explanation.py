@@ -43,6 +43,25 @@ def explain(trace: Trace, execution: Execution) -> list[str]:
     return lines
 
 
+def formula(step: Step) -> str:
+    """What ``step`` computes, in names: ``produced - eaten``; of an init its number or source."""
+    match step:
+        case Init(value=None, source=source):
+            return source or ""
+        case Init(value=value):
+            return format_number(value) if value is not None else ""
+        case Query():
+            return step.var
+        case Compute() | Compare():
+            return _formula(step.compute_op, list(step.args))
+        case Transfer():
+            return f"{_named(step.amount)} from {step.from_entity} to {step.to_entity}"
+        case Consume() | AddEntity():
+            sign = "-" if isinstance(step, Consume) else "+"
+            return f"{step.entity} {sign} {_named(step.amount)}"
+    return _percentage(step, step.base, _named(step.rate))
+
+
 def _line(step: Step, before: dict[str, Number], after: dict[str, Number]) -> str:
     results = {name: format_number(value) for name, value in after.items()}
     if isinstance(step, Init):
@@ -57,17 +76,14 @@ def _line(step: Step, before: dict[str, Number], after: dict[str, Number]) -> st
         )
     if isinstance(step, Consume | AddEntity):
         sign = "-" if isinstance(step, Consume) else "+"
-        names = f"{step.entity} {sign} {_named(step.amount)}"
         stock = format_number(before.get(step.entity, 0))
         amount = _shown(step.amount, before)
-        return f"{step.entity} = {names} = {stock} {sign} {amount} = {results[step.entity]}"
+        return f"{step.entity} = {formula(step)} = {stock} {sign} {amount} = {results[step.entity]}"
     if isinstance(step, Compute | Compare):
-        names = _formula(step.compute_op, list(step.args))
         values = _formula(step.compute_op, [_operand(before[name]) for name in step.args])
-        return f"{step.var} = {names} = {values} = {results[step.var]}"
-    names = _percentage(step, step.base, _named(step.rate))
+        return f"{step.var} = {formula(step)} = {values} = {results[step.var]}"
     values = _percentage(step, format_number(before[step.base]), _shown(step.rate, before))
-    return f"{step.var} = {names} = {values} = {results[step.var]}"
+    return f"{step.var} = {formula(step)} = {values} = {results[step.var]}"
 
 
 def _formula(operation: str, operands: list[str]) -> str:

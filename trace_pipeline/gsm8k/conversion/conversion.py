@@ -80,6 +80,8 @@ class Conversion(Struct, frozen=True):
     reading: Reading
     text: Text
     """The question's numbers, to which the reading refers."""
+    alternatives: tuple[Trace, ...] = ()
+    """Where ``tied``: the traces of the readings that are as likely."""
 
 
 def convert_problem(
@@ -132,8 +134,29 @@ def convert_problem(
             origins,
             reading,
             text,
+            _alternatives(reading, found[position + 1 :], problem, text, policy)
+            if margin < TIED
+            else (),
         )
     return failure
+
+
+def _alternatives(
+    reading: Reading, rivals: Sequence[Reading], problem: Problem, text: Text, policy: Policy
+) -> tuple[Trace, ...]:
+    """Verified traces of the rivals that cost hardly more than ``reading``."""
+    found = []
+    for rival in rivals[:TRIED]:
+        if rival.cost - reading.cost >= TIED or not isinstance(rival.root, Apply):
+            continue
+        trace, _ = write_trace(rival, text, policy)
+        try:
+            right = _STRICT.execute(trace).answer == problem.gold
+        except TraceError:
+            continue
+        if right:
+            found.append(trace)
+    return tuple(found)
 
 
 _STRICT = Solver()

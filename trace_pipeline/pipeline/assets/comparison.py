@@ -10,7 +10,7 @@ from trace_pipeline.paths import project_root
 from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.assets.evaluation import gsm8k_eval, synthetic_eval
 from trace_pipeline.pipeline.comparing import choose, comparison
-from trace_pipeline.pipeline.publishing import publish_reference
+from trace_pipeline.pipeline.reference import publish_reference
 from trace_pipeline.pipeline.resources import ArtifactsResource, TrackingResource
 from trace_pipeline.store import object_sha256, write_atomic, write_json
 

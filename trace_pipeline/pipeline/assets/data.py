@@ -7,8 +7,10 @@ from pydantic import Field
 
 from trace_pipeline.generation import Example, audit, dataset_hash, write_examples
 from trace_pipeline.pipeline import metadata
+from trace_pipeline.pipeline.automation import MADE_FROM, files_seen, schema_files
 from trace_pipeline.pipeline.dataset_tables import statistics_metadata
-from trace_pipeline.pipeline.partitions import expert_partitions
+from trace_pipeline.pipeline.partitions import expert_partitions, keys_of_run, recorded_keys
+from trace_pipeline.pipeline.presentation import example_columns, rows_and_columns
 from trace_pipeline.pipeline.resources import (
     ArtifactsResource,
     ExperimentResource,
@@ -33,6 +35,7 @@ class AuditConfig(dg.Config):
 @dg.asset(
     group_name="data",
     kinds={"json", "python"},
+    deps=[schema_files],
     backfill_policy=dg.BackfillPolicy.single_run(),
     check_specs=[
         dg.AssetCheckSpec(
@@ -53,6 +56,7 @@ def schema_validation(
 ) -> dg.MaterializeResult:
     """Every problem schema and word list: read, typed, compiled, and audited on samples."""
     bench = open_workbench(experiment, artifacts, tracking, solver)
+    context.log_event(files_seen(bench.catalog_sha256))
     report = audit(bench.catalog, config.samples, bench.experiment.seed)
     findings = sum(sum(row.findings.values()) for row in report.rows)
     with bench.store.write(bench.key("schema_validation")) as draft:
@@ -64,6 +68,8 @@ def schema_validation(
     by_expert = Counter(plan.expert for plan in bench.catalog.plans.values())
     return dg.MaterializeResult(
         data_version=dg.DataVersion(draft.stored.sha256),
+        # What was read, not what was last seen before: a sensor that was off makes nothing stale.
+        tags={MADE_FROM: bench.catalog_sha256},
         metadata={
             "schemas": len(bench.catalog.plans),
             "schemas_by_expert": metadata.table(["expert", "schemas"], sorted(by_expert.items())),
@@ -112,12 +118,14 @@ def synthetic_dataset(
     bench = open_workbench(experiment, artifacts, tracking, solver)
     made: dict[str, dict[str, list[Example]]] = {}
     stored: list[Artifact] = []
-    for partition in context.partition_keys:
+    for partition in keys_of_run(context):
         made[partition] = generate_partition(bench, partition)
         stored.append(store_partition(bench, partition, made[partition]))
         context.log.info(
             "%s: %s", partition, ", ".join(f"{len(v)} {k}" for k, v in made[partition].items())
         )
+        if partition not in recorded_keys(context):
+            context.log_event(dg.AssetMaterialization("synthetic_dataset", partition=partition))
     wrong = failures_through_solver(bench.solver, made)
     shared = shared_questions(made)
     rows = [[p, *(len(splits[s]) for s in SPLITS)] for p, splits in made.items()]
@@ -125,6 +133,9 @@ def synthetic_dataset(
     return dg.MaterializeResult(
         data_version=dg.DataVersion(object_sha256([[a.manifest.key, a.sha256] for a in stored])),
         metadata={
+            **rows_and_columns(
+                sum(len(v) for splits in made.values() for v in splits.values()), example_columns()
+            ),
             "examples": metadata.table(["partition", *SPLITS], rows),
             **statistics_metadata(bench, (e for splits in made.values() for e in splits["train"])),
             "samples": metadata.sample_traces(first, len(first)),

@@ -16,6 +16,7 @@ from trace_pipeline.evaluation import (
     samples_table,
     synthetic_benchmark,
     verdicts_figure,
+    with_reference_traces,
     write_evaluation,
     write_report,
 )
@@ -24,15 +25,24 @@ from trace_pipeline.gsm8k import read_problem_set
 from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.assets.models import rl_checkpoint
 from trace_pipeline.pipeline.assets.problems import gsm8k_problems
+from trace_pipeline.pipeline.card import CARD, Trained, model_card
 from trace_pipeline.pipeline.judging import (
     BASELINE,
     PREDICTIONS,
     baseline,
     decoding_config,
+    failures_metadata,
     judge,
+    learnt_shapes,
     stored_evaluation,
 )
 from trace_pipeline.pipeline.policies import curves, open_base, open_policy, training_data
+from trace_pipeline.pipeline.presentation import (
+    PREDICTION_MEANINGS,
+    parquet_columns,
+    rows_and_columns,
+)
+from trace_pipeline.pipeline.registry import WEIGHTS
 from trace_pipeline.pipeline.resources import (
     ArtifactsResource,
     ExperimentResource,
@@ -76,11 +86,14 @@ def synthetic_eval(
             "parsed": evaluation.parsed.rate,
             "by_expert": metadata.of_table(groups_table("", "expert", evaluation.by_expert())),
             "outcomes": metadata.of_table(outcomes_table(evaluation)),
+            "by_steps": metadata.of_table(groups_table("", "steps", evaluation.by_steps())),
+            **failures_metadata(evaluation),
             "plot": metadata.picture(
                 groups_figure(evaluation.by_expert(), "Held-out synthetic problems", "expert"),
                 "accuracy by expert",
             ),
             "mlflow": dg.MetadataValue.url(stage.link()),
+            **_predictions(stored, evaluation),
             **metadata.of_artifact(stored),
         },
     )
@@ -121,21 +134,42 @@ def gsm8k_eval(
     bench = open_workbench(experiment, artifacts, tracking, solver)
     checkpoint, problems = bench.require("rl_checkpoint"), bench.require("gsm8k_problems")
     partitions = bench.partitions()
-    benchmark = real_benchmark(read_problem_set(problems.path / "problems.json"))
+    problem_set = read_problem_set(problems.path / "problems.json")
+    benchmark = real_benchmark(problem_set)
     if bench.experiment.eval.problems != "all":
         benchmark = benchmark.first(bench.experiment.eval.problems)
+    benchmark = with_reference_traces(benchmark, problem_set.problems, learnt_shapes(bench))
     with bench.stage("gsm8k_eval", bench.dataset_hash(partitions)) as stage:
         base = baseline(bench, open_base(bench), benchmark)
         policy = open_policy(bench, checkpoint)
         evaluation = judge(bench, policy, benchmark, decoding_config(bench), "rl")
         report = build_report(bench, evaluation, base, checkpoint)
-        stored = _store(bench, "gsm8k_eval", evaluation, [checkpoint, problems], report)
+        card = describe_model(bench, checkpoint, report)
+        stored = _store(bench, "gsm8k_eval", evaluation, [checkpoint, problems], report, card)
         finals = {f"gsm8k.{k}": v for k, v in evaluation.metrics().items()}
         if base:
             finals |= {f"gsm8k_base.{k}": v for k, v in base.metrics().items()}
         stage.finals(finals)
         for name in ("report.md", "report.html", PREDICTIONS):
             stage.log.artifact(stored.path / name, "report")
+        stage.log.dataset(
+            benchmark.name,
+            evaluation.fingerprint,
+            benchmark.source,
+            "evaluation",
+            f'{{"problems": {evaluation.total}}}',
+        )
+        stage.log.model(
+            bench.experiment.name,
+            stored.path / CARD,
+            {
+                WEIGHTS: checkpoint.sha256,
+                "artifact": f"{checkpoint.manifest.key}/{checkpoint.manifest.version}",
+                "base_model": bench.experiment.model.reference,
+                "accuracy": f"{evaluation.correct}",
+                "problems": benchmark.name,
+            },
+        )
     context.log.info("%s", report.headline)
     for caution in report.cautions:
         context.log.warning(caution.text)
@@ -147,13 +181,16 @@ def gsm8k_eval(
             "headline": report.headline,
             "accuracy": evaluation.correct.rate,
             "report": dg.MetadataValue.path(str(stored.path / "report.html")),
+            "model_card": dg.MetadataValue.md(card),
             "models": metadata.of_table(models_table(report.models)),
             "by_steps": metadata.of_table(groups_table("", "steps", evaluation.by_steps())),
             "outcomes": metadata.of_table(outcomes_table(evaluation)),
+            **failures_metadata(evaluation),
             "samples": metadata.of_table(samples_table(evaluation)),
             "accuracy_plot": metadata.picture(accuracy_figure(report.models), "accuracy"),
             "verdicts_plot": metadata.picture(verdicts_figure(report.models), "verdicts"),
             "mlflow": dg.MetadataValue.url(stage.link()),
+            **_predictions(stored, evaluation),
             **metadata.of_artifact(stored),
         },
         check_results=[
@@ -201,8 +238,27 @@ def build_report(
             ("checkpoint", f"{manifest.key} version {manifest.version}"),
             ("checkpoint sha256", manifest.sha256),
             ("seed", str(bench.experiment.seed)),
-            ("git revision", manifest.git.revision + (" (changed)" if manifest.git.dirty else "")),
+            ("git revision", manifest.git.describe()),
         ),
+    )
+
+
+def describe_model(bench: Workbench, checkpoint: Artifact, report: Report) -> str:
+    """The card of the evaluated checkpoint."""
+    from trace_pipeline.modeling.checkpoints import read_info
+
+    info = read_info(checkpoint.path)
+    beside = [report.synthetic] if report.synthetic else []
+    return model_card(
+        Trained(
+            bench.experiment,
+            checkpoint.manifest,
+            info.parameters_trained,
+            info.parameters_total,
+            info.base_sha256,
+            info.weights_sha256,
+        ),
+        [report.evaluation, *beside],
     )
 
 
@@ -212,9 +268,12 @@ def _store(
     evaluation: Evaluation,
     parents: list[Artifact],
     report: Report | None = None,
+    card: str = "",
 ) -> Artifact:
     with bench.store.write(bench.key(asset)) as draft:
         write_evaluation(draft.path / PREDICTIONS, evaluation)
+        if card:
+            (draft.path / CARD).write_text(card, encoding="utf-8")
         if report:
             write_report(draft.path, report)
         if report and report.base:
@@ -225,6 +284,11 @@ def _store(
         draft.summary = evaluation.metrics()
         draft.derive_from(*parents)
     return draft.stored
+
+
+def _predictions(stored: Artifact, evaluation: Evaluation) -> dict[str, dg.MetadataValue]:
+    columns = parquet_columns(stored.path / PREDICTIONS, PREDICTION_MEANINGS)
+    return rows_and_columns(evaluation.total, columns)
 
 
 def _warning(name: str, text: str | None) -> dg.AssetCheckResult:

@@ -106,6 +106,13 @@ def sft_checkpoint(
     settings = {k: bench.experiment.to_dict()[k] for k in ("seed", "model", "prompt", "sft")}
     parents = [*partitions, bench.require("base_model"), bench.require("gsm8k_problems")]
     with bench.stage("sft", bench.dataset_hash(partitions)) as stage:
+        stage.log.dataset(
+            "synthetic",
+            bench.dataset_hash(partitions),
+            f"{bench.store.url}/{bench.key('synthetic_dataset')}",
+            "training",
+            f'{{"train": {len(data.train)}, "validation": {len(data.validation)}}}',
+        )
         stored, info = train_checkpoint(
             bench,
             "sft_checkpoint",

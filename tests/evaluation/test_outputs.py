@@ -1,0 +1,123 @@
+"""Published completions are judged anew to the same figures, or refused."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from trace_pipeline.evaluation import (
+    Benchmark,
+    Evaluation,
+    Header,
+    Output,
+    read_outputs,
+    real_benchmark,
+    rescore,
+    score,
+    write_outputs,
+)
+from trace_pipeline.gsm8k import load_problems
+from trace_pipeline.solver import Solver
+from trace_pipeline.validation import InvalidInputError
+
+RIGHT = """\
+expert: arithmetic
+trace:
+- {op: init, var: gold, value: %s}
+- {op: init, var: two, value: 2}
+- {op: compute, compute_op: mul, args: [gold, two], var: step1}
+- {op: compute, compute_op: div, args: [step1, two], var: result}
+- {op: query, var: result}
+"""
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> Benchmark:
+    return real_benchmark(load_problems("builtin", "test")).first(12)
+
+
+@pytest.fixture(scope="module")
+def evaluation(benchmark: Benchmark) -> Evaluation:
+    written = [
+        Output(index=i.index, text="no trace" if i.index % 3 else RIGHT % i.gold, tokens=4)
+        for i in benchmark.items
+    ]
+    return score(benchmark, written, Solver(allow_short_circuit=True), "model")
+
+
+def header_of(evaluation: Evaluation, **fields: Any) -> Header:
+    known: dict[str, Any] = {
+        "model": "x, rl",
+        "benchmark": evaluation.benchmark,
+        "problems": evaluation.total,
+        "fingerprint": evaluation.fingerprint,
+        "checkpoint": "c" * 64,
+        "revision": "r" * 40,
+    }
+    return Header(**known | fields)
+
+
+def test_the_same_figures_from_the_published_file(
+    benchmark: Benchmark, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    path = tmp_path / "outputs.jsonl.gz"
+    write_outputs(path, evaluation, header_of(evaluation))
+    again = rescore(path, benchmark, Solver(allow_short_circuit=True))
+    assert evaluation.correct.count == 4
+    assert again.correct == evaluation.correct
+    assert [p.kind for p in again.predictions] == [p.kind for p in evaluation.predictions]
+    assert again.model == "x, rl"
+
+
+def test_the_file_holds_no_question_and_is_the_same_each_time(
+    evaluation: Evaluation, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "1.gz", tmp_path / "2.gz"
+    for path in (first, second):
+        write_outputs(path, evaluation, header_of(evaluation))
+    assert first.read_bytes() == second.read_bytes()
+    text = gzip.decompress(first.read_bytes()).decode()
+    assert not any(p.question[:40] in text for p in evaluation.predictions)
+
+
+def test_other_problems_are_refused(
+    benchmark: Benchmark, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    path = tmp_path / "outputs.jsonl.gz"
+    write_outputs(path, evaluation, header_of(evaluation))
+    changed = tuple(replace(i, question=i.question + " Or not?") for i in benchmark.items)
+    with pytest.raises(InvalidInputError, match=r"answers other problems.*TRACE_PIPELINE_GSM8K"):
+        rescore(path, replace(benchmark, items=changed), Solver())
+    with pytest.raises(InvalidInputError, match="answers problem 4, which built-in sample"):
+        rescore(path, benchmark.first(4), Solver())
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (None, "cannot be read"),
+        (b"plain", "cannot be read"),
+        (gzip.compress(b""), "not a file of a model's outputs"),
+        (gzip.compress(b'{"model": 1}\n'), "not a file of a model's outputs"),
+    ],
+)
+def test_what_is_no_such_file_is_refused(tmp_path: Path, data: bytes | None, reason: str) -> None:
+    path = tmp_path / "x.gz"
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(InvalidInputError, match=reason):
+        read_outputs(path)
+
+
+def test_a_torn_file_and_another_format_are_refused(evaluation: Evaluation, tmp_path: Path) -> None:
+    path = tmp_path / "x.gz"
+    write_outputs(path, evaluation, header_of(evaluation, problems=13))
+    with pytest.raises(InvalidInputError, match="says 13 completions, 12 are there"):
+        read_outputs(path)
+    write_outputs(path, evaluation, header_of(evaluation, format=2))
+    with pytest.raises(InvalidInputError, match="format 2, this version reads 1"):
+        read_outputs(path)

@@ -1,0 +1,103 @@
+"""The card of a model, the plain folder, and the registry."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from mlflow import MlflowClient
+
+from tests.pipeline.conftest import FinishedRun
+from trace_pipeline.cli import cli
+from trace_pipeline.experiment import experiment_from_dict
+from trace_pipeline.modeling.base_models import load_tokenizer, resolve_base
+from trace_pipeline.modeling.prompts import Prompt
+from trace_pipeline.pipeline.card import CARD, loading_code
+from trace_pipeline.pipeline.registry import WEIGHTS
+
+QUESTION = "Tom has 5 boxes of 12 pencils and gives 7 away. How many are left?"
+
+
+class Spy:
+    """Stands for transformers: hands out a tokenizer and records what a model is asked."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self.asked: list[list[int]] = []
+
+    def from_pretrained(self, _: str) -> Any:
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tokenizer, name)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return self.tokenizer(*arguments, **options)
+
+    def generate(self, input_ids: Any, **_: Any) -> Any:
+        self.asked.append(input_ids[0].tolist())
+        return input_ids
+
+
+@pytest.mark.parametrize("template", ["chat", "plain"])
+@pytest.mark.parametrize("system", ["one_line", "none"])
+def test_the_loading_code_asks_as_the_model_was_trained(
+    tiny_base: Path, template: str, system: str
+) -> None:
+    experiment = experiment_from_dict(
+        {"name": "x", "prompt": {"template": template, "system": system}}
+    )
+    tokenizer = load_tokenizer(resolve_base(str(tiny_base)))
+    if not tokenizer.chat_template:
+        tokenizer.chat_template = (
+            "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+        )
+    spy = Spy(tokenizer)
+    code = "\n".join(loading_code(experiment)).replace(
+        "from transformers import AutoModelForCausalLM, AutoTokenizer", ""
+    )
+    exec(code, {"AutoTokenizer": spy, "AutoModelForCausalLM": spy, "print": lambda *_: None})
+    assert spy.asked == [Prompt(experiment.prompt, tokenizer).prompt_ids(QUESTION)]
+
+
+def test_the_card_names_base_figures_and_weights(finished: FinishedRun) -> None:
+    bench = finished.bench()
+    text = (bench.require("gsm8k_eval").path / CARD).read_text()
+    checkpoint = bench.store.manifest("tiny/rl_checkpoint")
+    assert checkpoint.sha256 in text
+    assert re.search(r"\| built-in sample[^|]*\| \d of 8 \|", text)
+    assert "trace-pipeline export --experiment tiny" in text
+
+
+def test_the_model_is_registered_with_its_card(finished: FinishedRun) -> None:
+    client = MlflowClient(tracking_uri=f"sqlite:///{finished.folder}/mlruns/mlflow.db")
+    (version,) = client.search_model_versions("name = 'tiny'")
+    assert version.tags[WEIGHTS] == finished.bench().store.manifest("tiny/rl_checkpoint").sha256
+    assert version.description.startswith("# tiny")
+    inputs = client.get_run(version.run_id).inputs.dataset_inputs
+    assert [i.dataset.name for i in inputs] == ["built-in sample"]
+
+
+def test_export_writes_a_plain_folder(finished: FinishedRun, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    target = tmp_path / "model"
+    result = CliRunner().invoke(cli, ["export", str(target), "--experiment", "tiny"])
+    assert result.exit_code == 0, result.output
+    assert (target / "README.md").read_text().startswith("---")
+    assert AutoModelForCausalLM.from_pretrained(target).config.vocab_size
+    again = CliRunner().invoke(cli, ["export", str(target), "--experiment", "tiny"])
+    assert again.exit_code == 1
+    assert "exists" in again.output
+
+
+def test_outputs_are_published_and_judged_anew(finished: FinishedRun, tmp_path: Path) -> None:
+    target = tmp_path / "outputs.jsonl.gz"
+    wrote = CliRunner().invoke(cli, ["outputs", str(target), "--experiment", "tiny"])
+    assert wrote.exit_code == 0, wrote.output
+    judged = CliRunner().invoke(cli, ["rescore", str(target), "--gsm8k", "builtin"])
+    assert judged.exit_code == 0, judged.output
+    assert "0 of 8" in judged.output

@@ -1,0 +1,54 @@
+"""``outputs``, ``rescore``: what a model wrote, published without questions and judged anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--experiment",
+    "name",
+    envvar="TRACE_PIPELINE_EXPERIMENT",
+    default="quickstart",
+    show_default=True,
+    help="Whose last evaluation it is.",
+)
+def outputs(target: Path, name: str) -> None:
+    """Write the completions of an evaluation on real problems to TARGET (.jsonl.gz).
+
+    The file has no question and no answer of a problem, only its index.
+    """
+    from trace_pipeline.pipeline.publishing import publish_outputs
+    from trace_pipeline.pipeline.resources import bench_of
+
+    click.echo(publish_outputs(bench_of(name), target))
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--gsm8k",
+    type=click.Choice(["auto", "folder", "hub", "builtin"]),
+    default="auto",
+    show_default=True,
+    help="Where the problems are.",
+)
+def rescore(sources: tuple[Path, ...], gsm8k: Literal["auto", "folder", "hub", "builtin"]) -> None:
+    """Let the solver judge the completions in SOURCES anew, and print the figures."""
+    from trace_pipeline.evaluation import models_table, real_benchmark, rescore
+    from trace_pipeline.gsm8k import load_problems
+    from trace_pipeline.solver import Solver
+
+    benchmark = real_benchmark(load_problems(gsm8k, "test"))
+    solver = Solver()
+    found = [rescore(source, benchmark, solver) for source in sources]
+    click.echo(f"{benchmark.name}: {benchmark.source}")
+    click.echo(models_table(found).to_text())
+
+
+COMMANDS = [outputs, rescore]

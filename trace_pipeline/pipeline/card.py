@@ -1,0 +1,138 @@
+"""The card of a trained model: what it is, how it was made, what it can do, how to load it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from trace_pipeline.evaluation import Evaluation, Proportion
+from trace_pipeline.experiment import Experiment
+from trace_pipeline.modeling.prompts import system_text
+from trace_pipeline.store import Manifest
+
+CARD = "model_card.md"
+
+LICENCES = {"embedded": ("apache-2.0", "HuggingFaceTB/SmolLM2-135M-Instruct")}
+"""Base reference -> its licence and its name on the hub, where we know them."""
+
+
+class Trained(Struct, frozen=True):
+    """What a card says of a checkpoint."""
+
+    experiment: Experiment
+    checkpoint: Manifest
+    parameters_trained: int
+    parameters_total: int
+    base_sha256: str
+    weights_sha256: str
+
+
+def front_matter(reference: str) -> str:
+    """What model hubs read at the head of a card; ``reference`` names the base model."""
+    licence, base = LICENCES.get(reference, ("", reference))
+    lines = [f"base_model: {base}", "language: en", "library_name: transformers"]
+    lines += [f"license: {licence}"] if licence else []
+    return "\n".join(["---", *lines, "---", "", ""])
+
+
+def model_card(trained: Trained, evaluations: Sequence[Evaluation]) -> str:
+    """The card as Markdown."""
+    experiment, manifest = trained.experiment, trained.checkpoint
+    share = 100 * trained.parameters_trained / trained.parameters_total
+    lines = [
+        f"# {experiment.name}",
+        "",
+        experiment.description or "A model trained by trace_pipeline.",
+        "",
+        "It writes *traces*: YAML programs that pick the numbers out of a word problem and wire",
+        "them through operations. A solver executes them; the model computes nothing itself.",
+        "",
+        "## Use",
+        "",
+        "```console",
+        f'$ trace-pipeline ask --experiment {experiment.name} "Tom has 5 boxes of 12 pencils..."',
+        f"$ trace-pipeline export --experiment {experiment.name} model   # a plain folder",
+        "```",
+        "",
+        "The exported folder needs no trace_pipeline to write traces:",
+        "",
+        "```python",
+        *loading_code(experiment),
+        "```",
+        "",
+        "`trace-pipeline solve` executes what it printed.",
+        "",
+        "## Evaluation",
+        "",
+        "One greedy answer a problem; intervals are Wilson's, 95 %.",
+        "",
+        "| problems | correct | accuracy | interval | valid traces |",
+        "|---|---|---|---|---|",
+        *(_row(evaluation) for evaluation in evaluations),
+        "",
+        "## Training",
+        "",
+        f"- Base: `{experiment.model.reference}`, sha256 {trained.base_sha256}",
+        f"- Trained: {trained.parameters_trained / 1e6:.1f} of "
+        f"{trained.parameters_total / 1e6:.1f} million parameters ({share:.0f} %)",
+        f"- Data: {experiment.data.train} synthetic examples, verified by the solver",
+        f"- SFT: {experiment.sft.epochs} epochs, learning rate {experiment.sft.learning_rate:g}",
+        f"- RL: {experiment.rl.iterations} iterations, {experiment.rl.estimator}",
+        f"- Seed {experiment.seed}; git revision {manifest.git.describe()}",
+        f"- Made {manifest.created}",
+        f"- Weights: artifact `{manifest.key}`, version {manifest.version}, "
+        f"sha256 {trained.weights_sha256}",
+        "",
+        "## Limits",
+        "",
+        "English word problems only. A valid trace is not a right one: the solver checks that a",
+        "trace computes, not that it computes what was asked. Not for decisions about people.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _row(evaluation: Evaluation) -> str:
+    right, bounds = evaluation.correct, evaluation.correct.interval
+    return (
+        f"| {evaluation.benchmark} | {right.count} of {right.total} | {_percent(right)} | "
+        f"{100 * bounds.low:.1f} to {100 * bounds.high:.1f} % | {_percent(evaluation.valid)} |"
+    )
+
+
+def _percent(share: Proportion) -> str:
+    return f"{100 * share.rate:.1f} %"
+
+
+def loading_code(experiment: Experiment) -> list[str]:
+    """Code that asks the exported model, in the words that it was trained with."""
+    system = system_text(experiment.prompt.system)
+    special = ""
+    if experiment.prompt.template == "chat":
+        special = ", add_special_tokens=False"  # the template writes its own
+        first = [f'    {{"role": "system", "content": {system!r}}},'] if system else []
+        asked = [
+            "messages = [",
+            *first,
+            '    {"role": "user", "content": question},',
+            "]",
+            "text = tokenizer.apply_chat_template("
+            "messages, tokenize=False, add_generation_prompt=True)",
+        ]
+    else:
+        before = f"{system!r} + " if system else ""
+        blank = "\\n\\n" if system else ""
+        asked = [f'text = {before}f"{blank}Question: {{question}}\\nTrace:\\n"']
+    return [
+        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        "",
+        'tokenizer = AutoTokenizer.from_pretrained("model")',
+        'model = AutoModelForCausalLM.from_pretrained("model")',
+        'question = "Tom has 5 boxes of 12 pencils and gives 7 away. How many are left?"',
+        *asked,
+        f'inputs = tokenizer(text, return_tensors="pt"{special})',
+        f"output = model.generate(**inputs, max_new_tokens={experiment.decoding.max_tokens})",
+        'print(tokenizer.decode(output[0, inputs["input_ids"].shape[1]:], '
+        "skip_special_tokens=True))",
+    ]
