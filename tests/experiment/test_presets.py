@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from trace_pipeline.evaluation.reference import load_reference
 from trace_pipeline.experiment import (
-    DataConfig,
-    Experiment,
     available_experiments,
     differences_from_parent,
     flatten,
@@ -19,31 +16,12 @@ from trace_pipeline.experiment import (
     parent_of,
 )
 from trace_pipeline.experiment.experiment import read_file
-from trace_pipeline.generation import Catalog, Generator
+from trace_pipeline.pipeline.resources import bench_of
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "experiments"
+FOLDER = Path(__file__).parents[2] / "experiments"
 NAMES = available_experiments(FOLDER)
 SMALL = [name for name in NAMES if name.startswith("small_")]
 RUNS = [f"run_{number:02}" for number in range(1, 26)]
-
-
-@cache
-def catalog() -> Catalog:
-    return Catalog.load(ROOT / "schemas", ROOT / "vocab")
-
-
-def generator(experiment: Experiment, data: DataConfig) -> Generator:
-    return Generator(
-        catalog(),
-        seed=experiment.seed,
-        naming=data.naming,
-        phrasings=data.phrasings,
-        interleaved_ratio=data.interleaved_ratio,
-        composition_share=data.composition_share,
-        wording=data.wording,
-        schemas=data.schemas,
-    )
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if parent_of(name, FOLDER)])
@@ -58,13 +36,10 @@ def test_a_file_that_inherits_says_only_what_it_changes(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_data_that_a_file_asks_for_can_be_made(name: str) -> None:
-    experiment = load_experiment(name, FOLDER)
-    for data, count in (
-        (experiment.data, experiment.data.train),
-        (experiment.data.of_test(), experiment.data.test),
-    ):
-        quotas = generator(experiment, data).quotas(count, data.mix)
-        assert sum(quotas.values()) == count
+    bench = bench_of(name)
+    data, test = bench.experiment.data, bench.experiment.data.of_test()
+    assert sum(bench.generator.quotas(data.train, data.mix).values()) == data.train
+    assert sum(bench.test_generator.quotas(data.test, test.mix, "test").values()) == data.test
 
 
 @pytest.mark.parametrize("name", ["run_00_verbose_512", "run_00_verbose_1024", *RUNS])
@@ -136,9 +111,9 @@ def test_runs_draw_from_as_many_patterns_as_published(name: str, patterns: int) 
 
 def test_all_small_experiments_answer_the_same_problems() -> None:
     def questions(name: str) -> list[str]:
-        experiment = load_experiment(name, FOLDER)
-        data = experiment.data.of_test()
-        made = generator(experiment, data).sample(data.test, data.mix, "test")
+        bench = bench_of(name)
+        data = bench.experiment.data.of_test()
+        made = bench.test_generator.sample(data.test, data.mix, "test")
         return sorted(example.question for example in made)
 
     expected = questions("small_baseline")
