@@ -59,6 +59,8 @@ def test_published_runs_carry_figures_settings_and_source(published) -> None:
     assert best.data.params["sft.layers"] == "6"
     assert best.data.tags["experiment"] == "run_23"
     assert best.data.tags["stage"] == "reference"
+    client = MlflowClient(tracking_uri=published[1].uri)
+    assert [f.path for f in client.list_artifacts(best.info.run_id)] == ["published.json"]
 
 
 def test_publishing_again_adds_nothing(published) -> None:

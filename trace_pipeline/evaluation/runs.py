@@ -12,7 +12,7 @@ from trace_pipeline.evaluation.comparison import Comparison, compare, shared_pro
 from trace_pipeline.evaluation.reference import PublishedShare, ReferenceRun
 from trace_pipeline.evaluation.report import Block, Section
 from trace_pipeline.evaluation.scoring import Evaluation, Group, Prediction
-from trace_pipeline.evaluation.statistics import Proportion, compare_proportions
+from trace_pipeline.evaluation.statistics import Proportion
 from trace_pipeline.evaluation.tables import Table, interval, percent
 from trace_pipeline.experiment import differences
 from trace_pipeline.traces import format_number
@@ -150,20 +150,6 @@ def settings_table(first: Run, second: Run) -> Table:
     """The settings in which two runs differ."""
     rows = tuple((d.field, d.first, d.second) for d in differences(first.settings, second.settings))
     return Table("Settings that differ", ("setting", first.name, second.name), rows)
-
-
-def against_reference(runs: Sequence[Run], references: Sequence[ReferenceRun]) -> Section:
-    """Each run on GSM-8K against each of the notebook's samples: can they be told apart?"""
-    sentences = [
-        compare_proportions(sample.accuracy, run.real.correct).sentence(reference.label, run.name)
-        for run in runs
-        if run.real is not None and run.real.kind == "gsm8k"
-        for reference in references
-        for sample in reference.gsm8k[-1:]
-    ]
-    if not sentences:
-        sentences = ["No run has answered problems of GSM-8K, so none is set against these."]
-    return Section(title="Against the notebook's samples of GSM-8K", paragraphs=tuple(sentences))
 
 
 def hardest_table(runs: Sequence[Run], count: int = 20) -> Table:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from trace_pipeline.evaluation.published import against_reference
 from trace_pipeline.evaluation.reference import SOURCE, ReferenceRun, load_reference
 from trace_pipeline.evaluation.report import Block, Section
 from trace_pipeline.evaluation.runs import (
     NOTHING,
     Run,
-    against_reference,
     hardest_table,
     pair,
     runs_table,
@@ -89,7 +89,7 @@ def comparison(chosen: Chosen, common: bool, strict: bool) -> list[Section]:
     else:
         sections += _against_parents(runs, common)
     if chosen.references and runs:
-        sections.append(against_reference(runs, chosen.references))
+        sections.append(against_reference(runs, load_reference(), chosen.references))
     hardest = hardest_table(runs)
     if len(runs) > 1 and hardest.rows:
         sections.append(Section(title="Across runs", blocks=(Block(hardest),)))

@@ -11,10 +11,14 @@ from trace_pipeline.evaluation.reference import SOURCE, Reference, ReferenceRun
 from trace_pipeline.experiment import available_experiments, load_experiment
 from trace_pipeline.pipeline.journal import Event, Journal
 from trace_pipeline.pipeline.tracking import Tracking
-from trace_pipeline.store import object_sha256
+from trace_pipeline.store import object_sha256, write_json
 
 STAGE = "reference"
 """The tag ``stage`` of these runs; our own parent runs have ``experiment``."""
+
+
+FIGURES = "published.json"
+"""The run's figures as a file of its MLflow run: tables by expert, single problems, notes."""
 
 
 def publish_reference(
@@ -57,11 +61,14 @@ def _journal(folder: Path, run: ReferenceRun, settings: dict[str, str]) -> Journ
         "mlflow.note.content": " ".join(filter(None, (f"{run.changed}.", run.note))),
     }
     when = int(datetime.fromisoformat(run.date).replace(tzinfo=UTC).timestamp() * 1000)
+    figures = journal.folder / FIGURES
+    write_json(figures, run)
     journal.append_all(
         [
             Event(op="tags", stage="", time=when, texts=tags),
             Event(op="params", stage="", time=when, texts=settings),
             Event(op="metrics", stage="", time=when, values=run.metrics()),
+            Event(op="artifact", stage="", time=when, path=str(figures.resolve())),
             Event(op="end", stage="", time=when),
         ]
     )
