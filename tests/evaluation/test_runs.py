@@ -68,7 +68,7 @@ def test_the_table_holds_ours_and_the_notebooks(run) -> None:
     rows = {row[0]: row for row in runs_table([run("ours")], REFERENCES).rows}
     assert rows["ours"][5:7] == ("4 of 10", "40.0 % (16.8 to 68.7 %)")
     assert rows["notebook:run_23"][5:7] == ("8 of 30", "26.7 % (14.2 to 44.4 %)")
-    assert rows["notebook:run_02"][2:4] == ("–", "95 %")
+    assert rows["notebook:run_02"][2:4] == ("–", "95.0 %")
 
 
 def test_problems_that_most_runs_get_wrong_come_first(run) -> None:

@@ -18,7 +18,9 @@ def to_markdown(title: str, sections: Sequence[Section]) -> str:
         lines.append(f"## {section.title}")
         lines += section.paragraphs
         for table in _tables(section):
-            lines += [f"### {table.title}", table.to_markdown()]
+            if table.title != section.title:
+                lines.append(f"### {table.title}")
+            lines.append(table.to_markdown())
     return "\n\n".join(lines) + "\n"
 
 
@@ -31,7 +33,8 @@ def to_text(sections: Sequence[Section]) -> str:
         for table in _tables(section):
             rows = tuple(tuple(map(_short, row)) for row in table.rows)
             short = Table(table.title, tuple(map(_short, table.columns)), rows)
-            lines.append(f"{table.title}\n{short.to_text()}")
+            heading = f"{table.title}\n" if table.title != section.title else ""
+            lines.append(heading + short.to_text())
     return "\n\n".join(lines)
 
 

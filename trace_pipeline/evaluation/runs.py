@@ -133,7 +133,7 @@ def runs_table(runs: Sequence[Run], references: Sequence[ReferenceRun] = ()) -> 
     rows += [_reference_row(run) for run in references]
     columns = (
         "run",
-        "base model",
+        "model or change",
         "synthetic",
         "accuracy",
         "parsed",
@@ -266,12 +266,14 @@ def _reference_row(run: ReferenceRun) -> tuple[str, ...]:
     sample = run.gsm8k[-1] if run.gsm8k else None
     real = (NOTHING, NOTHING, NOTHING)
     if sample:
-        parsed = NOTHING if sample.parsed is None else f"{sample.parsed} of {sample.problems}"
+        parsed = NOTHING
+        if sample.parsed is not None:
+            parsed = percent(Proportion(sample.parsed, sample.problems))
         shown = f"{percent(sample.accuracy)} ({interval(sample.accuracy)})"
         real = (f"{sample.correct} of {sample.problems}", shown, parsed)
     synthetic = (NOTHING, NOTHING, NOTHING)
     if stage:
-        parsed = _published(stage.parsed)[1] if stage.parsed else NOTHING
+        parsed = f"{100 * stage.parsed.share:.1f} %" if stage.parsed else NOTHING
         synthetic = (*_published(stage.all), parsed)
     of = "GSM-8K test" if sample else NOTHING
     return (run.label, run.changed, *synthetic, *real, of, NOTHING)
@@ -280,6 +282,6 @@ def _reference_row(run: ReferenceRun) -> tuple[str, ...]:
 def _published(share: PublishedShare) -> tuple[str, str]:
     counted = share.proportion
     if counted is None:
-        return NOTHING, f"{100 * share.share:.0f} %"
+        return NOTHING, f"{100 * share.share:.1f} %"
     shown = f"{percent(counted)} ({interval(counted)})"
     return f"{counted.count} of {counted.total}", shown
