@@ -13,10 +13,11 @@ from trace_pipeline.evaluation.results import (
     Result,
     RolloutCount,
     outcomes_of,
+    outdated,
     read_results,
     write_result,
 )
-from trace_pipeline.experiment import available_experiments
+from trace_pipeline.experiment import available_experiments, load_experiment
 from trace_pipeline.validation import InvalidInputError
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +63,19 @@ def test_the_page_is_what_the_committed_results_give() -> None:
     results = read_results(ROOT / "docs/results/claims")
     expected = render_claims(load_claims(), results)
     assert (ROOT / "docs/claims.md").read_text() == expected, "run: trace-pipeline claims"
+
+
+def test_committed_results_were_made_with_the_presets_as_they_are() -> None:
+    for name, result in read_results(ROOT / "docs/results/claims").items():
+        preset = load_experiment(name, ROOT / "experiments")
+        assert outdated(result, preset.parameters()) == [], name
+
+
+def test_a_result_is_outdated_when_a_setting_that_it_had_has_changed(result) -> None:
+    made = result("a", 1, 1)
+    assert outdated(made, {"sft.layers": "6", "sft.new": "1", "name": "b"}) == []
+    (found,) = outdated(made, {"sft.layers": "8"})
+    assert (found.field, found.first, found.second) == ("sft.layers", "6", "8")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ from msgspec import Struct
 
 from trace_pipeline.evaluation.scoring import Evaluation
 from trace_pipeline.evaluation.statistics import Proportion
+from trace_pipeline.experiment import Difference, differences
 from trace_pipeline.store import write_json
 from trace_pipeline.validation import InvalidInputError
 
@@ -81,6 +83,16 @@ def outcomes_of(evaluation: Evaluation) -> Outcomes:
         experts=experts if len(experts) == len(predictions) else [],
         failures={name: n for name, n in evaluation.outcomes().items() if name != "correct"},
     )
+
+
+def outdated(result: Result, parameters: Mapping[str, str]) -> list[Difference]:
+    """Settings of the preset that are others now than when the result was made.
+
+    A setting that did not exist then is left out: its default is what was done before.
+    """
+    known = {name: value for name, value in parameters.items() if name in result.settings}
+    then = {name: value for name, value in result.settings.items() if name in known}
+    return differences(then, known)
 
 
 def write_result(folder: Path, result: Result) -> Path:
