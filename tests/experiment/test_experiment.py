@@ -116,6 +116,19 @@ def test_parameters_are_flat_and_complete() -> None:
         ("data: {held_out: {train: 1}}", r"\$\.data\.held_out: unknown field 'train'"),
         ("data: {held_out: {mix: run_33}}", r"\$\.data\.held_out\.mix: unknown mix 'run_33'"),
         ("data: {held_out: {mix: {algebra: 1}}}", r"held_out\.mix: unknown expert 'algebra'"),
+        (
+            "sft: {trainable: all, layers: 6}",
+            r"\$\.sft\.layers: nothing reads it.*is all",
+        ),
+        ("rl: {iterations: 0, prompts: 4}", r"\$\.rl\.prompts: nothing reads it.*iterations is 0"),
+        (
+            "rl: {estimator: rloo, samples: 2, baseline_momentum: 0.5}",
+            r"\$\.rl\.baseline_momentum: nothing reads it",
+        ),
+        (
+            "data: {composition_share: 0.5, mix: {arithmetic: 1, composition: 1}}",
+            r"\$\.data\.mix\.composition: nothing reads it",
+        ),
         ("seed: 1\nseed: 2", r"duplicate key 'seed'"),
     ],
 )
@@ -123,6 +136,15 @@ def test_a_bad_file_is_refused_with_the_place(tmp_path: Path, text: str, message
     write(tmp_path, x=text)
     with pytest.raises(ExperimentError, match=message):
         load_experiment("x", tmp_path)
+
+
+def test_what_is_inherited_may_be_switched_off(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        base="rl: {prompts: 4}\nsft: {layers: 8}",
+        top="inherits: base\nrl: {iterations: 0}\nsft: {trainable: all}",
+    )
+    assert load_experiment("top", tmp_path).rl.iterations == 0
 
 
 def test_an_unknown_name_lists_what_there_is() -> None:
@@ -136,7 +158,7 @@ def test_plain_data_round_trips() -> None:
 
 
 def test_the_guide_documents_every_field() -> None:
-    guide = (FOLDER.parent / "docs" / "experiments.md").read_text()
+    guide = (FOLDER.parent / "docs" / "experiments.md").read_text().split("## Fields")[1]
     fields = set(Experiment(name="x").parameters())
     fields = {"data.mix" if field.startswith("data.mix.") else field for field in fields}
     missing = sorted(field for field in fields if f"| `{field}` |" not in guide)

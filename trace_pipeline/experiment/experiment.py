@@ -15,6 +15,7 @@ from trace_pipeline.experiment.fields import Seed
 from trace_pipeline.experiment.model import ModelConfig, PromptConfig
 from trace_pipeline.experiment.rl import RlConfig, SolverConfig
 from trace_pipeline.experiment.sft import SftConfig
+from trace_pipeline.experiment.unread import unread_fields
 from trace_pipeline.validation import InvalidInputError, convert, unknown_name
 from trace_pipeline.yaml_core import load_yaml
 
@@ -70,7 +71,8 @@ def load_experiment(name: str, folder: Path) -> Experiment:
     """Load ``folder/<name>.yaml`` with what it inherits.
 
     Raises:
-        ExperimentError: unknown name, unreadable YAML, unknown field, wrong type or value.
+        ExperimentError: unknown name, unreadable YAML, unknown field, wrong type or value, a
+            field that nothing reads.
     """
     names = available_experiments(folder)
     if name not in names:
@@ -81,7 +83,10 @@ def load_experiment(name: str, folder: Path) -> Experiment:
         raise ExperimentError(
             f"{path}: $.name: expected {name!r} (the file's name), found {merged['name']!r}"
         )
-    return experiment_from_dict(merged, where=str(path))
+    experiment = experiment_from_dict(merged, where=str(path))
+    for reason in unread_fields(experiment, flatten(read_file(path))):
+        raise ExperimentError(f"{path}: {reason}")
+    return experiment
 
 
 def experiment_from_dict(data: dict[str, Any], where: str = "experiment") -> Experiment:
