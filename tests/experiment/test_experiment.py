@@ -88,6 +88,12 @@ def test_numbers_follow_yaml_1_2(tmp_path: Path) -> None:
     assert (experiment.sft.learning_rate, experiment.seed) == (0.0002, 10)
 
 
+def test_a_whole_number_is_written_one_way(tmp_path: Path) -> None:
+    write(tmp_path, x="data: {mix: {arithmetic: 30.0}}", y="data: {mix: {arithmetic: 30}}")
+    texts = {load_experiment(n, tmp_path).parameters()["data.mix.arithmetic"] for n in "xy"}
+    assert texts == {"30"}
+
+
 def test_parameters_are_flat_and_complete() -> None:
     parameters = Experiment(name="x").parameters()
     assert parameters["sft.layers"] == "6"

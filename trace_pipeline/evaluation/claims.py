@@ -99,10 +99,12 @@ def render_claims(claims: Sequence[Claim], results: Mapping[str, Result]) -> str
         f"Instruct). Measured so far: {count} of {len(claims)}. This page is written by "
         "`trace-pipeline claims` from the outcome bits in `docs/results/claims/`; nothing on it "
         "is typed by hand.",
-        "A result here says what a model of 135M parameters does on a few patterns and few "
-        "examples. Where it agrees with the notebook, the finding is not an accident of one "
-        "model; where it does not, it may still hold for larger models and more data. Each test "
-        "is at the 5 % level by itself, and there are ten of them.",
+        "A result here says what a model of 135M parameters does after few examples of a few "
+        "patterns, with one seed. The intervals and p-values cover the choice of the problems, not "
+        "the luck of a training run: a run this short may miss an expert altogether. Where the "
+        "notebook's finding is seen, it is not an accident of one model; where it is not, it may "
+        "still hold for larger models and more data. Each test is at the 5 % level by itself, and "
+        "there are ten of them.",
         overview.to_markdown(),
     ]
     for n, (claim, found) in enumerate(zip(claims, measured, strict=True), 1):

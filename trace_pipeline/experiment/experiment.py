@@ -53,8 +53,10 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, str]:
-    """Nested plain data as ``section.field`` -> text; lists stay whole."""
+    """Nested plain data as ``section.field`` -> text; lists stay whole, 30.0 is written 30."""
     if not isinstance(value, dict):
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         return {prefix: value if isinstance(value, str) else msgspec.json.encode(value).decode()}
     flat: dict[str, str] = {}
     for key, item in value.items():
