@@ -13,7 +13,15 @@ from typing import Any
 import click
 
 from trace_pipeline import __version__
-from trace_pipeline.commands import data, experiments, language, models, outputs, problems
+from trace_pipeline.commands import (
+    comparison,
+    data,
+    experiments,
+    language,
+    models,
+    outputs,
+    problems,
+)
 
 
 class Refused(click.ClickException):
@@ -43,7 +51,7 @@ def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-for _module in (language, data, problems, models, experiments, outputs):
+for _module in (language, data, problems, models, experiments, comparison, outputs):
     for _command in _module.COMMANDS:
         _command.callback = _refusing(_command.callback)
         cli.add_command(_command)

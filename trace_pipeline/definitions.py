@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from trace_pipeline.pipeline.assets.comparison import reference_runs, run_comparison
 from trace_pipeline.pipeline.assets.data import schema_validation, synthetic_dataset
 from trace_pipeline.pipeline.assets.evaluation import gsm8k_eval, synthetic_eval
 from trace_pipeline.pipeline.assets.models import base_model, rl_checkpoint, sft_checkpoint
@@ -29,6 +30,8 @@ defs = dg.Definitions(
             rl_checkpoint,
             synthetic_eval,
             gsm8k_eval,
+            reference_runs,
+            run_comparison,
         ]
     ),
     jobs=ALL_JOBS,

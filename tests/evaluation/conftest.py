@@ -15,6 +15,7 @@ from trace_pipeline.evaluation import (
     Prediction,
     score,
 )
+from trace_pipeline.evaluation.runs import Run
 from trace_pipeline.solver import Solver, VerdictKind
 from trace_pipeline.traces import parse_trace
 
@@ -162,5 +163,21 @@ def evaluate(predict: Callable[..., Prediction]) -> Callable[..., Evaluation]:
                 for i, verdict in enumerate(kinds)
             ),
         )
+
+    return build
+
+
+@pytest.fixture
+def run(evaluate: Callable[..., Evaluation]) -> Callable[..., Run]:
+    """Make a run; what is not given is that of one on the embedded model."""
+
+    def build(name: str, correct: int = 4, wrong: int = 6, **fields: Any) -> Run:
+        default = {
+            "base_model": "embedded",
+            "base_sha256": "ab" * 32,
+            "settings": {"name": name, "sft.layers": "6"},
+            "real": evaluate(correct=correct, wrong=wrong),
+        }
+        return Run(name=name, **default | fields)
 
     return build

@@ -39,16 +39,22 @@ def run(name: str, processes: int) -> None:
 
 
 @click.command()
-def experiments() -> None:
-    """List the experiments and what each is for."""
-    from trace_pipeline.experiment import available_experiments, load_experiment
+@click.option(
+    "--diff", "compared", nargs=2, metavar="A B", help="The settings in which A and B differ."
+)
+@click.option("--show", metavar="NAME", help="One experiment: what it changes, and departures.")
+def experiments(compared: tuple[str, str] | None, show: str | None) -> None:
+    """List the experiments, by what they inherit from; or show one, or the difference of two."""
+    from trace_pipeline.experiment.listing import described, difference_text, listing
     from trace_pipeline.paths import project_root
 
     folder = project_root() / "experiments"
-    names = available_experiments(folder)
-    width = max(map(len, names), default=0)
-    for name in names:
-        click.echo(f"{name:<{width}}  {load_experiment(name, folder).description}")
+    if compared:
+        click.echo(difference_text(*compared, folder))
+    elif show:
+        click.echo(described(show, folder))
+    else:
+        click.echo(listing(folder))
 
 
 @click.command()

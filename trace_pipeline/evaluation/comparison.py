@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from trace_pipeline.evaluation.scoring import Evaluation, Prediction
 from trace_pipeline.evaluation.statistics import (
@@ -53,8 +54,37 @@ def compare(first: Evaluation, second: Evaluation, common: bool = False) -> Comp
     Raises:
         InvalidInputError: different problems (the message says what differs), or none in common.
     """
+    mine, theirs = shared_problems(first, second, common)
+    before = [p.correct for p in mine.predictions]
+    after = [p.correct for p in theirs.predictions]
+    pairs = list(zip(theirs.predictions, before, after, strict=True))
+    return Comparison(
+        first=first.model,
+        second=second.model,
+        first_correct=mine.correct,
+        second_correct=theirs.correct,
+        mcnemar=mcnemar_exact(before, after),
+        difference=paired_bootstrap(before, after),
+        won=tuple(p.index for p, a, b in pairs if b and not a),
+        lost=tuple(p.index for p, a, b in pairs if a and not b),
+    )
+
+
+def shared_problems(
+    first: Evaluation, second: Evaluation, common: bool = False
+) -> tuple[Evaluation, Evaluation]:
+    """Both evaluations with the problems that both answered, in the same order.
+
+    Args:
+        first: One evaluation.
+        second: Another; its order counts.
+        common: Whether others may be left out; else both must have the same problems.
+
+    Raises:
+        InvalidInputError: different problems (the message says what differs), or none in common.
+    """
     mine, theirs = _by_problem(first), _by_problem(second)
-    shared = [key for key in mine if key in theirs]
+    shared = [key for key in theirs if key in mine]
     if not common and (len(shared) < len(mine) or len(shared) < len(theirs)):
         raise InvalidInputError(
             f"{first.model} answered {len(mine)} problems of {first.benchmark} and "
@@ -66,18 +96,9 @@ def compare(first: Evaluation, second: Evaluation, common: bool = False) -> Comp
             f"{first.model} ({first.benchmark}) and {second.model} ({second.benchmark}) have no "
             "problem in common"
         )
-    before = [mine[key].correct for key in shared]
-    after = [theirs[key].correct for key in shared]
-    pairs = list(zip(shared, before, after, strict=True))
-    return Comparison(
-        first=first.model,
-        second=second.model,
-        first_correct=Proportion(sum(before), len(before)),
-        second_correct=Proportion(sum(after), len(after)),
-        mcnemar=mcnemar_exact(before, after),
-        difference=paired_bootstrap(before, after),
-        won=tuple(theirs[key].index for key, a, b in pairs if b and not a),
-        lost=tuple(theirs[key].index for key, a, b in pairs if a and not b),
+    return (
+        replace(first, predictions=tuple(mine[key] for key in shared)),
+        replace(second, predictions=tuple(theirs[key] for key in shared)),
     )
 
 

@@ -84,6 +84,16 @@ class Prediction(Struct, frozen=True, kw_only=True):
         return self.kind is VerdictKind.CORRECT
 
     @property
+    def parsed(self) -> bool:
+        """Whether a trace could be read."""
+        return self.kind is not VerdictKind.PARSE_FAIL
+
+    @property
+    def valid(self) -> bool:
+        """Whether the trace could be executed (and was the right expert's)."""
+        return self.kind in (VerdictKind.WRONG_ANSWER, VerdictKind.CORRECT)
+
+    @property
     def status(self) -> str:
         """``correct``, ``wrong_answer:32``, ``invalid_trace:short_circuit``, ``parse_fail``..."""
         if self.kind is VerdictKind.WRONG_ANSWER and self.answer is not None:
@@ -132,12 +142,12 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     @property
     def valid(self) -> Proportion:
         """Completions whose trace could be executed (and was the right expert's)."""
-        return self._share(_is_valid)
+        return self._share(lambda p: p.valid)
 
     @property
     def parsed(self) -> Proportion:
         """Completions in which a trace could be read."""
-        return self._share(_is_parsed)
+        return self._share(lambda p: p.parsed)
 
     @property
     def clipped(self) -> Proportion:
@@ -242,8 +252,8 @@ class Evaluation(Struct, frozen=True, kw_only=True):
             Group(
                 name,
                 _proportion(members[name], lambda p: p.correct),
-                _proportion(members[name], _is_valid),
-                _proportion(members[name], _is_parsed),
+                _proportion(members[name], lambda p: p.valid),
+                _proportion(members[name], lambda p: p.parsed),
             )
             for name in sorted(members, key=order)
         )
@@ -328,14 +338,6 @@ def _prediction(item: Item, completion: Completion, solver: Solver) -> Predictio
         diverges_at=diagnosed.place if diagnosed else None,
         coverage=item.coverage,
     )
-
-
-def _is_parsed(prediction: Prediction) -> bool:
-    return prediction.kind is not VerdictKind.PARSE_FAIL
-
-
-def _is_valid(prediction: Prediction) -> bool:
-    return prediction.kind in (VerdictKind.WRONG_ANSWER, VerdictKind.CORRECT)
 
 
 def _proportion(

@@ -56,6 +56,35 @@ class Proportion(Struct, frozen=True):
         )
 
 
+class TwoProportions(Struct, frozen=True):
+    """Two runs on different problems: whether their shares can be told apart."""
+
+    first: Proportion
+    second: Proportion
+    p_value: float
+    """Fisher's exact test, two-sided."""
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether so large a difference is rarer than 1 in 20 among runs of equal accuracy."""
+        return self.p_value < 1 - CONFIDENCE
+
+    def sentence(self, first: str, second: str) -> str:
+        """``8 of 30 (first) is 14 to 44 %: not distinguishable from 5 of 30 (second), ...``."""
+        verdict = "distinguishable" if self.distinguishable else "not distinguishable"
+        overlap = self.first.interval.overlaps(self.second.interval)
+        counts = [f"{share.count} of {share.total}" for share in (self.first, self.second)]
+        return (
+            f"{counts[0]} ({first}) is {_range(self.first)}: {verdict} from {counts[1]} "
+            f"({second}), {_range(self.second)}; the intervals "
+            f"{'overlap' if overlap else 'do not overlap'}, exact p = {self.p_value:.2g}."
+        )
+
+
+def _range(share: Proportion) -> str:
+    return f"{100 * share.interval.low:.0f} to {100 * share.interval.high:.0f} %"
+
+
 class McNemar(Struct, frozen=True):
     """Two runs on the same problems: who alone solved how many, and the exact p-value."""
 
@@ -130,6 +159,28 @@ def subset_interval(count: int, total: int, size: int, confidence: float = CONFI
             ends.append(successes)
     ends += [min(size, count)] * (2 - len(ends))  # rounding left the sum just under 1
     return Interval(ends[0] / size, ends[1] / size)
+
+
+def compare_proportions(first: Proportion, second: Proportion) -> TwoProportions:
+    """Fisher's exact two-sided test of whether two independent shares are equal.
+
+    Given how many problems were solved in all, the number that the first run solves is
+    hypergeometric if both are equally good. The p-value sums the chances of all tables that are
+    no likelier than the one found. It is conservative on small samples; for runs on the same
+    problems :func:`mcnemar_exact` sees more.
+
+    Source:
+        R. A. Fisher, JRSS 98 (1935) 39; the two-sided form is that of J. O. Irwin (1935).
+    """
+    solved, total = first.count + second.count, first.total + second.total
+    fewest, most = max(0, solved - second.total), min(solved, first.total)
+    ways = {
+        count: math.comb(first.total, count) * math.comb(second.total, solved - count)
+        for count in range(fewest, most + 1)
+    }
+    found = ways[first.count]
+    tail = sum(number for number in ways.values() if number <= found)
+    return TwoProportions(first, second, tail / math.comb(total, solved))
 
 
 def mcnemar_exact(first: Sequence[bool], second: Sequence[bool]) -> McNemar:

@@ -6,12 +6,20 @@ anything else replaces. Unknown fields, wrong types and values out of range are
 refused with the file, the path inside it, what was expected and what was found.
 """
 
+from trace_pipeline.experiment.catalogue import (
+    Difference,
+    differences,
+    differences_from_parent,
+    lineage,
+    parent_of,
+)
 from trace_pipeline.experiment.data import (
     DEFAULT_MIX,
     EXPERTS,
     MIXES,
     DataConfig,
     Gsm8kConfig,
+    HeldOutConfig,
 )
 from trace_pipeline.experiment.evaluation import (
     BaselineConfig,
@@ -23,6 +31,7 @@ from trace_pipeline.experiment.experiment import (
     ExperimentError,
     available_experiments,
     experiment_from_dict,
+    flatten,
     load_experiment,
 )
 from trace_pipeline.experiment.model import (
@@ -49,11 +58,13 @@ __all__ = [
     "CollapseConfig",
     "DataConfig",
     "DecodingConfig",
+    "Difference",
     "EvalConfig",
     "Experiment",
     "ExperimentError",
     "ExpertIterationConfig",
     "Gsm8kConfig",
+    "HeldOutConfig",
     "LoraConfig",
     "ModelConfig",
     "PromptConfig",
@@ -62,6 +73,11 @@ __all__ = [
     "SftConfig",
     "SolverConfig",
     "available_experiments",
+    "differences",
+    "differences_from_parent",
     "experiment_from_dict",
+    "flatten",
+    "lineage",
     "load_experiment",
+    "parent_of",
 ]

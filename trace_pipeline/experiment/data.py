@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 from trace_pipeline.experiment.fields import Count, Positive, Share
 
@@ -51,6 +52,24 @@ MIXES: dict[str, dict[str, float]] = {
 """The notebook's distributions by name (run 3: before "Distribution Rebalanced"; run 6: after)."""
 
 
+Mix = dict[str, Annotated[float, Meta(ge=0)]]
+
+
+class HeldOutConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the test problems are drawn otherwise than the training examples.
+
+    Experiments that differ in their training data are compared on the same problems this way.
+    A field that is not given is as in ``DataConfig``.
+    """
+
+    mix: Mix | UnsetType = UNSET
+    schemas: list[str] | UnsetType | None = UNSET
+    phrasings: Positive | Literal["all"] | UnsetType = UNSET
+    interleaved_ratio: Share | UnsetType | None = UNSET
+    composition_share: Share | UnsetType | None = UNSET
+    wording: Literal["plain", "varied"] | UnsetType = UNSET
+
+
 class Gsm8kConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Real training problems: GSM-8K's train split, converted to traces."""
 
@@ -73,9 +92,7 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Held-out examples on which choices during training are made."""
     test: Positive = 100
     """Held-out examples that ``synthetic_eval`` scores, once, at the end."""
-    mix: dict[str, Annotated[float, Meta(ge=0)]] = msgspec.field(
-        default_factory=lambda: dict(DEFAULT_MIX)
-    )
+    mix: Mix = msgspec.field(default_factory=lambda: dict(DEFAULT_MIX))
     """Relative weight of each expert; in a file also the name of one of ``MIXES``."""
     schemas: list[str] | None = None
     """Schema ids to draw from; all when absent."""
@@ -90,3 +107,12 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     wording: Literal["plain", "varied"] = "plain"
     """``varied`` perturbs the wording: filler, clause order, synonyms, question form."""
     gsm8k: Gsm8kConfig = Gsm8kConfig()
+    held_out: HeldOutConfig | None = None
+    """Settings of the test problems alone, where they differ from those above."""
+
+    def of_test(self) -> DataConfig:
+        """The settings that the test problems are drawn with."""
+        if self.held_out is None:
+            return self
+        given = {name: getattr(self.held_out, name) for name in HeldOutConfig.__struct_fields__}
+        return replace(self, **{k: v for k, v in given.items() if v is not UNSET})

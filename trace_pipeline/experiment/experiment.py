@@ -15,6 +15,7 @@ from trace_pipeline.experiment.fields import Seed
 from trace_pipeline.experiment.model import ModelConfig, PromptConfig
 from trace_pipeline.experiment.rl import RlConfig, SolverConfig, contradictions
 from trace_pipeline.experiment.sft import SftConfig
+from trace_pipeline.experiment.unread import unread_fields
 from trace_pipeline.validation import InvalidInputError, convert, unknown_name
 from trace_pipeline.yaml_core import load_yaml
 
@@ -31,7 +32,7 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     description: str = ""
     """What the experiment is for, in a sentence or two."""
     departures: list[str] = []
-    """Where the experiment cannot follow its source (a notebook run), and why."""
+    """Where the experiment cannot follow its source (a notebook run), and why; not inherited."""
     seed: Seed = 0
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
@@ -48,15 +49,18 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     def parameters(self) -> dict[str, str]:
         """Flat ``section.field`` -> text, as a tracking server shows parameters."""
-        return _flatten(self.to_dict())
+        return flatten(self.to_dict())
 
 
-def _flatten(value: Any, prefix: str = "") -> dict[str, str]:
+def flatten(value: Any, prefix: str = "") -> dict[str, str]:
+    """Nested plain data as ``section.field`` -> text; lists stay whole, 30.0 is written 30."""
     if not isinstance(value, dict):
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         return {prefix: value if isinstance(value, str) else msgspec.json.encode(value).decode()}
     flat: dict[str, str] = {}
     for key, item in value.items():
-        flat |= _flatten(item, f"{prefix}.{key}" if prefix else key)
+        flat |= flatten(item, f"{prefix}.{key}" if prefix else key)
     return flat
 
 
@@ -69,7 +73,8 @@ def load_experiment(name: str, folder: Path) -> Experiment:
     """Load ``folder/<name>.yaml`` with what it inherits.
 
     Raises:
-        ExperimentError: unknown name, unreadable YAML, unknown field, wrong type or value.
+        ExperimentError: unknown name, unreadable YAML, unknown field, wrong type or value, a
+            field that nothing reads.
     """
     names = available_experiments(folder)
     if name not in names:
@@ -80,7 +85,10 @@ def load_experiment(name: str, folder: Path) -> Experiment:
         raise ExperimentError(
             f"{path}: $.name: expected {name!r} (the file's name), found {merged['name']!r}"
         )
-    return experiment_from_dict(merged, where=str(path))
+    experiment = experiment_from_dict(merged, where=str(path))
+    for reason in unread_fields(experiment, flatten(read_file(path))):
+        raise ExperimentError(f"{path}: {reason}")
+    return experiment
 
 
 def experiment_from_dict(data: dict[str, Any], where: str = "experiment") -> Experiment:
@@ -89,7 +97,7 @@ def experiment_from_dict(data: dict[str, Any], where: str = "experiment") -> Exp
     Raises:
         ExperimentError: unknown field, wrong type or value.
     """
-    data = _with_named_mix(data, where)
+    data = _with_named_mixes(data, where)
     try:
         experiment = convert(data, Experiment, where)
     except InvalidInputError as error:
@@ -98,24 +106,29 @@ def experiment_from_dict(data: dict[str, Any], where: str = "experiment") -> Exp
     return experiment
 
 
-def _with_named_mix(data: dict[str, Any], where: str) -> dict[str, Any]:
+def _with_named_mixes(data: dict[str, Any], where: str) -> dict[str, Any]:
     section = data.get("data")
-    name = section.get("mix") if isinstance(section, dict) else None
-    if not isinstance(section, dict) or not isinstance(name, str):
+    if not isinstance(section, dict):
         return data
+    section = _with_named_mix(section, f"{where}: $.data")
+    if isinstance(section.get("held_out"), dict):
+        held_out = _with_named_mix(section["held_out"], f"{where}: $.data.held_out")
+        section = section | {"held_out": held_out}
+    return data | {"data": section}
+
+
+def _with_named_mix(section: dict[str, Any], where: str) -> dict[str, Any]:
+    name = section.get("mix")
+    if not isinstance(name, str):
+        return section
     if name not in MIXES:
-        raise ExperimentError(f"{where}: $.data.mix: {unknown_name('mix', name, list(MIXES))}")
-    return data | {"data": section | {"mix": dict(MIXES[name])}}
+        raise ExperimentError(f"{where}.mix: {unknown_name('mix', name, list(MIXES))}")
+    return section | {"mix": dict(MIXES[name])}
 
 
 def _check(experiment: Experiment, where: str) -> None:
-    mix = experiment.data.mix
-    for expert in mix:
-        if expert not in EXPERTS:
-            reason = unknown_name("expert", expert, list(EXPERTS))
-            raise ExperimentError(f"{where}: $.data.mix: {reason}")
-    if not sum(mix.values()):
-        raise ExperimentError(f"{where}: $.data.mix: all weights are zero; give one at least")
+    _check_mix(experiment.data.mix, f"{where}: $.data.mix")
+    _check_mix(experiment.data.of_test().mix, f"{where}: $.data.held_out.mix")
     decoding = experiment.decoding
     if decoding.samples > 1 and not decoding.temperature:
         raise ExperimentError(
@@ -136,27 +149,45 @@ def _check(experiment: Experiment, where: str) -> None:
         raise ExperimentError(f"{where}: {reason}")
 
 
+def _check_mix(mix: dict[str, float], where: str) -> None:
+    for expert in mix:
+        if expert not in EXPERTS:
+            raise ExperimentError(f"{where}: {unknown_name('expert', expert, list(EXPERTS))}")
+    if not sum(mix.values()):
+        raise ExperimentError(f"{where}: all weights are zero; give one at least")
+
+
 def _merged(name: str, folder: Path, seen: tuple[str, ...]) -> dict[str, Any]:
     path = folder / f"{name}.yaml"
     if name in seen:
         raise ExperimentError(f"{path}: $.inherits: a cycle, {' -> '.join((*seen, name))}")
     if not path.is_file():
         raise ExperimentError(f"{folder / f'{seen[-1]}.yaml'}: $.inherits: no such file {path}")
-    try:
-        data = load_yaml(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ExperimentError(f"{path}: not YAML: {error}") from None
-    if not isinstance(data, dict):
-        raise ExperimentError(f"{path}: expected a mapping, found {type(data).__name__}")
+    data = read_file(path)
     parent = data.pop("inherits", None)
     if parent is None:
         return data
     if not isinstance(parent, str):
         raise ExperimentError(f"{path}: $.inherits: expected a name, found {parent!r}")
     base = _merged(parent, folder, (*seen, name))
-    base.pop("name", None)
-    base.pop("description", None)
+    for own in ("name", "description", "departures"):
+        base.pop(own, None)
     return _overlay(base, data)
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """One experiment file as it is written, without what it inherits.
+
+    Raises:
+        ExperimentError: unreadable, not YAML or not a mapping.
+    """
+    try:
+        data = load_yaml(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ExperimentError(f"{path}: not YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise ExperimentError(f"{path}: expected a mapping, found {type(data).__name__}")
+    return data
 
 
 def _overlay(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:

@@ -68,7 +68,11 @@ class Journal:
 
     def append(self, event: Event) -> None:
         """Add one event; whole lines only, also with several writers."""
-        line = msgspec.json.encode(event) + b"\n"
+        self.append_all([event])
+
+    def append_all(self, events: Iterable[Event]) -> None:
+        """Add events in one write: after a crash all of them are there, or none."""
+        line = b"".join(msgspec.json.encode(event) + b"\n" for event in events)
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             os.write(descriptor, line)

@@ -5,6 +5,7 @@ Everything that needs torch is imported inside: Dagster loads this module.
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,11 +19,13 @@ from trace_pipeline.evaluation import Figure, Form, loss_figure, reward_figure
 from trace_pipeline.generation import Example, read_examples
 from trace_pipeline.gsm8k import Overlap, ProblemSet, find_overlaps, read_problem_set
 from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
-from trace_pipeline.store import Artifact
+from trace_pipeline.store import MANIFEST, Artifact
 
 if TYPE_CHECKING:
     from trace_pipeline.modeling.base_models import BaseModel
     from trace_pipeline.modeling.checkpoints import CheckpointInfo, Policy
+
+log = logging.getLogger(__name__)
 
 METRICS = "metrics.jsonl"
 
@@ -114,10 +117,17 @@ def train_checkpoint(
     """Run ``train`` in the asset's workspace and store what it made.
 
     A run that was killed left its snapshots there; the same settings and parents find them.
+    What another experiment has trained with the same settings on the same data is taken over
+    the first time, since it would come out the same.
     """
     hashes = {parent.manifest.key: parent.sha256 for parent in parents}
     key = bench.key(asset)
     workspace = bench.store.workspace(key, {"settings": settings, "parents": hashes})
+    twin = None if bench.store.has(key) else _twin(bench, asset, settings, hashes)
+    if twin is not None and not any(workspace.iterdir()):
+        log.info("%s: trained already, as %s", key, twin)
+        shutil.copytree(bench.store.read(twin).path, workspace, dirs_exist_ok=True)
+        (workspace / MANIFEST).unlink()
     info = train(workspace)
     with bench.store.write(key) as draft:
         for path in workspace.iterdir():
@@ -130,6 +140,19 @@ def train_checkpoint(
         draft.derive_from(*parents)
     shutil.rmtree(workspace)
     return draft.stored, info
+
+
+def _twin(
+    bench: Workbench, asset: str, settings: dict[str, Any], parents: dict[str, str]
+) -> str | None:
+    """The key of another experiment's artifact with the same settings and parents, if any."""
+    for key in bench.store.keys():  # noqa: SIM118 (a method of the store, not of a mapping)
+        if key.endswith(f"/{asset}"):
+            manifest = bench.store.manifest(key)
+            same = sorted(manifest.parents.values()) == sorted(parents.values())
+            if same and manifest.config == settings:
+                return key
+    return None
 
 
 def curves(bench: Workbench) -> list[Figure]:

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,9 +94,30 @@ class Tracking:
         return True
 
     def send_all(self, folder: Path) -> tuple[int, int]:
-        """Send every journal below ``folder``; how many were sent, and how many could not be."""
-        done = [self.send(journal) for journal in open_journals(folder)]
+        """Send every journal below ``folder``; how many were sent, and how many could not be.
+
+        A run that is gone from the server is made again.
+        """
+        done = [self.restore(journal) for journal in open_journals(folder)]
         return done.count(True), done.count(False)
+
+    def restore(self, journal: Journal) -> bool:
+        """Send what ``journal`` keeps, all of it if the server no longer has the run."""
+        if self.missing([journal.sent().parent]):
+            journal.mark_sent(Sent())
+        return self.send(journal)
+
+    def missing(self, runs: Sequence[str]) -> list[str]:
+        """Those of the ``runs`` that the server says it does not have; none if it is down."""
+        asked = [run for run in runs if run]
+        if not asked:
+            return []
+        try:
+            client = self._client()
+            return [run for run in asked if not _exists(client, run)]
+        except Exception as error:
+            log.warning("the tracking server at %s does not answer (%s)", self.uri, error)
+            return []
 
     def _client(self) -> MlflowClient:
         # A server that is down is noticed within seconds instead of MLflow's minutes.

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from trace_pipeline.experiment import EXPERTS, Experiment
+from trace_pipeline.experiment import EXPERTS, DataConfig, Experiment
 from trace_pipeline.generation import Catalog, Generator
 from trace_pipeline.generation.production import folders_sha256
 from trace_pipeline.pipeline.journal import Journal
@@ -59,7 +59,14 @@ class Workbench:
     @cached_property
     def generator(self) -> Generator:
         """The generator as the experiment configures it."""
-        data = self.experiment.data
+        return self._generator(self.experiment.data)
+
+    @cached_property
+    def test_generator(self) -> Generator:
+        """The generator of the test problems, which ``data.held_out`` may set apart."""
+        return self._generator(self.experiment.data.of_test())
+
+    def _generator(self, data: DataConfig) -> Generator:
         return Generator(
             self.catalog,
             seed=self.experiment.seed,

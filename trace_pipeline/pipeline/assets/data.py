@@ -195,10 +195,13 @@ def generate_partition(bench: Workbench, partition: str) -> dict[str, list[Examp
     """The three splits of one expert's examples, as the experiment asks for."""
     data = bench.experiment.data
     counts = {"train": data.train, "validation": data.validation, "test": data.test}
-    return {
-        split: list(bench.generator.sample(n, data.mix, split, expert=partition))
-        for split, n in counts.items()
-    }
+    made: dict[str, list[Example]] = {}
+    for split, count in counts.items():
+        generator, mix = bench.generator, data.mix
+        if split == "test":
+            generator, mix = bench.test_generator, data.of_test().mix
+        made[split] = list(generator.sample(count, mix, split, expert=partition))
+    return made
 
 
 def store_partition(bench: Workbench, partition: str, splits: dict[str, list[Example]]) -> Artifact:

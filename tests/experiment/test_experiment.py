@@ -16,7 +16,7 @@ from trace_pipeline.experiment import (
     load_experiment,
 )
 
-FOLDER = Path(__file__).parents[1] / "experiments"
+FOLDER = Path(__file__).parents[2] / "experiments"
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -67,10 +67,31 @@ def test_a_mix_may_be_one_of_the_notebooks(
     assert experiment_from_dict(experiment.to_dict()) == experiment
 
 
+def test_test_problems_may_be_drawn_apart(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        x="data: {phrasings: all, interleaved_ratio: 0.5, held_out: "
+        "{phrasings: 1, interleaved_ratio: null, mix: run_7}}",
+        y="data: {phrasings: 3}",
+    )
+    data = load_experiment("x", tmp_path).data
+    assert (data.of_test().phrasings, data.of_test().interleaved_ratio) == (1, None)
+    assert data.of_test().mix["entity_track"] == 25
+    assert (data.of_test().naming, data.of_test().test) == (data.naming, data.test)
+    plain = load_experiment("y", tmp_path).data
+    assert plain.of_test() == plain
+
+
 def test_numbers_follow_yaml_1_2(tmp_path: Path) -> None:
     write(tmp_path, x="sft: {learning_rate: 2e-4}\nseed: 010")
     experiment = load_experiment("x", tmp_path)
     assert (experiment.sft.learning_rate, experiment.seed) == (0.0002, 10)
+
+
+def test_a_whole_number_is_written_one_way(tmp_path: Path) -> None:
+    write(tmp_path, x="data: {mix: {arithmetic: 30.0}}", y="data: {mix: {arithmetic: 30}}")
+    texts = {load_experiment(n, tmp_path).parameters()["data.mix.arithmetic"] for n in "xy"}
+    assert texts == {"30"}
 
 
 def test_parameters_are_flat_and_complete() -> None:
@@ -111,6 +132,22 @@ def test_parameters_are_flat_and_complete() -> None:
         ("- 1", r"expected a mapping, found list"),
         ("a: [", r"x\.yaml: not YAML"),
         ("data: {mix: run_33}", r"x\.yaml: \$\.data\.mix: unknown mix 'run_33'; did you mean"),
+        ("data: {held_out: {train: 1}}", r"\$\.data\.held_out: unknown field 'train'"),
+        ("data: {held_out: {mix: run_33}}", r"\$\.data\.held_out\.mix: unknown mix 'run_33'"),
+        ("data: {held_out: {mix: {algebra: 1}}}", r"held_out\.mix: unknown expert 'algebra'"),
+        (
+            "sft: {trainable: all, layers: 6}",
+            r"\$\.sft\.layers: nothing reads it.*is all",
+        ),
+        ("rl: {iterations: 0, prompts: 4}", r"\$\.rl\.prompts: nothing reads it.*iterations is 0"),
+        (
+            "rl: {estimator: rloo, samples: 2, baseline_momentum: 0.5}",
+            r"\$\.rl\.baseline_momentum: nothing reads it",
+        ),
+        (
+            "data: {composition_share: 0.5, mix: {arithmetic: 1, composition: 1}}",
+            r"\$\.data\.mix\.composition: nothing reads it",
+        ),
         ("seed: 1\nseed: 2", r"duplicate key 'seed'"),
     ],
 )
@@ -118,6 +155,15 @@ def test_a_bad_file_is_refused_with_the_place(tmp_path: Path, text: str, message
     write(tmp_path, x=text)
     with pytest.raises(ExperimentError, match=message):
         load_experiment("x", tmp_path)
+
+
+def test_what_is_inherited_may_be_switched_off(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        base="rl: {prompts: 4}\nsft: {layers: 8}",
+        top="inherits: base\nrl: {iterations: 0}\nsft: {trainable: all}",
+    )
+    assert load_experiment("top", tmp_path).rl.iterations == 0
 
 
 def test_an_unknown_name_lists_what_there_is() -> None:
@@ -131,7 +177,7 @@ def test_plain_data_round_trips() -> None:
 
 
 def test_the_guide_documents_every_field() -> None:
-    guide = (FOLDER.parent / "docs" / "experiments.md").read_text()
+    guide = (FOLDER.parent / "docs" / "experiments.md").read_text().split("## Fields")[1]
     fields = set(Experiment(name="x").parameters())
     fields = {"data.mix" if field.startswith("data.mix.") else field for field in fields}
     missing = sorted(field for field in fields if f"| `{field}` |" not in guide)

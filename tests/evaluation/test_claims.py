@@ -1,0 +1,147 @@
+"""Claims are measured from committed outcome bits, and the page is what they give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from trace_pipeline.evaluation.benchmark import BenchmarkKind
+from trace_pipeline.evaluation.claims import Claim, load_claims, measure, render_claims
+from trace_pipeline.evaluation.results import (
+    Result,
+    RolloutCount,
+    outcomes_of,
+    outdated,
+    read_results,
+    write_result,
+)
+from trace_pipeline.experiment import available_experiments, load_experiment
+from trace_pipeline.validation import InvalidInputError
+
+ROOT = Path(__file__).parents[2]
+CLAIM = Claim(
+    title="Less is less", notebook="run 0", first="a", second="b", on="synthetic", expected="lower"
+)
+
+
+@pytest.fixture
+def result(evaluate):
+    def build(name: str, correct: int, wrong: int, rollouts: list[int] | None = None) -> Result:
+        synthetic = evaluate(correct=correct, wrong=wrong, kind=BenchmarkKind.SYNTHETIC)
+        return Result(
+            experiment=name,
+            settings={"sft.layers": "6"},
+            settings_sha256="s",
+            base_sha256="b",
+            dataset_sha256="d",
+            checkpoint_sha256="c",
+            git="0123456789abcdef",
+            created="2026-11-24T12:00:00+00:00",
+            evaluations={
+                "synthetic": outcomes_of(synthetic),
+                "gsm8k": outcomes_of(evaluate(wrong=30)),
+            },
+            rollouts=[
+                RolloutCount(iteration=i, rollouts=8, correct=0, short_circuits=count)
+                for i, count in enumerate(rollouts or [], 1)
+            ],
+        )
+
+    return build
+
+
+def test_there_are_ten_claims_on_presets_that_exist() -> None:
+    claims = load_claims()
+    assert len(claims) == 10
+    named = {name for claim in claims for name in claim.presets}
+    assert named <= set(available_experiments(ROOT / "experiments"))
+
+
+def test_the_page_is_what_the_committed_results_give() -> None:
+    results = read_results(ROOT / "docs/results/claims")
+    expected = render_claims(load_claims(), results)
+    assert (ROOT / "docs/claims.md").read_text() == expected, "run: trace-pipeline claims"
+
+
+def test_committed_results_were_made_with_the_presets_as_they_are() -> None:
+    for name, result in read_results(ROOT / "docs/results/claims").items():
+        preset = load_experiment(name, ROOT / "experiments")
+        assert outdated(result, preset.parameters()) == [], name
+
+
+def test_a_result_is_outdated_when_a_setting_that_it_had_has_changed(result) -> None:
+    made = result("a", 1, 1)
+    assert outdated(made, {"sft.layers": "6", "sft.new": "1", "name": "b"}) == []
+    (found,) = outdated(made, {"sft.layers": "8"})
+    assert (found.field, found.first, found.second) == ("sft.layers", "6", "8")
+
+
+@pytest.mark.parametrize(
+    ("correct", "verdict"),
+    [
+        (20, "seen here"),
+        (50, "not distinguishable here"),
+        (70, "the opposite is seen here"),
+    ],
+)
+def test_the_verdict_follows_the_exact_test(result, correct: int, verdict: str) -> None:
+    results = {"a": result("a", 48, 32), "b": result("b", correct, 80 - correct)}
+    found = measure(CLAIM, results)
+    assert found is not None
+    assert found.verdict == verdict
+    assert f"{correct} of 80" in found.text
+
+
+def test_without_a_result_the_commands_are_named(result) -> None:
+    results = {"a": result("a", 4, 4)}
+    assert measure(CLAIM, results) is None
+    page = render_claims([CLAIM], results)
+    assert "**Not yet measured.**" in page
+    assert "trace-pipeline run --experiment b\ntrace-pipeline claims --collect" in page
+    assert "trace-pipeline run --experiment a" not in page
+
+
+def test_results_on_different_problems_are_refused(result) -> None:
+    results = {"a": result("a", 4, 4), "b": result("b", 5, 4)}
+    with pytest.raises(InvalidInputError, match="different problems"):
+        measure(CLAIM, results)
+
+
+@pytest.mark.parametrize(
+    ("refused", "verdict"),
+    [
+        ([6, 4, 2, 1, 0, 0, 0, 0], "seen here"),
+        ([1, 0, 1, 0, 0, 1, 0, 0], "not distinguishable here"),
+        ([0, 0, 2, 4, 8, 8, 8, 8], "the opposite is seen here"),
+    ],
+)
+def test_short_circuits_are_counted_by_iteration(result, refused: list[int], verdict: str) -> None:
+    claim = replace(CLAIM, on="rollouts")
+    results = {"a": result("a", 4, 4, [5] * 8), "b": result("b", 4, 4, refused)}
+    found = measure(claim, results)
+    assert found is not None
+    assert found.verdict == verdict
+    assert " ".join(map(str, refused)) in found.text
+
+
+def test_transfer_sets_real_against_synthetic_problems(result) -> None:
+    claim = replace(CLAIM, second="a", on="transfer")
+    found = measure(claim, {"a": result("a", 60, 20)})
+    assert found is not None
+    assert found.verdict == "seen here"
+    assert "0 of 30" in found.text
+
+
+def test_a_result_survives_its_file(result, tmp_path: Path) -> None:
+    made = result("a", 3, 5, [1, 0])
+    write_result(tmp_path, made)
+    assert read_results(tmp_path) == {"a": made}
+    assert made.evaluations["synthetic"].correct == "11100000"
+
+
+def test_a_file_that_is_no_result_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"experiment": 1}')
+    with pytest.raises(InvalidInputError, match=r"x\.json: not a result.*claims --collect"):
+        read_results(tmp_path)

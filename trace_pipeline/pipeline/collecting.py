@@ -1,0 +1,90 @@
+"""Small results of finished experiments, for docs/results/claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct, convert
+
+from trace_pipeline.evaluation.results import Outcomes, Result, RolloutCount, outcomes_of
+from trace_pipeline.pipeline.comparing import settings_of
+from trace_pipeline.pipeline.judging import BASELINE, stored_evaluation
+from trace_pipeline.solver import Solver, VerdictKind
+from trace_pipeline.store import Artifact, ArtifactStore, object_sha256
+from trace_pipeline.traces import Reason
+
+ROLLOUTS = "rollouts.jsonl"
+
+
+class _Rolled(Struct, frozen=True):
+    """What is counted of a line of ``rollouts.jsonl``."""
+
+    iteration: int
+    text: str
+    kind: str
+
+
+def collect(store: ArtifactStore, names: Iterable[str]) -> list[Result]:
+    """The results of those experiments of ``names`` whose evaluations are stored and complete.
+
+    Both evaluations must be of the RL checkpoint in force; an older one is left out.
+    """
+    found = []
+    for name in names:
+        keys = [f"{name}/{a}" for a in ("rl_checkpoint", "synthetic_eval", "gsm8k_eval")]
+        if not all(store.has(key) for key in keys):
+            continue
+        checkpoint, synthetic, real = (store.read(key) for key in keys)
+        made_from = {e.manifest.parents.get(keys[0]) for e in (synthetic, real)}
+        if made_from == {checkpoint.sha256}:
+            found.append(_result(store, name, checkpoint, synthetic, real))
+    return found
+
+
+def _result(
+    store: ArtifactStore, name: str, checkpoint: Artifact, synthetic: Artifact, real: Artifact
+) -> Result:
+    settings = settings_of(store, name)
+    evaluations = {"synthetic": _outcomes(synthetic), "gsm8k": _outcomes(real)}
+    if (real.path / BASELINE).is_dir():
+        evaluations["gsm8k_base"] = outcomes_of(stored_evaluation(real.path / BASELINE))
+    parents = checkpoint.manifest.parents
+    dataset = {key: sha for key, sha in parents.items() if "/synthetic_dataset/" in key}
+    return Result(
+        experiment=name,
+        settings=settings,
+        settings_sha256=object_sha256(settings),
+        base_sha256=str(store.manifest(f"{name}/base_model").summary["sha256"]),
+        dataset_sha256=object_sha256(sorted(dataset.values())),
+        checkpoint_sha256=checkpoint.sha256,
+        git=real.manifest.git.revision + (" (changed)" if real.manifest.git.dirty else ""),
+        created=real.manifest.created,
+        evaluations=evaluations,
+        rollouts=count_short_circuits(checkpoint),
+    )
+
+
+def _outcomes(artifact: Artifact) -> Outcomes:
+    return outcomes_of(stored_evaluation(artifact.path))
+
+
+def count_short_circuits(checkpoint: Artifact) -> list[RolloutCount]:
+    """Short circuits by iteration, by today's rules even where the run accepted them."""
+    from trace_pipeline.modeling.records import read_records
+
+    solver = Solver()
+    counted: dict[int, list[tuple[bool, bool]]] = {}
+    for record in read_records(checkpoint.path / ROLLOUTS):
+        rollout = convert(record, _Rolled)
+        short = solver.verify(rollout.text, 0).reason is Reason.SHORT_CIRCUIT
+        correct = rollout.kind == VerdictKind.CORRECT
+        counted.setdefault(rollout.iteration, []).append((correct, short))
+    return [
+        RolloutCount(
+            iteration=iteration,
+            rollouts=len(pairs),
+            correct=sum(correct for correct, _ in pairs),
+            short_circuits=sum(short for _, short in pairs),
+        )
+        for iteration, pairs in sorted(counted.items())
+    ]
