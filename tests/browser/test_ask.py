@@ -27,7 +27,8 @@ model: {{reference: {base}, dtype: float32, device: cpu}}
 prompt: {{system: none, template: plain}}
 decoding: {{max_tokens: 200}}
 """
-SECONDS = 60
+SECONDS = 240
+"""Upper bound of any wait: the first question loads torch, on a machine that may be busy."""
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +69,7 @@ def serving(folder: Path, name: str) -> Iterator[str]:
             yield address
         finally:
             server.terminate()
-            server.wait(SECONDS)
+            server.wait(60)
 
 
 def wait_until_healthy(address: str, log: Path) -> None:
