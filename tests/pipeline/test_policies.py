@@ -7,14 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.pipeline.conftest import FinishedRun
 from trace_pipeline.modeling.checkpoints import CheckpointInfo, read_info
 from trace_pipeline.modeling.finetuning import train_sft
-from trace_pipeline.pipeline.policies import open_base, train_checkpoint, training_data
+from trace_pipeline.pipeline.policies import (
+    open_base,
+    require_rl_data,
+    train_checkpoint,
+    training_data,
+)
 from trace_pipeline.pipeline.resources import bench_of
 from trace_pipeline.pipeline.workbench import Workbench
 from trace_pipeline.store import Artifact
+from trace_pipeline.validation import InvalidInputError
 
 SECTIONS = ("seed", "model", "prompt", "sft")
 
@@ -53,6 +60,16 @@ def test_the_same_training_of_another_experiment_is_taken_over(
     original = tiny.require("sft_checkpoint")
     assert stored.sha256 == original.sha256
     assert stored.manifest.files == original.manifest.files  # nothing was trained anew
+
+
+def test_rl_without_its_problems_is_refused_before_sft(finished: FinishedRun) -> None:
+    tiny = finished.bench()
+    data = training_data(tiny, tiny.partitions())
+    require_rl_data(tiny.experiment, data)
+    real = replace(tiny.experiment, rl=replace(tiny.experiment.rl, source="real"))
+    with pytest.raises(InvalidInputError, match=r"rl\.source: real needs real.*data\.gsm8k\.train"):
+        require_rl_data(real, data)
+    require_rl_data(replace(real, rl=replace(real.rl, iterations=0)), data)
 
 
 def test_other_settings_are_trained(finished: FinishedRun, budget: Workbench) -> None:

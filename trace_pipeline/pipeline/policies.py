@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from trace_pipeline.evaluation import Figure, Form, loss_figure, reward_figure
+from trace_pipeline.experiment import Experiment
 from trace_pipeline.generation import Example, read_examples
 from trace_pipeline.gsm8k import Overlap, ProblemSet, find_overlaps, read_problem_set
 from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
@@ -74,6 +75,18 @@ def training_data(bench: Workbench, partitions: Sequence[Artifact]) -> TrainingD
         left=left,
         problems=problems,
     )
+
+
+def require_rl_data(experiment: Experiment, data: TrainingData) -> None:
+    """Refuse RL without its problems before SFT, not hours later.
+
+    Raises:
+        InvalidInputError: ``rl.source`` asks for problems that the data do not have.
+    """
+    from trace_pipeline.modeling.problem_stream import RlData
+
+    if experiment.rl.iterations:
+        RlData(data.train, data.real, data.validation, data.real_validation).require(experiment.rl)
 
 
 def _read(artifacts: Sequence[Artifact], split: str) -> list[Example]:

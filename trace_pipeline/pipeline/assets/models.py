@@ -7,7 +7,13 @@ from trace_pipeline.pipeline import metadata, reinforcement
 from trace_pipeline.pipeline.assets.data import synthetic_dataset
 from trace_pipeline.pipeline.assets.problems import gsm8k_problems
 from trace_pipeline.pipeline.assets.traces import gsm8k_train_traces
-from trace_pipeline.pipeline.policies import METRICS, open_base, train_checkpoint, training_data
+from trace_pipeline.pipeline.policies import (
+    METRICS,
+    open_base,
+    require_rl_data,
+    train_checkpoint,
+    training_data,
+)
 from trace_pipeline.pipeline.resources import (
     ArtifactsResource,
     ExperimentResource,
@@ -111,6 +117,7 @@ def sft_checkpoint(
     )
     if not data.left.clean:
         raise dg.Failure(f"test questions would be trained on: {data.left.describe()}")
+    require_rl_data(bench.experiment, data)
     settings = {k: bench.experiment.to_dict()[k] for k in ("seed", "model", "prompt", "sft")}
     parents = [
         *partitions,
