@@ -13,7 +13,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format types contracts unit browser bench dagster mlflow report clean
+.PHONY: help setup run test lint format types contracts unit browser soak bench dagster mlflow report ask clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,9 @@ browser: $(READY)  ## the tests of pages in headless Chromium (a system package)
 	@$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest -m browser tests/browser
 
+soak: $(READY)  ## training killed at many random moments (minutes)
+	TRACE_PIPELINE_KILLS=20 $(BIN)/python -m pytest -n 0 tests/modeling/test_resume.py
+
 bench: $(READY)  ## the benchmarks that need minutes, not hours
 	$(BIN)/python -m benchmarks.solver
 	$(BIN)/python -m benchmarks.generation
@@ -71,6 +74,9 @@ mlflow: $(READY)  ## the MLflow UI at http://127.0.0.1:5000
 
 report: $(READY)  ## print where the last report of EXPERIMENT is, and open it
 	@$(BIN)/trace-pipeline report --experiment $(EXPERIMENT) --open
+
+ask: $(READY)  ## a page to ask the trained model of EXPERIMENT, http://127.0.0.1:8501
+	@$(BIN)/trace-pipeline ask --page --experiment $(EXPERIMENT)
 
 clean:  ## remove caches; artifacts/, mlruns/ and .dagster/ stay
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info

@@ -1,15 +1,14 @@
-"""Planted mistakes: gold traces with one fault of a known class.
+"""Mistakes of meaning to plant: in numbers, steps, operations and wiring.
 
 A mutator takes a problem and gives one mutant, or None where the problem has no place for
 it. What a mutator would plant but what is by construction another class, it does not plant;
-the reasons stand beside the rules. ``plant`` leaves out mutants that are still right.
+the reasons stand beside the rules.
 """
 
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from fractions import Fraction
 
 from msgspec import Struct
@@ -17,22 +16,18 @@ from msgspec.structs import replace
 
 from benchmarks.trace_edits import (
     bypassed,
-    computing,
     drop_step,
     is_used,
     number_at,
-    renamed,
     single_number_places,
-    step_at,
     with_number,
     with_step,
     without_unused_inits,
 )
-from trace_pipeline.evaluation.diagnosis import Diagnosis
 from trace_pipeline.evaluation.diagnosis.field import Run
 from trace_pipeline.evaluation.diagnosis.numbers import QuestionNumbers, misreading
 from trace_pipeline.evaluation.diagnosis.reference import Reference
-from trace_pipeline.solver import Solver, VerdictKind
+from trace_pipeline.evaluation.diagnosis.steps import computing, names_set, step_at
 from trace_pipeline.traces import (
     AddEntity,
     Compute,
@@ -46,7 +41,6 @@ from trace_pipeline.traces import (
     SubTrace,
     Trace,
     Transfer,
-    render_trace,
 )
 from trace_pipeline.traces.numbers import normalise
 
@@ -61,40 +55,6 @@ class Gold(Struct, frozen=True):
     """The expert that has to answer; None for real problems."""
 
 
-class Mutant(Struct, frozen=True):
-    """A completion with one planted mistake."""
-
-    gold: Gold
-    text: str
-    planted: Diagnosis
-    clipped: bool = False
-
-
-Mutator = Callable[[Gold, random.Random], Trace | str | None]
-
-
-def plant(
-    golds: Iterable[Gold], planted: Diagnosis, count: int, seed: int = 0
-) -> tuple[list[Mutant], int]:
-    """``count`` mutants of one class, at most one a problem, and how many were still right."""
-    rng = random.Random(f"{seed} {planted}")
-    solver = Solver()
-    found: list[Mutant] = []
-    right = 0
-    for gold in golds:
-        if len(found) == count:
-            break
-        made = MUTATORS[planted](gold, rng)
-        if made is None:
-            continue
-        text = made if isinstance(made, str) else render_trace(made)
-        if solver.verify(text, gold.answer, gold.expert).kind is VerdictKind.CORRECT:
-            right += 1
-            continue
-        found.append(Mutant(gold, text, planted, planted is Diagnosis.CLIPPED))
-    return found, right
-
-
 def number_missing(gold: Gold, rng: random.Random) -> Trace | None:
     """A number in figures is not read: its operation goes, or its name stays undefined."""
     return _dropped_number(gold, rng, in_words=False)
@@ -105,7 +65,7 @@ def _dropped_number(gold: Gold, rng: random.Random, in_words: bool) -> Trace | N
     choices = [
         place
         for place in single_number_places(gold.trace)
-        if (value := number_at(step_at(gold.trace, place))) in question.said
+        if (value := number_at(gold.trace, place)) in question.said
         and question.is_in_words(value) == in_words
     ]
     rng.shuffle(choices)
@@ -161,7 +121,7 @@ def number_invented(gold: Gold, rng: random.Random) -> Trace | None:
         place
         for place in single_number_places(gold.trace)
         # In the place of a number in words it is a misread one.
-        if not question.is_in_words(number_at(step_at(gold.trace, place)))
+        if not question.is_in_words(number_at(gold.trace, place))
     ]
     return with_number(gold.trace, rng.choice(choices), value) if choices else None
 
@@ -174,7 +134,7 @@ def number_misread(gold: Gold, rng: random.Random) -> Trace | None:
     choices = single_number_places(gold.trace)
     rng.shuffle(choices)
     for place in choices:
-        value = number_at(step_at(gold.trace, place))
+        value = number_at(gold.trace, place)
         if value not in question.said:
             continue
         if question.is_in_words(value):
@@ -205,7 +165,7 @@ def _misread(value: Number) -> Iterator[Number]:
 
 def missing_last_step(gold: Gold, rng: random.Random) -> Trace | None:
     """The last step goes; what it would have gone on from is asked for."""
-    return _cut(gold, 1, rng)
+    return without_last_steps(gold, 1, rng)
 
 
 def truncated_chain(gold: Gold, rng: random.Random) -> Trace | None:
@@ -213,7 +173,7 @@ def truncated_chain(gold: Gold, rng: random.Random) -> Trace | None:
     steps = len(computing(gold.trace))
     if rng.random() < 0.3 and steps >= 3:
         return _left_out(gold, rng)
-    return _cut(gold, rng.randint(2, steps), rng) if steps >= 2 else None
+    return without_last_steps(gold, rng.randint(2, steps), rng) if steps >= 2 else None
 
 
 def _left_out(gold: Gold, rng: random.Random) -> Trace | None:
@@ -238,8 +198,8 @@ def _left_out(gold: Gold, rng: random.Random) -> Trace | None:
     return None
 
 
-def _cut(gold: Gold, count: int, rng: random.Random) -> Trace | None:
-    """``gold`` without its last ``count`` computing steps."""
+def without_last_steps(gold: Gold, count: int, rng: random.Random) -> Trace | None:
+    """``gold``'s trace without its last ``count`` computing steps."""
     places = computing(gold.trace)
     first = places[-count]
     index, at = first
@@ -247,9 +207,7 @@ def _cut(gold: Gold, count: int, rng: random.Random) -> Trace | None:
     kept = list(subtrace.steps[:at])
     earlier = [place for place in places[:-count] if place[0] == index]
     if earlier:
-        asked = getattr(step_at(gold.trace, earlier[-1]), "var", None)
-        last = step_at(gold.trace, earlier[-1])
-        asked = asked or getattr(last, "to_entity", None) or getattr(last, "entity", None)
+        asked = names_set(step_at(gold.trace, earlier[-1]))[-1]
         dropped = step_at(gold.trace, first)
         if not hasattr(dropped, "var") and isinstance(query := subtrace.steps[-1], Query):
             asked = query.var if count == 1 else asked
@@ -262,7 +220,7 @@ def _cut(gold: Gold, count: int, rng: random.Random) -> Trace | None:
             init.var == query.var for init in inits
         ):
             asked = query.var
-    if asked is None or not any(asked in _names(step) for step in kept):
+    if not any(asked in names_set(step) for step in kept):
         return None
     cut = SubTrace(subtrace.expert, (*kept, Query(asked)))
     made = Trace((*gold.trace.subtraces[:index], cut))
@@ -273,12 +231,6 @@ def _cut(gold: Gold, count: int, rng: random.Random) -> Trace | None:
     if (len(lacking) == 1) != (count == 1):
         return None
     return without_unused_inits(made) if rng.random() < 0.5 else made
-
-
-def _names(step: object) -> tuple[object, ...]:
-    return tuple(
-        getattr(step, name, None) for name in ("var", "entity", "from_entity", "to_entity")
-    )
 
 
 def wrong_operation(gold: Gold, rng: random.Random) -> Trace | None:
@@ -328,16 +280,11 @@ def _rewired(trace: Trace, rng: random.Random) -> Trace | None:
         ]
         if len(inits) >= 2:
             first, second = rng.sample(inits, 2)
-            a, b = number_at(step_at(trace, first)), number_at(step_at(trace, second))
+            a, b = number_at(trace, first), number_at(trace, second)
             return with_number(with_number(trace, first, b), second, a) if a != b else None
     place = rng.choice(computing(trace))
     subtrace = trace.subtraces[place[0]]
-    names = [
-        name
-        for step in subtrace.steps[: place[1]]
-        for name in _names(step)
-        if isinstance(name, str)
-    ]
+    names = [name for step in subtrace.steps[: place[1]] for name in names_set(step)]
     match step_at(trace, place):
         case Compute(args=args, compute_op=op) as step:
             if op in ("sub", "div") and rng.random() < 0.5:
@@ -363,124 +310,3 @@ def _rewired(trace: Trace, rng: random.Random) -> Trace | None:
         ):
             return with_step(trace, place, replace(step, base=rate, rate=base))
     return None
-
-
-def repeated_subtrace(gold: Gold, rng: random.Random) -> Trace | None:
-    """A sub-trace again, or the whole again and again instead of a multiplication."""
-    subtraces = gold.trace.subtraces
-    if len(subtraces) > 1:
-        again = rng.randrange(len(subtraces))
-        shifted = [_shifted(subtrace, again) for subtrace in subtraces[again + 1 :]]
-        return Trace((*subtraces[: again + 1], subtraces[again], *shifted))
-    last = step_at(gold.trace, computing(gold.trace)[-1])
-    made = _cut(gold, 1, rng)
-    if gold.expert is None and isinstance(last, Compute) and last.compute_op != "mul":
-        return None  # the same trace twice still gives the right answer
-    if made is None or len(computing(gold.trace)) < 2:
-        return None
-    return Trace(made.subtraces * rng.randint(2, 10))
-
-
-def _shifted(subtrace: SubTrace, again: int) -> SubTrace:
-    """``subtrace`` behind a sub-trace that was put in after number ``again``."""
-
-    def moved(step: Init) -> Init:
-        match = re.fullmatch(r"sub(\d+)\.result", step.source or "")
-        if match and int(match[1]) > again:
-            return replace(step, source=f"sub{int(match[1]) + 1}.result")
-        return step
-
-    steps = (moved(step) if isinstance(step, Init) else step for step in subtrace.steps)
-    return SubTrace(subtrace.expert, tuple(steps))
-
-
-def overwritten_variable(gold: Gold, rng: random.Random) -> Trace | None:
-    """A step sets a variable that is set already."""
-    choices = []
-    for index, subtrace in enumerate(gold.trace.subtraces):
-        names: list[str] = []
-        for at, step in enumerate(subtrace.steps):
-            name = getattr(step, "var", None)
-            if name is None or isinstance(step, Query):
-                continue
-            choices += [((index, at), old) for old in names]
-            names.append(name)
-    if not choices:
-        return None
-    place, old = rng.choice(choices)
-    return renamed(gold.trace, place, old)
-
-
-def foreign_op(gold: Gold, rng: random.Random) -> Trace | None:
-    """An operation of another expert: a step of its kind, or the expert's name changed."""
-    index = rng.randrange(len(gold.trace.subtraces))
-    subtrace = gold.trace.subtraces[index]
-    own = [step for step in subtrace.steps if not isinstance(step, Init | Compute | Query)]
-    if own:
-        changed = SubTrace(rng.choice(["arithmetic", "rate_equation"]), subtrace.steps)
-        if gold.expert is not None:
-            return None  # there it is the wrong expert before anything else
-        return Trace((*gold.trace.subtraces[:index], changed, *gold.trace.subtraces[index + 1 :]))
-    places = [p for p in computing(gold.trace) if p[0] == index]
-    place = rng.choice(places)
-    step = step_at(gold.trace, place)
-    assert isinstance(step, Compute)
-    first, second = step.args[0], step.args[-1]
-    foreign = [PercentOf(first, second, step.var), PercentOff(first, second, step.var)]
-    if subtrace.expert == "percentage":
-        return with_step(gold.trace, place, Consume(first, second))
-    return with_step(gold.trace, place, rng.choice([*foreign, Consume(first, second)]))
-
-
-def clipped(gold: Gold, rng: random.Random) -> str:
-    """Cut somewhere before its query is complete."""
-    text = render_trace(gold.trace)
-    return text[: rng.randrange(len(text) // 4, text.rindex("}"))]
-
-
-def other_invalid(gold: Gold, rng: random.Random) -> str | None:
-    """Faults of form that a trace can be read with, but not executed."""
-    text = render_trace(gold.trace)
-    faults: list[Callable[[str], str]] = [
-        lambda t: re.sub(r"op: compute, compute_op: (\w+)", r"op: \1", t, count=1),
-        lambda t: re.sub(r"value: [^}]+", "value: step1", t, count=1),
-        lambda t: re.sub(r", var: \w+\}", "}", t, count=1),
-        lambda t: re.sub(r"(?m)^ *- \{op: query.*\n(?!.*\n)", "", t),
-        lambda t: re.sub(r"compute_op: \w+", "compute_op: plus", t, count=1),
-        lambda t: re.sub(r"expert: \w+", "expert: geometry", t, count=1),
-    ]
-    if gold.expert is not None:
-        faults = faults[:-1]  # an unknown expert is the wrong one there
-    made = rng.choice(faults)(text)
-    return made if made != text else None
-
-
-def parse_fail(gold: Gold, rng: random.Random) -> str:
-    """Texts that hold no trace."""
-    text = render_trace(gold.trace)
-    faults: list[Callable[[str], str]] = [
-        lambda t: t.replace("expert: ", "solver: "),
-        lambda t: t.replace("}", "", 1),
-        lambda t: t.replace("value: ", "value: [", 1),
-        lambda t: f"The answer is {gold.answer}.",
-        lambda t: t.replace("trace:", "trace: none #"),
-    ]
-    return rng.choice(faults)(text)
-
-
-MUTATORS: Mapping[Diagnosis, Mutator] = {
-    Diagnosis.NUMBER_MISSING: number_missing,
-    Diagnosis.NUMBER_INVENTED: number_invented,
-    Diagnosis.NUMBER_MISREAD: number_misread,
-    Diagnosis.MISSING_LAST_STEP: missing_last_step,
-    Diagnosis.TRUNCATED_CHAIN: truncated_chain,
-    Diagnosis.WRONG_OPERATION: wrong_operation,
-    Diagnosis.WRONG_WIRING: wrong_wiring,
-    Diagnosis.REPEATED_SUBTRACE: repeated_subtrace,
-    Diagnosis.OVERWRITTEN_VARIABLE: overwritten_variable,
-    Diagnosis.FOREIGN_OP: foreign_op,
-    Diagnosis.CLIPPED: clipped,
-    Diagnosis.OTHER_INVALID: other_invalid,
-    Diagnosis.PARSE_FAIL: parse_fail,
-}
-"""One mutator for each class."""

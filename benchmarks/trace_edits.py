@@ -6,8 +6,14 @@ from collections import Counter
 
 from msgspec.structs import replace
 
-from trace_pipeline.evaluation.diagnosis.field import operands_of
-from trace_pipeline.evaluation.diagnosis.reference import numbers_of, places, step_at
+from trace_pipeline.evaluation.diagnosis.steps import (
+    number_in,
+    numbers_of,
+    operands_of,
+    places,
+    saying,
+    step_at,
+)
 from trace_pipeline.traces import (
     AddEntity,
     Compare,
@@ -24,38 +30,6 @@ from trace_pipeline.traces import (
 
 Place = tuple[int, int]
 
-__all__ = [
-    "Place",
-    "bypassed",
-    "computing",
-    "drop_step",
-    "is_used",
-    "number_at",
-    "renamed",
-    "single_number_places",
-    "step_at",
-    "with_number",
-    "with_step",
-    "without_unused_inits",
-]
-
-
-def computing(trace: Trace) -> list[Place]:
-    """The places of the steps that compute."""
-    return [place for place, step in places(trace) if not isinstance(step, Init | Query)]
-
-
-def number_at(step: Step) -> Number:
-    """The number that a step says."""
-    found = next(value for value in _numbers(step).values())
-    assert not isinstance(found, str)
-    return found
-
-
-def _numbers(step: Step) -> dict[str, Number]:
-    fields = {name: getattr(step, name, None) for name in ("value", "amount", "rate")}
-    return {k: v for k, v in fields.items() if v is not None and not isinstance(v, str)}
-
 
 def single_number_places(trace: Trace) -> list[Place]:
     """Where numbers stand that the trace says once and uses."""
@@ -63,10 +37,22 @@ def single_number_places(trace: Trace) -> list[Place]:
     return [
         place
         for place, step in places(trace)
-        if (said := _numbers(step))
-        and counts[next(iter(said.values()))] == 1
+        if (number := number_in(step)) is not None
+        and counts[number] == 1
         and (not isinstance(step, Init) or is_used(trace, place[0], step.var))
     ]
+
+
+def number_at(trace: Trace, place: Place) -> Number:
+    """The number that the step at ``place`` says.
+
+    Raises:
+        ValueError: it says none.
+    """
+    number = number_in(step_at(trace, place))
+    if number is None:
+        raise ValueError(f"{step_at(trace, place)} says no number")
+    return number
 
 
 def is_used(trace: Trace, index: int, name: str) -> bool:
@@ -85,8 +71,7 @@ def with_step(trace: Trace, place: Place, step: Step | None) -> Trace:
 
 def with_number(trace: Trace, place: Place, value: Number) -> Trace:
     """``trace`` with another number at ``place``."""
-    step = step_at(trace, place)
-    return with_step(trace, place, replace(step, **dict.fromkeys(_numbers(step), value)))
+    return with_step(trace, place, saying(step_at(trace, place), value))
 
 
 def drop_step(trace: Trace, place: Place) -> Trace | None:
@@ -152,7 +137,7 @@ def renamed(trace: Trace, place: Place, name: str) -> Trace:
     subtrace = trace.subtraces[index]
     old = getattr(step_at(trace, place), "var", "")
     later = tuple(_reading(step, old, name) for step in subtrace.steps[at + 1 :])
-    changed = replace(subtrace.steps[at], var=name)  # type: ignore[arg-type]
+    changed = replace(subtrace.steps[at], var=name)
     made = SubTrace(subtrace.expert, (*subtrace.steps[:at], changed, *later))
     return Trace((*trace.subtraces[:index], made, *trace.subtraces[index + 1 :]))
 

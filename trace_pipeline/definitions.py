@@ -9,6 +9,7 @@ from trace_pipeline.pipeline.assets.data import schema_validation, synthetic_dat
 from trace_pipeline.pipeline.assets.evaluation import gsm8k_eval, synthetic_eval
 from trace_pipeline.pipeline.assets.models import base_model, rl_checkpoint, sft_checkpoint
 from trace_pipeline.pipeline.assets.problems import gsm8k_problems
+from trace_pipeline.pipeline.assets.traces import gsm8k_coverage, gsm8k_train_traces
 from trace_pipeline.pipeline.automation import nightly_evaluation, schema_files, watch_schemas
 from trace_pipeline.pipeline.console import console_logger
 from trace_pipeline.pipeline.jobs import ALL_JOBS
@@ -23,6 +24,8 @@ defs = dg.Definitions(
             synthetic_dataset,
             base_model,
             gsm8k_problems,
+            gsm8k_train_traces,
+            gsm8k_coverage,
             sft_checkpoint,
             rl_checkpoint,
             synthetic_eval,

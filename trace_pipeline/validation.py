@@ -7,6 +7,7 @@ import re
 from typing import Any, TypeVar
 
 import msgspec
+import msgspec.inspect
 
 T = TypeVar("T")
 
@@ -24,12 +25,15 @@ def convert(data: Any, model: type[T], where: str) -> T:
     try:
         return msgspec.convert(data, model)
     except msgspec.ValidationError as error:
-        raise InvalidInputError(f"{where}: {_described(str(error), data)}") from None
+        raise InvalidInputError(f"{where}: {_described(str(error), data, model)}") from None
 
 
-def _described(message: str, data: Any) -> str:
-    message, _, path = message.partition(" - at `")
-    path = path.rstrip("`")
+def _described(message: str, data: Any, model: type) -> str:
+    path = _entry_named(message, data, model)
+    message = message.partition(" - at `")[0]
+    strange = re.fullmatch(r"Invalid (?:enum )?value '?(.*?)'?", message)
+    if strange and path:
+        return f"{path}: {unknown_name('value', strange[1], _choices(model, path))}"
     unknown = re.fullmatch(r"Object contains unknown field `(.*)`", message)
     if unknown:
         return f"{path or '$'}: unknown field {unknown[1]!r}; remove it or correct its name"
@@ -44,19 +48,97 @@ def _described(message: str, data: Any) -> str:
     return f"{path}: {expected}, found {_shown(_lookup(data, path))}"
 
 
+def _entry_named(message: str, data: Any, model: type) -> str:
+    """The path of an error, with the key in place of each ``[...]`` that msgspec gives.
+
+    The entry is found by trying: with it alone in its mapping, the error stays the same.
+    """
+    path = message.partition(" - at `")[2].rstrip("`")
+    while "[...]" in path:
+        head, _, tail = path.partition("[...]")
+        entries = _lookup(data, head)
+        for key in entries if isinstance(entries, dict) else ():
+            alone = _replaced(data, _steps(head), {key: entries[key]})
+            if _failure(alone, model) == message:
+                data, path = alone, f"{head}.{key}{tail}"
+                break
+        else:
+            return path
+    return path
+
+
+def _failure(data: Any, model: type) -> str:
+    try:
+        msgspec.convert(data, model)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return ""
+
+
+def _steps(path: str) -> list[str | int]:
+    """The names and indices of a path such as ``$.trace[2].op``."""
+    found = re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", path.removeprefix("$"))
+    return [name or int(index) for name, index in found]
+
+
 def _lookup(data: Any, path: str) -> Any:
-    for name, index in re.findall(r"\.([^.\[\]]+)|\[([^\]]*)\]", path.removeprefix("$")):
-        if name and isinstance(data, dict):
-            data = data.get(name)
-        elif index.isdigit() and isinstance(data, list | tuple):
-            data = data[int(index)]
-        elif index == "..." and data:  # msgspec does not say which entry
-            return f"an entry of {_shown(data)}"
+    for step in _steps(path):
+        if isinstance(step, int):
+            data = data[step]
+        elif isinstance(data, dict):
+            data = data.get(step)
     return data
 
 
+def _replaced(data: Any, steps: list[str | int], value: Any) -> Any:
+    """A copy of ``data`` with ``value`` at the place of ``steps``."""
+    if not steps:
+        return value
+    copy: Any = dict(data) if isinstance(data, dict) else list(data)
+    copy[steps[0]] = _replaced(data[steps[0]], steps[1:], value)
+    return copy
+
+
+def _choices(model: type, path: str) -> list[str]:
+    """The values that ``model`` takes at ``path``: tags of its structs, members, literals."""
+    nodes = _expanded(msgspec.inspect.type_info(model))
+    *above, last = _steps(path)
+    for step in above:
+        nodes = [inner for node in nodes for inner in _inside(node, step)]
+    structs = [node for node in nodes if isinstance(node, msgspec.inspect.StructType)]
+    tags = [struct.tag for struct in structs if struct.tag_field == last]
+    if not tags:
+        values = [inner for node in nodes for inner in _inside(node, last)]
+        literals = [n.values for n in values if isinstance(n, msgspec.inspect.LiteralType)]
+        members = [list(n.cls) for n in values if isinstance(n, msgspec.inspect.EnumType)]
+        return [str(value) for found in (*literals, *members) for value in found]
+    return [str(tag) for tag in tags]
+
+
+def _expanded(node: msgspec.inspect.Type) -> list[msgspec.inspect.Type]:
+    if isinstance(node, msgspec.inspect.UnionType):
+        return [part for inner in node.types for part in _expanded(inner)]
+    if isinstance(node, msgspec.inspect.Metadata):
+        return _expanded(node.type)
+    return [node]
+
+
+def _inside(node: msgspec.inspect.Type, step: str | int) -> list[msgspec.inspect.Type]:
+    match node:
+        case msgspec.inspect.StructType(fields=fields):
+            return [
+                part for field in fields if field.encode_name == step
+                for part in _expanded(field.type)
+            ]  # fmt: skip
+        case msgspec.inspect.DictType(value_type=inner):
+            return _expanded(inner)
+        case msgspec.inspect.ListType(item_type=inner):
+            return _expanded(inner)
+    return []
+
+
 def _shown(value: Any, limit: int = 60) -> str:
-    text = value if isinstance(value, str) and value.startswith("an entry") else repr(value)
+    text = repr(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from trace_pipeline.evaluation import (
     Benchmark,
@@ -16,6 +17,7 @@ from trace_pipeline.evaluation import (
 )
 from trace_pipeline.evaluation.runs import Run
 from trace_pipeline.solver import Solver, VerdictKind
+from trace_pipeline.traces import parse_trace
 
 ANSWERING_19 = """expert: arithmetic
 trace:
@@ -56,6 +58,30 @@ def benchmark() -> Benchmark:
             for i in range(5)
         ),
     )
+
+
+@pytest.fixture
+def referenced(benchmark: Benchmark) -> Benchmark:
+    """The same problems, three of them with a reference trace and what the schemas cover of it."""
+    trace = parse_trace(ANSWERING_19)
+    known = [
+        replace(item, traces=(trace,), coverage="full" if item.index else "partial")
+        for item in benchmark.items[:3]
+    ]
+    return replace(benchmark, items=(*known, *benchmark.items[3:]))
+
+
+@pytest.fixture
+def diagnosed(referenced: Benchmark) -> Evaluation:
+    """Right; a misread number; a name that is not there; no trace; wrong without a reference."""
+    completions = [
+        Text(ANSWERING_19),
+        Text(ANSWERING_19.replace("value: 5", "value: 50")),
+        Text(ANSWERING_19.replace("var: result}\n- {op: query", "var: other}\n- {op: query", 1)),
+        Text("I believe it is 19."),
+        Text(ANSWERING_19.replace("value: 5", "value: 4")),
+    ]
+    return score(referenced, completions, Solver(), "rl")
 
 
 @pytest.fixture

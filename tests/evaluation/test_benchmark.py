@@ -1,10 +1,17 @@
 """Real and synthetic problems take one form."""
 
-from trace_pipeline.evaluation import BenchmarkKind, real_benchmark, synthetic_benchmark
+from trace_pipeline.evaluation import (
+    BenchmarkKind,
+    real_benchmark,
+    synthetic_benchmark,
+    with_reference_traces,
+)
 from trace_pipeline.evaluation.benchmark import computing_steps
 from trace_pipeline.generation import Catalog, Generator
 from trace_pipeline.gsm8k import few_shot_problems, load_problems
+from trace_pipeline.gsm8k.coverage import ShapeCatalogue
 from trace_pipeline.paths import project_root
+from trace_pipeline.solver import Solver
 from trace_pipeline.traces import parse_trace
 
 
@@ -44,6 +51,7 @@ def test_synthetic_problems_demand_their_expert():
             example.expert,
         )
         assert parse_trace(item.reference) == example.trace
+        assert item.traces == (example.trace,)
         assert item.steps == computing_steps(example.trace) >= 1
 
 
@@ -58,3 +66,18 @@ def test_the_first_problems_are_a_benchmark_that_says_so():
     assert (first.items, first.name) == (benchmark.items[:2], benchmark.name)
     assert first.notes == ("only the first 2 of 60 problems were answered",)
     assert benchmark.first(60) == benchmark.first(99) == benchmark
+
+
+def test_real_problems_get_the_traces_that_their_solutions_convert_to():
+    problems = load_problems("builtin")
+    plain = real_benchmark(problems)
+    catalogue = ShapeCatalogue([])
+    known = with_reference_traces(plain, problems.problems, catalogue)
+    assert [item.question for item in known.items] == plain.questions
+    converted = [item for item in known.items if item.traces]
+    assert len(converted) >= 0.9 * len(known.items)
+    for item in converted:
+        assert {Solver().execute(trace).answer for trace in item.traces} == {item.gold}
+    assert {item.coverage for item in converted} == {"none"}
+    assert {item.coverage for item in known.items if not item.traces} <= {None}
+    assert {i.coverage for i in with_reference_traces(plain, problems.problems).items} == {None}

@@ -1,5 +1,6 @@
 """Every figure is a picture of sensible size, made without a display."""
 
+import re
 import struct
 import sys
 
@@ -7,9 +8,11 @@ import pytest
 
 from trace_pipeline.evaluation import (
     accuracy_figure,
+    diagnoses_figure,
     groups_figure,
     loss_figure,
     reward_figure,
+    sample_size_figure,
     verdicts_figure,
 )
 
@@ -31,10 +34,26 @@ def test_figures_of_evaluations(evaluation, evaluate):
         verdicts_figure([evaluate()]),
         groups_figure(evaluation.by_steps(), "By steps", "steps"),
         groups_figure(evaluation.by_expert(), "By expert", "expert"),
+        diagnoses_figure({"wrong_operation": 12, "clipped": 1}),
+        sample_size_figure(evaluation),
+        sample_size_figure(evaluate(correct=20, wrong=90)),
     ):
         width, height = size(png)
         assert 600 < width < 1400
         assert 150 < height < 1000
+
+
+def test_a_figure_as_svg_keeps_its_text_and_is_the_same_every_time(evaluation):
+    svg = sample_size_figure(evaluation, "svg")
+    assert b"first n problems" in svg
+    assert svg.count(b"<image") == 0
+    ids = re.findall(rb'id="([^"]+)"', svg)
+    assert ids == re.findall(rb'id="([^"]+)"', sample_size_figure(evaluation, "svg"))
+
+
+def test_the_first_10_30_and_100_problems_are_named(evaluate):
+    svg = sample_size_figure(evaluate(correct=20, wrong=90), "svg").decode()
+    assert all(text in svg for text in ("10: 100.0 %", "30: 66.7 %", "100: 20.0 %"))
 
 
 def test_more_models_make_a_taller_figure(evaluation):
@@ -65,6 +84,7 @@ def test_another_field_can_be_drawn():
         lambda: accuracy_figure([]),
         lambda: verdicts_figure([]),
         lambda: groups_figure([], "t", "a"),
+        lambda: diagnoses_figure({}),
         lambda: loss_figure([]),
         lambda: loss_figure(REWARD),
         lambda: reward_figure(LOSS),
@@ -73,6 +93,11 @@ def test_another_field_can_be_drawn():
 def test_nothing_to_draw_is_refused(call):
     with pytest.raises(ValueError, match=r"found none|has both"):
         call()
+
+
+def test_no_prediction_says_nothing_about_samples(evaluate):
+    with pytest.raises(ValueError, match="found none"):
+        sample_size_figure(evaluate())
 
 
 def test_no_global_plotting_state_is_touched(evaluation):

@@ -2,17 +2,20 @@
 
 from fractions import Fraction
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 from msgspec.structs import replace
 
-from trace_pipeline.evaluation import read_evaluation, write_evaluation
+from trace_pipeline.evaluation import Prediction, read_evaluation, write_evaluation
+from trace_pipeline.evaluation.sampled import Sampled
 from trace_pipeline.solver import VerdictKind
 from trace_pipeline.validation import InvalidInputError
 
 
 def test_round_trip(tmp_path, evaluation):
-    noted = replace(evaluation, notes=("the first 5 of 9 problems",))
+    sampled = Sampled(2, (0, 1, 2, 0, 0), (False, True, True, False, False))
+    noted = replace(evaluation, notes=("the first 5 of 9 problems",), sampled=sampled)
     write_evaluation(tmp_path / "predictions.parquet", noted)
     assert read_evaluation(tmp_path / "predictions.parquet") == noted
 
@@ -25,6 +28,24 @@ def test_answers_of_any_size_survive(tmp_path, evaluate, predict, answer):
     evaluation = replace(evaluate(), predictions=predictions)
     write_evaluation(tmp_path / "one.parquet", evaluation)
     assert read_evaluation(tmp_path / "one.parquet") == evaluation
+
+
+def test_diagnoses_survive(tmp_path, diagnosed):
+    assert any(p.diverges_at for p in diagnosed.predictions)
+    write_evaluation(tmp_path / "p.parquet", diagnosed)
+    assert read_evaluation(tmp_path / "p.parquet") == diagnosed
+
+
+def test_a_file_from_before_diagnoses_is_read_without_them(tmp_path, diagnosed):
+    write_evaluation(tmp_path / "new.parquet", diagnosed)
+    later = [f.name for f in msgspec.structs.fields(Prediction) if not f.required]
+    assert "diagnosis" in later
+    pq.write_table(
+        pq.read_table(tmp_path / "new.parquet").drop_columns(later), tmp_path / "old.parquet"
+    )
+    read = read_evaluation(tmp_path / "old.parquet")
+    assert [p.status for p in read.predictions] == [p.status for p in diagnosed.predictions]
+    assert read.diagnoses() == {}
 
 
 def test_an_empty_evaluation_survives(tmp_path, evaluate):

@@ -5,6 +5,7 @@ from fractions import Fraction
 import pytest
 from msgspec.structs import replace
 
+from tests.evaluation.conftest import Text
 from trace_pipeline.evaluation import BenchmarkKind, Proportion, score
 from trace_pipeline.evaluation.benchmark import Benchmark, Item
 from trace_pipeline.solver import Solver, VerdictKind
@@ -114,5 +115,49 @@ def test_nothing_evaluated_gives_figures_all_the_same(evaluate):
 
 
 def test_every_problem_needs_one_completion(benchmark):
-    with pytest.raises(ValueError, match="expected 5 completions, one a problem, found 0"):
+    with pytest.raises(ValueError, match="expected 5 completions, 1 a problem, found 0"):
         score(benchmark, [], Solver(), "rl")
+
+
+def test_wrong_predictions_are_diagnosed_against_the_reference(diagnosed):
+    right, misread, refused, unread, unknown = diagnosed.predictions
+    assert (right.diagnosis, right.explanation, right.diverges_at) == (None, "", None)
+    assert (misread.diagnosis, misread.diverges_at) == ("number_misread", (0, 3))
+    assert misread.category == "value extraction error"
+    assert "50 as cracked should be 5" in misread.explanation
+    assert (refused.diagnosis, unread.diagnosis) == ("wrong_wiring", "parse_fail")
+    assert right.reference_trace == misread.reference_trace == right.completion
+    assert (unknown.diagnosis, unknown.reference_trace) == (None, "")
+
+
+def test_failures_are_counted_honestly(diagnosed, evaluate):
+    assert diagnosed.diagnoses() == {"number_misread": 1, "parse_fail": 1, "wrong_wiring": 1}
+    metrics = diagnosed.metrics()
+    assert metrics["failure_number_misread"] == metrics["failure_undiagnosed"] == 0.2
+    failures = sum(share for name, share in metrics.items() if name.startswith("failure_"))
+    assert failures == pytest.approx(1 - metrics["accuracy"])
+    assert not [name for name in evaluate(wrong=3).metrics() if name.startswith("failure_")]
+
+
+def test_groups_by_coverage_are_there_where_it_is_known(diagnosed, evaluate):
+    groups = {group.name: group.correct for group in diagnosed.by_coverage()}
+    assert groups == {
+        "full": Proportion(0, 2),
+        "partial": Proportion(1, 1),
+        "no reference": Proportion(0, 2),
+    }
+    assert evaluate(correct=2).by_coverage() == ()
+
+
+def test_of_several_samples_the_first_is_the_prediction(benchmark, evaluation):
+    """Each problem sampled twice: what was written for it, then nothing."""
+    texts = [Text(p.completion, p.tokens, p.clipped, p.seconds) for p in evaluation.predictions]
+    pairs = [text for first in texts for text in (first, Text("nothing", 1))]
+    sampled = score(benchmark, pairs, Solver(), evaluation.model, samples=2)
+    assert sampled.predictions == evaluation.predictions
+    assert sampled.sampled is not None
+    assert sampled.sampled.correct == tuple(int(p.correct) for p in evaluation.predictions)
+    metrics = sampled.metrics()
+    assert metrics["pass_at_1"] == pytest.approx(metrics["accuracy"] / 2)
+    assert metrics["pass_at_2"] == metrics["majority_at_2"] == metrics["accuracy"]
+    assert sampled.first(1).sampled is None

@@ -15,6 +15,7 @@ from trace_pipeline.evaluation import (
     mcnemar_exact,
     paired_bootstrap,
     pass_at_k,
+    subset_interval,
     wilson_interval,
 )
 
@@ -80,6 +81,27 @@ def test_of_no_trials_nothing_is_known():
 
 def test_a_proportion_is_written_with_its_interval():
     assert str(Proportion(8, 192)) == "8 of 192 (4.2 %, 95 % interval 2.1 to 8.0 %)"
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "size"),
+    [
+        (2, 100, 10),
+        (40, 100, 30),
+        (709, 1319, 100),
+        (1, 1319, 1318),
+        (0, 9, 3),
+        (9, 9, 9),
+        (5, 9, 1),
+    ],
+)
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
+def test_a_random_subset_lies_between_hypergeometric_quantiles(count, total, size, confidence):
+    from scipy.stats import hypergeom
+
+    found = subset_interval(count, total, size, confidence)
+    low, high = hypergeom(total, count, size).interval(confidence)
+    assert (found.low, found.high) == (pytest.approx(low / size), pytest.approx(high / size))
 
 
 @pytest.mark.parametrize(
@@ -187,6 +209,10 @@ def test_the_majority_ignores_missing_answers_and_breaks_ties_by_order(given_ans
         lambda: wilson_interval(5, 4),
         lambda: wilson_interval(-1, 4),
         lambda: wilson_interval(1, 4, confidence=1.0),
+        lambda: subset_interval(5, 4, 1),
+        lambda: subset_interval(1, 4, 0),
+        lambda: subset_interval(1, 4, 5),
+        lambda: subset_interval(1, 4, 2, confidence=0.0),
         lambda: mcnemar_exact([True], []),
         lambda: paired_bootstrap([True], [True, False]),
         lambda: paired_bootstrap([], []),

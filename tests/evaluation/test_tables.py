@@ -8,6 +8,7 @@ from trace_pipeline.evaluation import (
     models_table,
     outcomes_table,
     samples_table,
+    sizes_table,
     statuses_table,
 )
 
@@ -26,9 +27,29 @@ def test_markdown_keeps_the_cells_apart():
 
 def test_html_is_escaped():
     text = NASTY.to_html()
-    assert "<td>&lt;b&gt;x&lt;/b&gt;</td>" in text
+    assert '<th scope="row">&lt;b&gt;x&lt;/b&gt;</th>' in text
     assert "<td>&amp;amp;</td>" in text
     assert text.count("<tr>") == 3
+
+
+def test_names_of_rows_can_be_buttons_of_a_filter():
+    table = Table("t", ("outcome", "n"), (('a"b', "3"),))
+    assert (
+        '<button type="button" data-facet="verdict" data-value="a&quot;b">a&quot;b</button>'
+        in table.to_html("verdict")
+    )
+    assert "<button" not in table.to_html()
+
+
+def test_prefixes_stand_beside_the_whole(evaluate):
+    table = sizes_table(evaluate(correct=40, wrong=60), (10, 30, 100, 300))
+    assert [row[0] for row in table.rows] == ["10", "30", "all 100"]
+    assert table.rows[0][1:6] == (
+        "10 of 10", "100.0 %", "72.2 to 100.0 %", "28 points", "+60.0 points",
+    )  # fmt: skip
+    assert table.rows[1][6] == "26.7 to 53.3 %"
+    assert table.rows[2][5:] == ("+0.0 points", "40.0 to 40.0 %")
+    assert sizes_table(evaluate(), (10,)).rows[0][0] == "all 0"
 
 
 def test_text_is_aligned():

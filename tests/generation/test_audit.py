@@ -90,7 +90,7 @@ def with_trace(change: Any) -> Any:
         (Finding.LABEL, {"trace": with_trace(lambda found: found[:-1])}),
         (Finding.POSITIVE, {"answer": lambda sound: 0}),
         (Finding.WHOLE, {"answer": lambda sound: Fraction(sound.answer * 2 + 1, 2)}),
-        (Finding.GROUNDING, {"trace": with_trace(lambda f: [Init("count", 987), *f[1:]])}),
+        (Finding.GROUNDING, {"trace": with_trace(lambda f: [Init(f[0].var, 987), *f[1:]])}),
         (Finding.PLACEHOLDER, {"question": lambda sound: "${who} " + sound.question}),
         (Finding.PLACEHOLDER, {"question": lambda sound: "[one|two] " + sound.question}),
         (Finding.GRAMMAR, {"question": lambda sound: "an bird. " + sound.question}),

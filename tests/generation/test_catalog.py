@@ -98,10 +98,7 @@ MALFORMED: dict[str, tuple[Change, str]] = {
         "no usable draw in 1000.*given > start",
     ),
     "answer disagrees": (put("answer", to="start + given"), "disagrees with the trace"),
-    "answer not whole": (
-        lambda s: s | {"x": put("answer", to="start / 7")(s)},
-        "disagrees with the trace|not whole",
-    ),
+    "answer without reason": (put("answer", to="start / 7"), "disagrees with the trace"),
     "negative answer": (
         lambda s: (
             put("trace", 2, "args", to=["given", "start"])(s),
@@ -151,7 +148,7 @@ MALFORMED: dict[str, tuple[Change, str]] = {
             put("trace", 1, "var", to="result")(s),
             put("trace", 2, "args", to=["start", "result"])(s),
         ),
-        r"\$\.trace: two quantities have one name under hybrid naming",
+        r"\$\.trace: two quantities have one name, 'result', under hybrid naming",
     ),
     "bad traced name": (put("trace", 1, "var", to="Given"), "small letters"),
     "no query": (lambda s: s["trace"].pop(), "exactly one query"),
@@ -194,6 +191,69 @@ MALFORMED: dict[str, tuple[Change, str]] = {
         put("phrasings", 0, "relations", to=["twice(x)"]),
         "unknown relation",
     ),
+    "relation with too few arguments": (
+        put("relations", to=["each(answer)", "account(answer, start, -given)"]),
+        r"relations\[0\]",
+    ),
+    "relation that is none": (put("relations", to=["start minus given"]), r"relations\[0\]"),
+    "phrasings as a text": (put("phrasings", to="x"), r"\$\.phrasings: expected array"),
+    "variables as a list": (put("variables", to=[]), r"\$\.variables: expected object"),
+    "constant without a number": (
+        put("constants", to={"week": {"value": "7", "implied_by": ["week"]}}),
+        r"\$\.constants\.week\.value: expected int \| float, found '7'",
+    ),
+    "choice of words": (
+        put("variables", "start", to={"type": "choice", "values": ["many"]}),
+        r"\$\.variables\.start\.values\[0\]: expected int \| float, found 'many'",
+    ),
+    "decimal without a maximum": (
+        put("variables", "start", to={"type": "float", "min": 2}),
+        r"\$\.variables\.start: the field 'max' is missing",
+    ),
+    "variable that reads itself": (
+        put("variables", "start", "min", to="start - 1"),
+        r"start: unknown earlier variable 'start'",
+    ),
+    "string in an expression": (put("answer", to="start - 'x'"), "Constant is not allowed"),
+    "lambda in an expression": (put("answer", to="lambda: start"), "Lambda is not allowed"),
+    "subscript in an expression": (put("answer", to="start[0]"), "Subscript is not allowed"),
+    "keyword in an expression": (put("answer", to="max(start, key=given)"), "Call is not allowed"),
+    "identity in an expression": (put("constraints", to=["start is given"]), "Is is not allowed"),
+    "function with too few arguments": (put("answer", to="max(start)"), "takes two arguments"),
+    "expression without end": (put("answer", to="+".join(["start"] * 99)), "at most 300"),
+    "number that is none": (put("answer", to="1e999"), "is not allowed|expected an expression"),
+    "division by zero in derived": (
+        lambda s: (put("derived", to={"x": "1 / (given - given)"})(s), put("answer", to="x")(s)),
+        "division by zero in '1 / .given - given.'; add a constraint",
+    ),
+    "fraction of a thing": (
+        lambda s: (
+            put("trace", 2, "compute_op", to="div")(s),
+            put("answer", to="start / given")(s),
+            put("constraints", to=["start % given > 0"])(s),
+        ),
+        "is not whole",
+    ),
+    "text that is an object of nothing": (
+        put("phrasings", 0, "texts", 0, to={"relations": ["asked(x)"]}),
+        r"texts\[0\]: the field 'text' is missing",
+    ),
+    "names of a family for nothing": (
+        put("phrasings", 0, "anchors", to={"gone": ["item"]}),
+        r"\$\.phrasings\[0\]\.anchors: unknown traced name 'gone'",
+    ),
+    "names of a text by nothing": (
+        put("phrasings", 0, "texts", 0, to={"text": "x", "anchors": {"start": ["thing"]}}),
+        r"\$\.phrasings\[0\]\.texts\[0\]\.anchors\.start: unknown draw 'thing'",
+    ),
+    "one name for two quantities": (
+        put("phrasings", 0, "anchors", to={"start": ["'given'"]}),
+        r"\$\.trace: two quantities have one name, 'given'",
+    ),
+    "words from a list of lists": (
+        put("draws", "item", to=["things.toy", "things.tool"]),
+        r"\$\.draws\.item: unknown vocabulary path 'things.tool'",
+    ),
 }
 
 
@@ -206,7 +266,7 @@ def test_a_malformed_schema_is_refused_with_file_path_and_reason(
     path = folders.schema(minimal)
     with pytest.raises(CatalogError, match=reason) as caught:
         folders.load()
-    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).startswith(f"{path}: $")
 
 
 def test_the_table_is_as_long_as_promised() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trace_pipeline.experiment import DEFAULT_MIX
+from trace_pipeline.experiment import DEFAULT_MIX, MIXES
 from trace_pipeline.generation import (
     SPLITS,
     Catalog,
@@ -31,6 +31,14 @@ EXPERTS = sorted(DEFAULT_MIX)
 def test_the_default_mix_of_a_hundred(catalog: Catalog) -> None:
     found = Counter(example.expert for example in Generator(catalog).sample(100))
     assert found == {expert: int(share) for expert, share in DEFAULT_MIX.items()}
+
+
+@pytest.mark.parametrize("n", [249, 250, 749, 1500, 3000])
+@pytest.mark.parametrize("mix", [None, *MIXES.values()], ids=["default", *MIXES])
+def test_the_notebooks_sizes_and_mixes_are_met_exactly(
+    catalog: Catalog, n: int, mix: dict[str, float] | None
+) -> None:
+    assert sum(Generator(catalog).quotas(n, mix).values()) == n
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, 249, 250])
@@ -131,21 +139,39 @@ def names(catalog: Catalog, schema: str, naming: Any) -> list[str]:
 
 
 def test_naming(catalog: Catalog) -> None:
-    schema = "arithmetic/consume_then_sell"
-    hybrid = [
-        "produced",
-        "used_first",
-        "step1",
-        "used_second",
-        "step2",
-        "price",
-        "result",
-        "result",
+    schema = "arithmetic/overtime_pay"
+    hybrid = ["hours", "limit", "step1", "rate", "overtime", "step2", "step3", "step4"]
+    assert names(catalog, schema, "hybrid") == [*hybrid, "result", "result"]
+    semantic = ["hours", "limit", "over", "rate", "overtime", "over_rate", "over_pay", "base_pay"]
+    assert names(catalog, schema, "semantic") == [*semantic, "pay", "pay"]
+    abstract = ["a", "b", "x", "c", "d", "y", "z", "w", "result", "result"]
+    assert names(catalog, schema, "abstract") == abstract
+
+
+def test_families_and_texts_have_names_of_their_own(folders: Any, minimal: Any) -> None:
+    family = minimal["phrasings"][0]
+    family["anchors"] = {"start": ["item"], "given": ["'gift'"]}
+    family["texts"][0] = {"text": family["texts"][0], "anchors": {"given": ["who", "'gift'"]}}
+    other = {"domain": "school", "texts": family["texts"][1:]}
+    minimal["phrasings"] = [family, other]
+    folders.schema(minimal)
+    catalog = folders.load()
+    (plan,) = catalog.plans.values()
+    generator = Generator(catalog)
+    found = []
+    for wording in plan.wordings:
+        drawn = generator.realise(plan, wording, 0, "heldout")
+        start, given, *_ = drawn.trace.subtraces[0].steps
+        who, item = (drawn.story.draws[name].forms["slug"] for name in ("who", "item"))
+        assert isinstance(start, Init)
+        assert isinstance(given, Init)
+        found.append((start.var.replace(item, "ITEM"), given.var.replace(who, "WHO")))
+    assert found == [("ITEM", "WHO.gift"), ("ITEM", "gift"), ("start", "given")]
+    abstract = Generator(catalog, naming="abstract").example("gift", 0)
+    assert [getattr(step, "var", "") for step in abstract.trace.subtraces[0].steps[:2]] == [
+        "a",
+        "b",
     ]
-    assert names(catalog, schema, "hybrid") == hybrid
-    semantic = ["produced", "used_first", "after_first", "used_second", "left_to_sell", "price"]
-    assert names(catalog, schema, "semantic") == [*semantic, "revenue", "revenue"]
-    assert names(catalog, schema, "abstract") == ["a", "b", "x", "c", "y", "d", "result", "result"]
 
 
 def test_the_options_leave_the_problems_alone(catalog: Catalog) -> None:

@@ -268,3 +268,13 @@ def test_lengths_within_their_limits_are_reported(folders: Any, minimal: Any) ->
     assert row.longest_sequence is not None
     assert 0 < row.longest_target < row.longest_sequence
     assert str(row.longest_sequence) in report.to_table()
+    unmeasured = audit(folders.load(), 20, lengths=Lengths(len, len, 1, 1), measured=())
+    assert unmeasured.ok
+    assert unmeasured.rows[0].longest_target is None
+
+
+def test_a_length_without_limit_is_no_finding(folders: Any, minimal: Any) -> None:
+    folders.schema(minimal)
+    report = audit(folders.load(), samples=20, lengths=Lengths(len, len, None, 10_000))
+    assert report.ok
+    assert "training takes any length" in report.to_table()

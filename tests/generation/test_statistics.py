@@ -6,12 +6,14 @@ import pytest
 
 from trace_pipeline.generation import (
     Catalog,
+    Diversity,
     Example,
     Generator,
     Masker,
     dataset_statistics,
+    measure_diversity,
 )
-from trace_pipeline.generation.statistics import OWN_ENTITY, TARGETS_SHOWN
+from trace_pipeline.generation.statistics import OWN_ENTITY, TARGETS_SHOWN, Forms
 from trace_pipeline.traces import parse_trace
 
 MASKER = Masker(["Ava", "Ben"], ["kite", "kites", "jar of jam", "jars of jam", "jar", "jars"])
@@ -132,12 +134,21 @@ def test_nothing_has_figures_too() -> None:
 
 
 def test_the_language_is_as_varied_as_promised(catalog: Catalog) -> None:
-    masker = Masker.of(catalog)
-    plain = dataset_statistics(Generator(catalog).sample(3000), masker)
-    assert plain.examples - plain.distinct <= 3
-    assert plain.forms["all"].skeletons >= 2600
-    varied = dataset_statistics(Generator(catalog, wording="varied").sample(3000), masker)
-    assert varied.forms["all"].forms >= 1500
+    found = measure_diversity(catalog)
+    assert found.shortfalls() == []
+    assert (found.examples, found.plain["all"].examples) == (3000, 3000)
+    assert "duplicates: 0, varied: 0" in found.to_table()
+
+
+def test_what_falls_short_of_the_promised_variety_is_said() -> None:
+    forms = {"all": Forms(examples=3000, skeletons=2599, forms=1499)}
+    found = Diversity(examples=3000, duplicates=4, varied_duplicates=3, plain=forms, varied=forms)
+    assert found.shortfalls() == [
+        "plain: 4 duplicates, at most 3 may be",
+        "plain: 2599 skeletons, at least 2600 are promised",
+        "varied: 1499 forms, at least 1500 are promised",
+    ]
+    assert all(text in found.to_table() for text in found.shortfalls())
 
 
 def test_names_of_options_change_the_census(catalog: Catalog) -> None:

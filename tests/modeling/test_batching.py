@@ -45,13 +45,23 @@ def test_little_padding_where_lengths_vary() -> None:
 
 
 def test_loss_is_on_the_completion_alone() -> None:
-    batch = collate([Sequences([1, 2], [3, 4]), Sequences([5], [6, 7, 8, 9])], pad_id=0)
-    assert batch.input_ids.tolist() == [[1, 2, 3, 4, 0], [5, 6, 7, 8, 9]]
-    flat = batch.input_ids.flatten()
+    batch = collate([Sequences([1, 2], [3, 4]), Sequences([5], [6, 7, 8, 9])])
+    assert batch.input_ids.tolist() == [[1, 2, 3, 4, 1], [5, 6, 7, 8, 9]]
     assert batch.targets.tolist() == [3, 4, 6, 7, 8, 9]
-    assert torch.equal(flat[batch.positions + 1], batch.targets)
+    assert batch.ids[batch.positions].tolist() == [2, 3, 5, 6, 7, 8]  # each before its target
     assert batch.rows.tolist() == [0, 0, 1, 1, 1, 1]
     assert (batch.tokens, batch.padding) == (9, 1)
+
+
+def test_what_sequences_begin_with_is_there_once() -> None:
+    batch = collate([Sequences([1, 2], [3, 4]), Sequences([1, 2], [3, 5]), Sequences([2], [3])])
+    assert batch.ids.tolist() == [1, 2, 3, 4, 5, 2, 3]
+    assert batch.depths.tolist() == [0, 1, 2, 3, 3, 0, 1]
+    assert batch.paths.tolist() == [[0, 1, 2, 3], [0, 1, 2, 4], [5, 6, 0, 0]]
+    assert torch.equal(batch.paths.flatten()[batch.homes], torch.arange(7))
+    assert batch.positions.tolist() == [1, 2, 1, 2, 5]
+    assert batch.targets.tolist() == [3, 4, 3, 5, 3]
+    assert (batch.tokens, batch.shared, batch.padding) == (10, 3, 2)
 
 
 def test_a_target_that_does_not_fit_is_an_error() -> None:

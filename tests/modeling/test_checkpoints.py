@@ -101,7 +101,7 @@ def test_the_change_against_a_parent_is_measured(
 def test_an_export_needs_no_base(sft_folder: Path, base: BaseModel, tmp_path: Path) -> None:
     export_checkpoint(sft_folder, tmp_path / "plain", base)
     exported = load_model(resolve_base(str(tmp_path / "plain")), "float32", "cpu")
-    policy = load_checkpoint(sft_folder, base, "bfloat16", "cpu")
+    policy = load_checkpoint(sft_folder, base, "auto", "cpu")
     ids = torch.tensor([policy.prompt.prompt_ids(problems(1)[0].question)])
     with torch.no_grad():
         torch.testing.assert_close(

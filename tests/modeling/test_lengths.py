@@ -20,3 +20,13 @@ def test_lengths_are_counted_with_the_experiments_prompt_and_limits(base: BaseMo
         chosen.sft.max_len,
         chosen.decoding.max_tokens,
     )
+
+
+def test_where_longer_ones_are_cut_on_purpose_no_length_is_too_long(base: BaseModel) -> None:
+    chosen = experiment()
+    cut = msgspec.structs.replace(
+        chosen,
+        model=msgspec.structs.replace(chosen.model, reference=base.reference),
+        sft=msgspec.structs.replace(chosen.sft, overflow="cut"),
+    )
+    assert lengths_for(cut).max_len is None

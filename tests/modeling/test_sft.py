@@ -1,18 +1,24 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from tests.modeling.tiny import experiment, problems
+from tests.modeling.tiny import experiment, make_tiny_model, problems
 from trace_pipeline.experiment import SftConfig
-from trace_pipeline.modeling.base_models import BaseModel
+from trace_pipeline.modeling.base_models import BaseModel, resolve_base
 from trace_pipeline.modeling.checkpoints import load_base_policy, load_checkpoint
 from trace_pipeline.modeling.decoding import Decoder
+from trace_pipeline.modeling.distributed import World
 from trace_pipeline.modeling.finetuning import train_sft
 from trace_pipeline.modeling.records import read_records
-from trace_pipeline.modeling.training import TrainingError, learning_rate
+from trace_pipeline.modeling.schedule import learning_rate
+from trace_pipeline.modeling.training import TrainingError
+from trace_pipeline.modeling.validation import Validation
 from trace_pipeline.solver import Solver
 from trace_pipeline.validation import InvalidInputError
 
@@ -96,6 +102,100 @@ def test_too_little_memory_is_told_before_the_start(
     monkeypatch.setattr("trace_pipeline.modeling.devices.available_memory", lambda _: 1000)
     with pytest.raises(InvalidInputError, match=r"lower sft\.batch_tokens"):
         train_sft(experiment(), base, problems(3), tmp_path / "run")
+
+
+def test_reused_frozen_outputs_give_the_same_losses(base: BaseModel, tmp_path: Path) -> None:
+    losses = []
+    for reuse in (True, False):
+        settings = experiment(sft={"layers": 1, "epochs": 4, "reuse_frozen": reuse})
+        train_sft(settings, base, problems(6), tmp_path / str(reuse))
+        records = read_records(tmp_path / str(reuse) / "metrics.jsonl")
+        losses.append([record["loss"] for record in records])
+    epoch = len(losses[0]) // 4
+    assert losses[0][:epoch] == losses[1][:epoch]  # the very same computation
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_the_best_evaluation_selects_the_weights(base: BaseModel, tmp_path: Path) -> None:
+    """A learning rate that ruins the model after a good start: the last step is not the best."""
+    sft = {"epochs": 6, "schedule": "constant", "learning_rate": 0.3, "warmup_steps": 0}
+    settings = experiment(sft=sft | {"select": "best", "evaluate_problems": 2, "trainable": "all"})
+    info = train_sft(settings, base, problems(4), tmp_path / "run", validation=problems(6)[4:])
+    records = read_records(tmp_path / "run" / "metrics.jsonl")
+    scored = {
+        int(r["step"]): (r["val_accuracy"], r["val_loss"]) for r in records if "val_loss" in r
+    }
+    assert info.selected == max(scored, key=lambda step: (scored[step][0], -step))
+    assert info.metrics["best_step"] == info.selected
+
+
+def test_the_best_loss_is_kept_where_nothing_is_decoded(base: BaseModel, tmp_path: Path) -> None:
+    sft = {"epochs": 5, "select": "best", "evaluate_every": 2, "learning_rate": 0.3}
+    held_out = problems(6)[4:]
+    run = tmp_path / "run"
+    info = train_sft(experiment(sft=sft), base, problems(4), run, validation=held_out)
+    losses = {int(r["step"]): r["val_loss"] for r in read_records(run / "metrics.jsonl")
+              if "val_loss" in r}  # fmt: skip
+    assert info.selected == min(losses, key=lambda step: losses[step])
+    policy = load_checkpoint(run, base, "float32", "cpu")
+    validation = Validation(experiment(sft=sft), policy, held_out, World())
+    assert validation.evaluate()["val_loss"] == pytest.approx(min(losses.values()), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "count", "message"),
+    [
+        ({}, 0, "no training examples; generate some first"),
+        ({"max_len": 50}, 3, r"longer than sft\.max_len 50.*Raise sft\.max_len"),
+        ({"select": "best"}, 3, "select: best needs validation examples"),
+        ({"layers": 9}, 3, r"sft\.layers: 9 asked for, the model has 3"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused(
+    base: BaseModel, tmp_path: Path, changes: dict[str, Any], count: int, message: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        train_sft(experiment(sft=changes), base, problems(count), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_prompt_over_the_models_context_is_refused(tmp_path: Path) -> None:
+    short = resolve_base(str(make_tiny_model(tmp_path / "short", max_position_embeddings=60)))
+    with pytest.raises(InvalidInputError, match=r"takes 60 tokens, the longest example has \d+"):
+        train_sft(experiment(), short, problems(3), tmp_path / "run")
+
+
+def test_the_memory_estimate_is_near_the_measured_peak(tmp_path: Path) -> None:
+    """In a process of its own; a model of which training takes hundreds of MB."""
+    program = f"""
+from pathlib import Path
+from tests.modeling.tiny import experiment, make_tiny_model, problems
+from trace_pipeline.modeling import training
+from trace_pipeline.modeling.base_models import resolve_base
+from trace_pipeline.modeling.devices import peak_memory
+from trace_pipeline.modeling.finetuning import train_sft
+import torch
+torch.set_num_threads(1)
+folder = Path({str(tmp_path)!r})
+base = resolve_base(str(make_tiny_model(
+    folder / "base", hidden_size=256, intermediate_size=768, num_hidden_layers=8)))
+settings = experiment(sft={{"trainable": "all", "batch_tokens": 4096, "learning_rate": 1e-4}})
+found = []
+require = training.require_memory
+def noting(needed, device, remedy):
+    found.append((needed, peak_memory(device)))
+    require(needed, device, remedy)
+training.require_memory = noting
+train_sft(settings, base, problems(14), folder / "run")
+needed, before = found[0]
+print(needed / (peak_memory(torch.device("cpu")) - before))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False,
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert 0.7 < float(done.stdout.splitlines()[-1]) < 1.6
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ class Problem:
     question: str
     trace: Trace
     answer: Number
-    expert: str = "arithmetic"
+    expert: str | None = "arithmetic"
 
 
 def problem(eggs: int, eaten: int, name: str = "Ann") -> Problem:

@@ -20,8 +20,13 @@ model: {{reference: {base}, dtype: float32, device: cpu}}
 prompt: {{system: none, template: plain}}
 sft: {{trainable: all, batch_tokens: 8192, max_len: 2048, learning_rate: 1e-3}}
 rl: {{iterations: 2, prompts: 2, max_tokens: 40, evaluate_problems: 2}}
-decoding: {{max_tokens: 40}}
-eval: {{gsm8k: builtin, problems: 8, baseline: {{problems: 4, max_tokens: 40}}}}
+decoding: {{max_tokens: 1000}}
+eval:
+  gsm8k: builtin
+  fast: true
+  forgetting: true
+  problems: 8
+  baseline: {{problems: 4, max_tokens: 40, shots: 2, few_shot_problems: 3}}
 """
 
 

@@ -14,6 +14,7 @@ from trace_pipeline.experiment import EXPERTS
 from trace_pipeline.generation import Example, write_examples
 from trace_pipeline.gsm8k import read_problem_set, write_problem_set
 from trace_pipeline.pipeline.assets.data import (
+    audit_for,
     failures_through_solver,
     generate_partition,
     shared_questions,
@@ -75,6 +76,16 @@ def test_a_failing_check_stops_everything_downstream(
     assert not result.success
     evaluations = {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
     assert evaluations == {"gold_through_solver": False, "splits_disjoint": True}
+
+
+def test_a_trace_that_decoding_would_clip_stops_the_audit(finished: FinishedRun) -> None:
+    bench = finished.bench()
+    assert audit_for(bench, samples=1).ok
+    short = replace(bench.experiment.decoding, max_tokens=20)
+    bench.experiment = replace(bench.experiment, decoding=short)
+    report = audit_for(bench, samples=1)
+    assert not report.ok
+    assert {kind for row in report.rows for kind in row.findings} == {"length"}
 
 
 def test_test_questions_are_dropped_from_training_and_counted(finished: FinishedRun) -> None:

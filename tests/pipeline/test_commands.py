@@ -158,10 +158,36 @@ def test_an_unknown_schema_is_refused_and_nothing_is_written(tmp_path: Path) -> 
     assert not out.exists()
 
 
-def test_audit_prints_a_table() -> None:
-    result = run("audit", "--samples", "2")
+def test_audit_prints_tables() -> None:
+    result = run("audit", "--samples", "2", "--no-lengths")
     assert result.exit_code == 0, result.output
     assert "percentage/percent_off" in result.output
+    assert "0 findings" in result.output
+    assert "duplicates: 0" in result.output
+
+
+def test_audit_holds_lengths_against_the_experiment(project: Path, tmp_path: Path) -> None:
+    out = tmp_path / "audit.json"
+    audit = ("audit", "--samples", "1", "--no-diversity", "--experiment", "tiny")
+    sound = run(*audit, "--out", str(out))
+    assert sound.exit_code == 0, sound.output
+    longest = max(row["longest_target"] for row in json.loads(out.read_text())["rows"])
+    path = project / "experiments" / "tiny.yaml"
+    text = path.read_text().replace("decoding: {max_tokens: 1000}", "decoding: {max_tokens: 100}")
+    path.write_text(text)
+    result = run(*audit)
+    assert result.exit_code == 1
+    assert f"longest trace {longest} tokens, decoding stops at 100" in result.output
+
+
+def test_show_prints_examples_to_read() -> None:
+    result = run("show", "--n", "2", "--seed", "4", "--wording", "varied")
+    assert result.exit_code == 0, result.output
+    assert result.output.count("## ") == 6
+    assert result.output.count("\n2. ") == 6
+    refused = run("show", "--schema", "percent_of")
+    assert refused.exit_code == 1
+    assert "unknown schema" in refused.output
 
 
 def test_an_unknown_experiment_lists_what_there_is() -> None:
@@ -210,3 +236,52 @@ def test_a_missing_upstream_names_the_command_that_makes_it(
     assert done.returncode == 1
     assert f"dagster asset materialize --select {missing}" in done.stderr + done.stdout
     assert not list(project.glob("artifacts/tiny/*/current.json"))
+
+
+@pytest.mark.parametrize("command", [["ask", "How many?"], ["report"]])
+def test_what_needs_a_finished_run_names_the_command(project: Path, command: list[str]) -> None:
+    result = run(*command, "--experiment", "tiny")
+    assert result.exit_code == 1
+    assert "trace-pipeline run --experiment tiny" in result.output
+    assert "Traceback" not in result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give either a PROBLEM or --page"),
+        (["How many?", "--page"], "give either a PROBLEM or --page"),
+        (["--page", "--experiment", "tinny"], "did you mean 'tiny'"),
+        (["--page", "--port", "0"], "--port"),
+    ],
+)
+def test_ask_says_what_it_needs(project: Path, arguments: list[str], message: str) -> None:
+    result = run("ask", "--experiment", "tiny", *arguments)
+    assert result.exit_code != 0
+    assert message in result.output
+
+
+def test_the_page_refuses_a_port_that_is_taken(project: Path) -> None:
+    import socket
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        result = run("ask", "--page", "--experiment", "tiny", "--port", str(port))
+    assert result.exit_code == 1
+    assert f"port {port} of 127.0.0.1 is taken; give another one with --port" in result.output
+
+
+def test_the_page_stays_on_this_machine() -> None:
+    from trace_pipeline.pipeline.ask_page.serving import command
+
+    line = command("tiny", 8600)
+    assert {
+        "--server.address=127.0.0.1",
+        "--server.port=8600",
+        "--server.headless=true",
+        "--browser.gatherUsageStats=false",
+    } <= set(line)
+    assert line[-2:] == ["--", "tiny"]

@@ -8,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.pipeline.conftest import FinishedRun
+from trace_pipeline.evaluation import Forgetting
 from trace_pipeline.experiment import EXPERTS
 from trace_pipeline.generation import read_examples
 from trace_pipeline.pipeline.journal import open_journals
@@ -17,6 +18,8 @@ ASSETS = (
     "schema_validation",
     "base_model",
     "gsm8k_problems",
+    "gsm8k_train_traces",
+    "gsm8k_coverage",
     "sft_checkpoint",
     "rl_checkpoint",
     "synthetic_eval",
@@ -66,11 +69,67 @@ def test_the_report_holds_trained_and_untuned_figures(finished: FinishedRun) -> 
     assert "GSM-8K" not in text
     assert (folder / "report.html").stat().st_size > 10_000
     assert stored_evaluation(folder).total == 8
+    assert "How predictions fail" in text
     assert stored_evaluation(folder / "base").total == 4
+    assert stored_evaluation(folder / "base_few_shot").total == 3
+    assert "base, 2-shot" in text
+
+
+def test_predictions_keep_diagnosis_reference_and_coverage(finished: FinishedRun) -> None:
+    for asset in ("gsm8k_eval", "synthetic_eval"):
+        predictions = stored_evaluation(finished.bench().require(asset).path).predictions
+        wrong = [p for p in predictions if not p.correct]
+        assert wrong
+        assert all(p.diagnosis and p.explanation for p in wrong if p.kind != "wrong_answer")
+        assert all(p.reference_trace for p in predictions if p.coverage)
+    real = stored_evaluation(finished.bench().require("gsm8k_eval").path)
+    assert {p.coverage for p in real.predictions} <= {"full", "structural", "partial", "none", None}
+    assert any(p.coverage for p in real.predictions)
+
+
+def test_what_training_cost_elsewhere_is_measured_once_for_the_base(finished: FinishedRun) -> None:
+    bench = finished.bench()
+    stored = bench.require("gsm8k_eval")
+    found = msgspec.json.decode((stored.path / "forgetting.json").read_bytes(), type=Forgetting)
+    assert found.chat is not None
+    assert found.text.change == pytest.approx(
+        stored.manifest.summary["forgetting.text_loss_change"]
+    )
+    assert found.text.change != 0
+    (key,) = bench.store.keys("_forgetting")
+    assert bench.store.manifest(key).summary["text"] == found.text.before
+    assert "What training cost elsewhere" in (stored.path / "report.md").read_text()
+
+
+def test_synthetic_problems_have_a_report_of_their_own(finished: FinishedRun) -> None:
+    folder = finished.bench().require("synthetic_eval").path
+    text = (folder / "report.md").read_text()
+    assert "# tiny" in text
+    assert "rl on synthetic test" in text
+    assert "Held-out synthetic problems" not in text  # the report is about them
+    assert "figures/sft_checkpoint.png" in text
+    assert str((folder / "report.html").resolve()) in finished.closing
+
+
+def test_the_page_of_an_evaluation_is_linked_from_its_asset(finished: FinishedRun) -> None:
+    with dg.DagsterInstance.get() as instance:
+        for asset in ("gsm8k_eval", "synthetic_eval"):
+            event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+            shown = event.asset_materialization.metadata["report"]
+            assert shown == dg.MetadataValue.path(
+                str(finished.bench().require(asset).path / "report.html")
+            )
 
 
 def test_the_closing_table_says_what_and_where(finished: FinishedRun) -> None:
-    for part in ("synthetic test", "rate_equation", "untuned base", "report.html", "make mlflow"):
+    for part in (
+        "synthetic test",
+        "rate_equation",
+        "untuned base",
+        "few-shot",
+        "report.html",
+        "make mlflow",
+    ):
         assert part in finished.closing
 
 
@@ -86,6 +145,9 @@ def test_dagster_remembers_the_run_and_its_checks(finished: FinishedRun) -> None
         "audit_clean",
         "gold_through_solver",
         "splits_disjoint",
+        "no_test_question_left",
+        "parts_disjoint",
+        "every_line_usable",
         "no_test_question_in_training",
         "no_example_truncated",
         "loads_and_differs_from_parent",
@@ -104,14 +166,21 @@ def test_mlflow_has_one_parent_with_parameters_figures_and_nested_stages(
     parent = client.get_run(journal.sent().parent)
     assert parent.info.status == "FINISHED"
     assert parent.data.params["sft.trainable"] == "all"
-    assert {"gsm8k.accuracy", "gsm8k_base.accuracy", "synthetic.parsed"} <= set(parent.data.metrics)
+    assert {
+        "gsm8k.accuracy",
+        "gsm8k.failure_parse_fail",
+        "gsm8k_base.accuracy",
+        "gsm8k_base_few_shot.accuracy",
+        "synthetic.parsed",
+        "forgetting.text_loss",
+        "synthetic.failure_wrong_wiring",
+    } <= set(parent.data.metrics)
     names = {client.get_run(run).info.run_name for run in journal.sent().runs.values()}
     assert names == {"sft", "rl", "synthetic_eval", "gsm8k_eval"}
-    evaluation = next(
-        run for stage, run in journal.sent().runs.items() if stage.startswith("gsm8k_eval")
-    )
-    files = {f.path for f in client.list_artifacts(evaluation, "report")}
-    assert files == {"report/report.md", "report/report.html", "report/predictions.parquet"}
+    for name in ("gsm8k_eval", "synthetic_eval"):
+        run = next(run for stage, run in journal.sent().runs.items() if stage.startswith(name))
+        files = {f.path for f in client.list_artifacts(run, "report")}
+        assert files == {"report/report.md", "report/report.html", "report/predictions.parquet"}
 
 
 @pytest.mark.parametrize("stage", ["sft", "rl"])

@@ -1,4 +1,4 @@
-"""``generate`` and ``audit``: the synthetic data."""
+"""``generate``, ``show`` and ``audit``: the synthetic data."""
 
 from __future__ import annotations
 
@@ -110,16 +110,71 @@ def generate(
 
 @click.command()
 @click.option(
+    "--n", "count", type=click.IntRange(1), default=40, show_default=True, help="Of each expert."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--schema", help="One schema alone, such as percentage/percent_off or percent_off.")
+@click.option("--expert", type=click.Choice(EXPERTS), help="One expert alone.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test", "heldout"]),
+    default="train",
+    show_default=True,
+)
+@click.option(
+    "--wording", type=click.Choice(["plain", "varied"]), default="plain", show_default=True
+)
+def show(
+    count: int,
+    seed: int,
+    schema: str | None,
+    expert: str | None,
+    split: str,
+    wording: Literal["plain", "varied"],
+) -> None:
+    """Print examples to be read: question, answer and the trace's steps, as Markdown.
+
+    Another seed prints others.
+    """
+    from trace_pipeline.generation import Catalog, Generator, reading_page
+    from trace_pipeline.paths import project_root
+
+    root = project_root()
+    generator = Generator(
+        Catalog.load(root / "schemas", root / "vocab"),
+        seed,
+        wording=wording,
+        schemas=[schema] if schema else None,
+    )
+    there = sorted({plan.expert for plan in generator.plans.values()})
+    for name in [expert] if expert else there:
+        click.echo(reading_page(generator.sample(count, {name: 1.0}, split)))
+
+
+@click.command()
+@click.option(
     "--samples", type=click.IntRange(1), default=200, show_default=True, help="Per schema."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
-    "--lengths",
-    metavar="EXPERIMENT",
-    help="Also hold the examples' tokens against the limits of this experiment's model.",
+    "--experiment",
+    default="quickstart",
+    show_default=True,
+    help="Hold the examples' tokens against the limits of this experiment's model.",
+)
+@click.option(
+    "--lengths/--no-lengths", default=True, help="Whether to count tokens.", show_default=True
+)
+@click.option(
+    "--diversity/--no-diversity",
+    default=True,
+    help="Whether to count the skeletons of 3,000 balanced examples.",
+    show_default=True,
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the findings as JSON.")
-def audit(samples: int, seed: int, lengths: str | None, out: Path | None) -> None:
+def audit(
+    samples: int, seed: int, experiment: str, lengths: bool, diversity: bool, out: Path | None
+) -> None:
     """Check every schema on samples; exit status 1 if anything was found."""
     from trace_pipeline.generation import Catalog
     from trace_pipeline.generation import audit as audit_catalog
@@ -128,13 +183,13 @@ def audit(samples: int, seed: int, lengths: str | None, out: Path | None) -> Non
 
     root = project_root()
     measure = None
-    if lengths is not None:
+    if lengths:
         from trace_pipeline.experiment import load_experiment
         from trace_pipeline.modeling.lengths import lengths_for
 
-        measure = lengths_for(load_experiment(lengths, root / "experiments"))
+        measure = lengths_for(load_experiment(experiment, root / "experiments"))
     catalog = Catalog.load(root / "schemas", root / "vocab")
-    report = audit_catalog(catalog, samples, seed, measure)
+    report = audit_catalog(catalog, samples, seed, measure, diversity=diversity)
     click.echo(report.to_table())
     if out:
         write_json(out, report)
@@ -142,4 +197,4 @@ def audit(samples: int, seed: int, lengths: str | None, out: Path | None) -> Non
         raise SystemExit(1)
 
 
-COMMANDS = [generate, audit]
+COMMANDS = [generate, show, audit]

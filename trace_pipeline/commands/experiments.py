@@ -18,7 +18,15 @@ _experiment = click.option(
 
 @click.command()
 @_experiment
-def run(name: str) -> None:
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    envvar="TRACE_PIPELINE_PROCESSES",
+    default=1,
+    show_default=True,
+    help="Processes that SFT trains in; a GPU each where there are any.",
+)
+def run(name: str, processes: int) -> None:
     """Run the whole chain of an experiment: data, SFT, RL, evaluation, report."""
     from trace_pipeline.experiment import load_experiment
     from trace_pipeline.paths import project_root
@@ -27,7 +35,7 @@ def run(name: str) -> None:
     from trace_pipeline.definitions import defs
     from trace_pipeline.pipeline.running import run_pipeline
 
-    click.echo(run_pipeline(name, defs))
+    click.echo(run_pipeline(name, defs, processes))
 
 
 @click.command()
@@ -52,15 +60,17 @@ def experiments(compared: tuple[str, str] | None, show: str | None) -> None:
 @click.command()
 @_experiment
 @click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
-def report(name: str, show: bool) -> None:
-    """Print the summary of an experiment's last evaluation and where its report is."""
+@click.option("--synthetic", is_flag=True, help="Open the page of the held-out synthetic problems.")
+def report(name: str, show: bool, synthetic: bool) -> None:
+    """Print the summary of an experiment's last evaluation and where its reports are."""
     from trace_pipeline.pipeline.resources import bench_of
     from trace_pipeline.pipeline.summary import report_page, summary
 
     bench = bench_of(name)
     click.echo(summary(bench))
-    if show:
-        click.launch(report_page(bench).as_uri())
+    if show or synthetic:
+        page = report_page(bench, "synthetic_eval" if synthetic else "gsm8k_eval")
+        click.launch(page.as_uri())
 
 
 @click.command()

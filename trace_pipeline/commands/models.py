@@ -17,10 +17,21 @@ _experiment = click.option(
 
 
 @click.command()
-@click.argument("problem")
+@click.argument("problem", required=False)
 @_experiment
-def ask(problem: str, name: str) -> None:
+@click.option("--page", is_flag=True, help="Ask on a local web page instead.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="Of the page."
+)
+def ask(problem: str | None, name: str, page: bool, port: int) -> None:
     """Let the trained model write a trace for PROBLEM, and the solver execute it."""
+    if page == (problem is not None):
+        raise click.UsageError("give either a PROBLEM or --page")
+    if problem is None:
+        from trace_pipeline.pipeline.ask_page import serve
+
+        serve(name, port)
+        return
     from trace_pipeline.pipeline.asking import answer
     from trace_pipeline.pipeline.resources import bench_of
 

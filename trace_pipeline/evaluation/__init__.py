@@ -19,22 +19,21 @@ from trace_pipeline.evaluation.failures import (
     failures_table,
 )
 from trace_pipeline.evaluation.figures import (
+    Form,
     accuracy_figure,
     diagnoses_figure,
     groups_figure,
     loss_figure,
     reward_figure,
+    sample_size_figure,
     verdicts_figure,
 )
+from trace_pipeline.evaluation.forgetting import TOLERATED_PERPLEXITY, Drift, Forgetting
 from trace_pipeline.evaluation.outputs import Header, Output, read_outputs, rescore, write_outputs
+from trace_pipeline.evaluation.page import render_html
 from trace_pipeline.evaluation.parquet import read_evaluation, write_evaluation
-from trace_pipeline.evaluation.report import (
-    Figure,
-    Report,
-    render_html,
-    render_markdown,
-    write_report,
-)
+from trace_pipeline.evaluation.report import Figure, Report, render_markdown
+from trace_pipeline.evaluation.report_files import MARKDOWN, PAGE, write_report
 from trace_pipeline.evaluation.scoring import Completion, Evaluation, Group, Prediction, score
 from trace_pipeline.evaluation.statistics import (
     Interval,
@@ -45,6 +44,7 @@ from trace_pipeline.evaluation.statistics import (
     mcnemar_exact,
     paired_bootstrap,
     pass_at_k,
+    subset_interval,
     wilson_interval,
 )
 from trace_pipeline.evaluation.tables import (
@@ -53,10 +53,14 @@ from trace_pipeline.evaluation.tables import (
     models_table,
     outcomes_table,
     samples_table,
+    sizes_table,
     statuses_table,
 )
 
 __all__ = [
+    "MARKDOWN",
+    "PAGE",
+    "TOLERATED_PERPLEXITY",
     "Benchmark",
     "BenchmarkKind",
     "Category",
@@ -66,9 +70,12 @@ __all__ = [
     "Completion",
     "Diagnosed",
     "Diagnosis",
+    "Drift",
     "Evaluation",
     "FailureExample",
     "Figure",
+    "Forgetting",
+    "Form",
     "Group",
     "Header",
     "Interval",
@@ -105,9 +112,12 @@ __all__ = [
     "render_markdown",
     "rescore",
     "reward_figure",
+    "sample_size_figure",
     "samples_table",
     "score",
+    "sizes_table",
     "statuses_table",
+    "subset_interval",
     "synthetic_benchmark",
     "verdicts_figure",
     "wilson_interval",

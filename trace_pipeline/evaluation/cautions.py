@@ -7,6 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from trace_pipeline.evaluation.benchmark import BenchmarkKind
+from trace_pipeline.evaluation.forgetting import TOLERATED_PERPLEXITY, Forgetting
 from trace_pipeline.evaluation.scoring import Evaluation
 
 ENOUGH_PROBLEMS = 100
@@ -29,6 +30,7 @@ class CautionCode(StrEnum):
     FORMAT_WITHOUT_REASONING = "format_without_reasoning"
     CLIPPED = "clipped"
     BUILTIN_SAMPLE = "builtin_sample"
+    FORGETTING = "forgetting"
 
 
 class Caution(Struct, frozen=True):
@@ -38,13 +40,22 @@ class Caution(Struct, frozen=True):
     text: str
 
 
-def cautions(evaluation: Evaluation, base: Evaluation | None = None) -> tuple[Caution, ...]:
-    """What to know before believing ``evaluation``; ``base`` is the untuned model beside it."""
+def cautions(
+    evaluation: Evaluation, base: Evaluation | None = None, forgetting: Forgetting | None = None
+) -> tuple[Caution, ...]:
+    """What to know before believing ``evaluation``.
+
+    Args:
+        evaluation: the model that a report is about.
+        base: the untuned model beside it.
+        forgetting: what training cost it elsewhere.
+    """
     found = (
         _builtin_sample(evaluation),
         _few_problems(evaluation),
         _format_without_reasoning(evaluation, base),
         _clipped(evaluation),
+        _forgetting(forgetting),
     )
     return tuple(caution for caution in found if caution)
 
@@ -95,4 +106,20 @@ def _clipped(evaluation: Evaluation) -> Caution | None:
         CautionCode.CLIPPED,
         f"{clipped.count} of {clipped.total} completions hit the token limit and were cut; "
         "raise decoding.max_tokens or look for runaway repetition.",
+    )
+
+
+def _forgetting(forgetting: Forgetting | None) -> Caution | None:
+    if forgetting is None or not forgetting.forgotten:
+        return None
+    lost = " and ".join(
+        f"{drift.growth:.2f} times on {drift.name} ({drift.before:.2f} to {drift.after:.2f} nats "
+        "a token)"
+        for drift in forgetting.forgotten
+    )
+    return Caution(
+        CautionCode.FORGETTING,
+        f"Training made the model forget: its perplexity grew {lost}; more than "
+        f"{TOLERATED_PERPLEXITY} times is tolerated. Train fewer layers (sft.trainable, "
+        "sft.layers), at a lower learning rate, or for fewer epochs.",
     )

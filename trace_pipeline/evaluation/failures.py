@@ -73,21 +73,9 @@ class FailureExample(Struct, frozen=True):
             f"\n<td>\n\n{_fenced(text)}\n\n</td>" for text in (found.completion, self._reference)
         )
         return (
-            f"**{self.title}**\n\n> {question} _{format_number(found.gold)}_\n\n"
+            f"**{self.title}**\n\n> {question} (gold {format_number(found.gold)})\n\n"
             f"{html.escape(found.explanation)}\n\n"
             f"<table>\n<tr><th>predicted</th><th>reference</th></tr>\n<tr>{cells}\n</tr>\n</table>"
-        )
-
-    def to_html(self) -> str:
-        """The same as HTML, escaped."""
-        found = self.prediction
-        columns = (("predicted", found.completion), ("reference", self._reference))
-        head = "".join(f"<th>{name}</th>" for name, _ in columns)
-        body = "".join(f"<td><pre>{html.escape(text)}</pre></td>" for _, text in columns)
-        return (
-            f"<h3>{html.escape(self.title)}</h3><p>{html.escape(found.question)} "
-            f"<em>{format_number(found.gold)}</em></p><p>{html.escape(found.explanation)}</p>"
-            f"<table><thead><tr>{head}</tr></thead><tbody><tr>{body}</tr></tbody></table>"
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Plots of evaluations and training curves, as PNG bytes.
+"""Plots of evaluations and training curves, as PNG or SVG bytes.
 
 Drawn on figures of their own, without pyplot's global state, so that they may be made in any
 thread and need no display.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from trace_pipeline.evaluation.scoring import Evaluation, Group
+from trace_pipeline.evaluation.statistics import Proportion
 from trace_pipeline.solver import VerdictKind
 
 if TYPE_CHECKING:
@@ -30,8 +31,14 @@ KIND_COLOURS = {
 Record = Mapping[str, float]
 """Metrics of one training step, the step's own number among them."""
 
+Form = Literal["png", "svg"]
+"""PNG on white for Markdown and other pages; SVG for a page that has themes of its own."""
 
-def accuracy_figure(evaluations: Sequence[Evaluation]) -> bytes:
+PREFIXES = (10, 30, 100)
+"""Sizes of the samples that the notebook judged runs by."""
+
+
+def accuracy_figure(evaluations: Sequence[Evaluation], form: Form = "png") -> bytes:
     """Accuracy of several models with 95 percent intervals, one row each.
 
     Raises:
@@ -66,10 +73,10 @@ def accuracy_figure(evaluations: Sequence[Evaluation]) -> bytes:
     axes.set_xlabel("accuracy in percent, with 95 % interval")
     axes.grid(axis="x", color=GRID)
     _title(axes, evaluations[-1].benchmark)
-    return _png(figure)
+    return _rendered(figure, form)
 
 
-def groups_figure(groups: Sequence[Group], title: str, axis: str) -> bytes:
+def groups_figure(groups: Sequence[Group], title: str, axis: str, form: Form = "png") -> bytes:
     """Accuracy by group (expert, or number of steps) with intervals and sizes.
 
     Raises:
@@ -97,10 +104,10 @@ def groups_figure(groups: Sequence[Group], title: str, axis: str) -> bytes:
     axes.set_xlabel(axis)
     axes.grid(axis="y", color=GRID)
     _title(axes, title)
-    return _png(figure)
+    return _rendered(figure, form)
 
 
-def verdicts_figure(evaluations: Sequence[Evaluation]) -> bytes:
+def verdicts_figure(evaluations: Sequence[Evaluation], form: Form = "png") -> bytes:
     """Shares of the kinds of verdict, one stacked bar a model.
 
     Raises:
@@ -140,10 +147,12 @@ def verdicts_figure(evaluations: Sequence[Evaluation]) -> bytes:
             handlelength=1,
             columnspacing=1.2,
         )
-    return _png(figure)
+    return _rendered(figure, form)
 
 
-def loss_figure(records: Sequence[Record], step: str = "step", loss: str = "loss") -> bytes:
+def loss_figure(
+    records: Sequence[Record], step: str = "step", loss: str = "loss", form: Form = "png"
+) -> bytes:
     """Training loss by optimizer step, with its moving average.
 
     Raises:
@@ -157,7 +166,7 @@ def loss_figure(records: Sequence[Record], step: str = "step", loss: str = "loss
     axes.set_ylabel("loss in nats per token")
     _title(axes, "Supervised fine-tuning")
     axes.legend(frameon=False, fontsize=9)
-    return _png(figure)
+    return _rendered(figure, form)
 
 
 def reward_figure(
@@ -165,6 +174,7 @@ def reward_figure(
     step: str = "iteration",
     reward: str = "reward",
     baseline: str = "baseline",
+    form: Form = "png",
 ) -> bytes:
     """Mean reward by RL iteration, with the baseline where there is one.
 
@@ -180,10 +190,10 @@ def reward_figure(
     axes.set_ylabel("reward")
     _title(axes, "Reinforcement learning")
     axes.legend(frameon=False, fontsize=9)
-    return _png(figure)
+    return _rendered(figure, form)
 
 
-def diagnoses_figure(counts: Mapping[str, int]) -> bytes:
+def diagnoses_figure(counts: Mapping[str, int], form: Form = "png") -> bytes:
     """How many predictions failed in each way, most frequent first.
 
     Raises:
@@ -203,7 +213,50 @@ def diagnoses_figure(counts: Mapping[str, int]) -> bytes:
     axes.set_yticks(range(len(counts)), [name.replace("_", " ") for name in counts])
     axes.set_xlabel("predictions")
     _title(axes, "How predictions fail")
-    return _png(figure)
+    return _rendered(figure, form)
+
+
+def sample_size_figure(evaluation: Evaluation, form: Form = "png") -> bytes:
+    """Accuracy over the first n problems with its 95 percent interval, for every n.
+
+    Raises:
+        ValueError: no prediction.
+    """
+    if not evaluation.total:
+        raise ValueError("expected at least one prediction, found none")
+    figure, axes = _canvas(6.4, 3.2)
+    sizes = range(1, evaluation.total + 1)
+    shares, lows, highs, correct = [], [], [], 0
+    for size, prediction in zip(sizes, evaluation.predictions, strict=True):
+        correct += prediction.correct
+        so_far = Proportion(correct, size)
+        shares.append(100 * so_far.rate)
+        lows.append(100 * so_far.interval.low)
+        highs.append(100 * so_far.interval.high)
+    axes.fill_between(
+        sizes, lows, highs, color=ACCENT, alpha=0.2, linewidth=0, label="95 % interval"
+    )
+    axes.plot(sizes, shares, color=ACCENT, linewidth=1.8, label="accuracy so far")
+    axes.axhline(shares[-1], color=SECOND, linewidth=1.2, linestyle="--", label="all problems")
+    for size in (size for size in PREFIXES if size < evaluation.total):
+        share = shares[size - 1]
+        axes.plot(size, share, "o", color=ACCENT, markersize=6)
+        axes.annotate(
+            f"{size}: {share:.1f} %", (size, share), xytext=(5, -14 if share > 85 else 7),
+            textcoords="offset points", fontsize=8.5, color=INK,
+        )  # fmt: skip
+    if evaluation.total > 30:
+        axes.set_xscale("log")
+        ticks = [n for n in (1, 3, 10, 30, 100, 300, 1000, 3000) if n <= evaluation.total]
+        axes.set_xticks(ticks, [str(tick) for tick in ticks])
+        axes.minorticks_off()
+    axes.set_ylim(-3, 103)
+    axes.set_xlabel("first n problems")
+    axes.set_ylabel("accuracy in percent")
+    axes.grid(axis="y", color=GRID)
+    _title(axes, "What fewer problems would have said")
+    axes.legend(frameon=False, fontsize=8.5, loc="upper right")
+    return _rendered(figure, form)
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
@@ -212,6 +265,7 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
 
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     axes = figure.subplots()
+    axes.set_facecolor("none")
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(MUTED)
@@ -257,7 +311,11 @@ def _points(records: Sequence[Record], x: str, y: str) -> tuple[list[float], lis
     return [a for a, _ in found], [b for _, b in found]
 
 
-def _png(figure: Figure) -> bytes:
+def _rendered(figure: Figure, form: Form) -> bytes:
+    from matplotlib import rc_context
+
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor="white")
+    # Text stays text in SVG, and its ids are the same in every run.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "trace_pipeline"}):
+        figure.savefig(buffer, format=form, facecolor="none" if form == "svg" else "white")
     return buffer.getvalue()

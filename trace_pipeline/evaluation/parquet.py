@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from trace_pipeline.evaluation.benchmark import BenchmarkKind
+from trace_pipeline.evaluation.sampled import Sampled
 from trace_pipeline.evaluation.scoring import Evaluation, Prediction
 from trace_pipeline.solver import VerdictKind
 from trace_pipeline.store import write_atomic
@@ -30,6 +31,7 @@ class _Header(Struct, frozen=True):
     kind: BenchmarkKind
     source: str
     notes: tuple[str, ...]
+    sampled: Sampled | None = None
 
 
 def write_evaluation(path: Path, evaluation: Evaluation) -> None:
@@ -43,6 +45,7 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
         evaluation.kind,
         evaluation.source,
         evaluation.notes,
+        evaluation.sampled,
     )
     schema = pa.schema(
         [
@@ -102,6 +105,7 @@ def read_evaluation(path: Path) -> Evaluation:
         kind=header.kind,
         source=header.source,
         notes=header.notes,
+        sampled=header.sampled,
         predictions=predictions,
     )
 

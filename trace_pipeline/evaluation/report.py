@@ -1,18 +1,12 @@
-"""The report of an evaluation: one Markdown file with figures, and one HTML page of its own.
+"""The report of an evaluation: what it says, in sections, and its Markdown.
 
-Both are rendered from the same sections, so they cannot disagree. The page needs no
-network: figures and predictions are embedded, and its policy forbids any request.
+The HTML page (``page/``) is rendered from the same sections, so the two cannot disagree.
 """
 
 from __future__ import annotations
 
-import base64
-import html
-from importlib import resources
-from pathlib import Path
-from string import Template
+from collections.abc import Callable
 
-import msgspec
 from msgspec import Struct
 
 from trace_pipeline.evaluation.benchmark import BenchmarkKind
@@ -25,22 +19,26 @@ from trace_pipeline.evaluation.failures import (
     failures_table,
 )
 from trace_pipeline.evaluation.figures import (
+    PREFIXES,
+    Form,
     accuracy_figure,
     diagnoses_figure,
     groups_figure,
+    sample_size_figure,
     verdicts_figure,
 )
-from trace_pipeline.evaluation.scoring import Evaluation, Group, Prediction
+from trace_pipeline.evaluation.forgetting import Forgetting
+from trace_pipeline.evaluation.scoring import Evaluation, Group
 from trace_pipeline.evaluation.tables import (
     Table,
     groups_table,
     models_table,
     outcomes_table,
+    samples_figures,
     samples_table,
+    sizes_table,
     statuses_table,
 )
-from trace_pipeline.store import write_atomic
-from trace_pipeline.traces import format_number
 from trace_pipeline.validation import InvalidInputError
 
 
@@ -51,6 +49,13 @@ class Figure(Struct, frozen=True):
     """Stem of its file beside the Markdown."""
     caption: str
     png: bytes
+    svg: bytes = b""
+    """The same for a page with themes; empty: the page shows the PNG."""
+
+    @classmethod
+    def drawn(cls, name: str, caption: str, draw: Callable[[Form], bytes]) -> Figure:
+        """The figure that ``draw`` draws, in both forms."""
+        return cls(name, caption, draw("png"), draw("svg"))
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -68,6 +73,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """The same model on held-out synthetic problems."""
     curves: tuple[Figure, ...] = ()
     """Training curves."""
+    forgetting: Forgetting | None = None
+    """What training cost the model elsewhere, where that was measured."""
     facts: tuple[tuple[str, str], ...] = ()
     """Settings and provenance, shown as they are: base model, data hash, git revision..."""
 
@@ -85,7 +92,7 @@ class Report(Struct, frozen=True, kw_only=True):
     @property
     def cautions(self) -> tuple[Caution, ...]:
         """What to know before believing the headline."""
-        return cautions(self.evaluation, self.base)
+        return cautions(self.evaluation, self.base, self.forgetting)
 
 
 class Block(Struct, frozen=True):
@@ -94,6 +101,8 @@ class Block(Struct, frozen=True):
     table: Table | None = None
     figure: Figure | None = None
     example: FailureExample | None = None
+    facet: str = ""
+    """The page's filter of predictions that the table's first column holds values of."""
 
 
 class Section(Struct, frozen=True, kw_only=True):
@@ -102,35 +111,29 @@ class Section(Struct, frozen=True, kw_only=True):
     title: str
     paragraphs: tuple[str, ...] = ()
     blocks: tuple[Block, ...] = ()
-
-
-def write_report(folder: Path, report: Report) -> tuple[Path, Path]:
-    """Write ``report.md`` (with ``figures/*.png``) and ``report.html``; returns their paths."""
-    parts = sections(report)
-    for part in parts:
-        for figure in (block.figure for block in part.blocks if block.figure):
-            write_atomic(folder / "figures" / f"{figure.name}.png", figure.png)
-    markdown, page = folder / "report.md", folder / "report.html"
-    write_atomic(markdown, render_markdown(report, parts).encode())
-    write_atomic(page, render_html(report, parts).encode())
-    return markdown, page
+    browsed: bool = False
+    """The page's browser of predictions shows this, so the page leaves it out."""
 
 
 def sections(report: Report) -> tuple[Section, ...]:
     """The report's content in order."""
     evaluation = report.evaluation
-    found = [_models_section(report), _breakdown_section(evaluation)]
+    found = [_models_section(report), _breakdown_section(evaluation), _failures_section(evaluation)]
     if evaluation.diagnoses():
-        found += [_failures_section(evaluation), _examples_section(evaluation)]
+        found.append(_examples_section(evaluation))
+    if evaluation.total:
+        found.append(_sizes_section(evaluation))
     if report.synthetic:
         found.append(_synthetic_section(report.synthetic))
     if report.curves:
         curves = tuple(Block(figure=curve) for curve in report.curves)
         found.append(Section(title="Training", blocks=curves))
+    if report.forgetting:
+        found.append(_forgetting_section(report.forgetting))
     samples = [Block(samples_table(evaluation))]
     if len(report.models) > 1:
         samples.append(Block(statuses_table(report.models)))
-    found.append(Section(title="Samples", blocks=tuple(samples)))
+    found.append(Section(title="Samples", blocks=tuple(samples), browsed=True))
     facts = (("problems", evaluation.source), *report.facts)
     found.append(
         Section(
@@ -159,32 +162,17 @@ def render_markdown(report: Report, parts: tuple[Section, ...] | None = None) ->
     return "\n\n".join(lines) + "\n"
 
 
-def render_html(report: Report, parts: tuple[Section, ...] | None = None) -> str:
-    """The report as one self-contained page with a browser of all predictions."""
-    evaluation = report.evaluation
-    bounds = evaluation.correct.interval
-    return Template(_page_file("report.html")).substitute(
-        title=html.escape(report.title),
-        subtitle=html.escape(f"{evaluation.model} on {evaluation.benchmark}"),
-        accuracy=f"{100 * evaluation.correct.rate:.1f} %",
-        interval=f"95 % interval {100 * bounds.low:.1f} to {100 * bounds.high:.1f} %",
-        count=f"{evaluation.correct.count:,} of {evaluation.total:,} problems solved",
-        source=html.escape(evaluation.source),
-        cautions="".join(f'<p class="caution">{html.escape(c.text)}</p>' for c in report.cautions),
-        sections="".join(map(_section_html, parts or sections(report))),
-        predictions=_script_json([_browsed(p) for p in evaluation.predictions]),
-        style=_page_file("report.css"),
-        script=_page_file("report.js"),
-    )
-
-
 def _models_section(report: Report) -> Section:
     models = report.models
     blocks = [Block(models_table(models))]
+    blocks += [Block(table) for table in map(samples_figures, models) if table is not None]
     if len(models) > 1:
         caption = "Accuracy by model with 95 percent intervals"
-        blocks.append(Block(figure=Figure("accuracy", caption, accuracy_figure(models))))
-    verdicts = Figure("verdicts", "Kinds of verdict by model", verdicts_figure(models))
+        draw = Figure.drawn("accuracy", caption, lambda form: accuracy_figure(models, form))
+        blocks.append(Block(figure=draw))
+    verdicts = Figure.drawn(
+        "verdicts", "Kinds of verdict by model", lambda form: verdicts_figure(models, form)
+    )
     return Section(
         title="Result",
         paragraphs=tuple(_against(other, report.evaluation) for other in models[:-1]),
@@ -205,20 +193,22 @@ def _breakdown_section(evaluation: Evaluation) -> Section:
     return Section(
         title="Where it is right",
         blocks=(
-            _groups_block("by_steps", "By number of steps", "steps", evaluation.by_steps()),
-            _groups_block("by_expert", "By expert", expert, evaluation.by_expert()),
-            Block(outcomes_table(evaluation)),
+            _groups_block(
+                "by_steps", "By number of steps", "steps", evaluation.by_steps(), "steps"
+            ),
+            _groups_block("by_expert", "By expert", expert, evaluation.by_expert(), "expert"),
         ),
     )
 
 
 def _failures_section(evaluation: Evaluation) -> Section:
+    blocks = [Block(outcomes_table(evaluation), facet="verdict")]
     counts = evaluation.diagnoses()
-    figure = Figure("diagnoses", "Predictions by class of failure", diagnoses_figure(counts))
-    blocks = [
-        Block(failures_table(evaluation), figure),
-        Block(categories_table(evaluation)),
-    ]
+    if counts:
+        caption = "Predictions by class of failure"
+        figure = Figure.drawn("diagnoses", caption, lambda form: diagnoses_figure(counts, form))
+        blocks.append(Block(failures_table(evaluation), figure, facet="diagnosis"))
+        blocks.append(Block(categories_table(evaluation)))
     if covered := evaluation.by_coverage():
         blocks.append(_groups_block("by_coverage", "By coverage of the schemas", "class", covered))
     return Section(title="How it fails", blocks=tuple(blocks))
@@ -226,7 +216,33 @@ def _failures_section(evaluation: Evaluation) -> Section:
 
 def _examples_section(evaluation: Evaluation) -> Section:
     blocks = tuple(Block(example=example) for example in failure_examples(evaluation))
-    return Section(title="An example of each failure", blocks=blocks)
+    return Section(title="An example of each failure", blocks=blocks, browsed=True)
+
+
+def _sizes_section(evaluation: Evaluation) -> Section:
+    caption = "Accuracy over the first n problems with 95 percent intervals"
+    figure = Figure.drawn("sample_size", caption, lambda form: sample_size_figure(evaluation, form))
+    return Section(
+        title="How much the sample says",
+        paragraphs=(_width_sentence(evaluation),),
+        blocks=(Block(sizes_table(evaluation, PREFIXES)), Block(figure=figure)),
+    )
+
+
+def _width_sentence(evaluation: Evaluation) -> str:
+    whole = evaluation.correct
+    width = 100 * (whole.interval.high - whole.interval.low)
+    text = f"Over {whole.total:,} problems the interval is {width:.1f} points wide."
+    for size in (size for size in PREFIXES if size < whole.total):
+        part = evaluation.first(size).correct
+        off = 100 * (part.rate - whole.rate)
+        text += (
+            f" The first {size} alone would have said {100 * part.rate:.1f} percent, "
+            f"{abs(off):.1f} points too {'high' if off > 0 else 'low'}."
+            if abs(off) >= 0.05
+            else f" The first {size} alone would have said the same."
+        )
+    return text
 
 
 def _synthetic_section(evaluation: Evaluation) -> Section:
@@ -242,59 +258,20 @@ def _synthetic_section(evaluation: Evaluation) -> Section:
     )
 
 
-def _groups_block(name: str, title: str, axis: str, groups: tuple[Group, ...]) -> Block:
+def _forgetting_section(forgetting: Forgetting) -> Section:
+    left_out = "The base model has no chat template, so only general text was scored."
+    return Section(
+        title="What training cost elsewhere",
+        paragraphs=() if forgetting.chat else (left_out,),
+        blocks=(Block(forgetting.table()),),
+    )
+
+
+def _groups_block(
+    name: str, title: str, axis: str, groups: tuple[Group, ...], facet: str = ""
+) -> Block:
     caption = f"{title}: accuracy with 95 percent intervals"
-    figure = Figure(name, caption, groups_figure(groups, title, axis)) if groups else None
-    return Block(groups_table(title, axis, groups), figure)
-
-
-def _section_html(part: Section) -> str:
-    paragraphs = "".join(f"<p>{html.escape(text)}</p>" for text in part.paragraphs)
-    blocks = "".join(map(_block_html, part.blocks))
-    title = html.escape(part.title)
-    return f'<section><h2>{title}</h2>{paragraphs}<div class="blocks">{blocks}</div></section>'
-
-
-def _block_html(block: Block) -> str:
-    shown = ""
-    if block.table:
-        heading = html.escape(block.table.title)
-        shown += f'<div class="table"><h3>{heading}</h3>{block.table.to_html()}</div>'
-    if block.figure:
-        data = base64.b64encode(block.figure.png).decode()
-        caption = html.escape(block.figure.caption)
-        shown += f'<img alt="{caption}" src="data:image/png;base64,{data}">'
-    if block.example:
-        shown += f'<div class="table">{block.example.to_html()}</div>'
-    kind = "wide" if block.table or block.example else "narrow"
-    return f'<div class="block {kind}">{shown}</div>'
-
-
-def _browsed(prediction: Prediction) -> dict[str, object]:
-    """What the page's browser of predictions needs; the names are those of report.js."""
-    return {
-        "index": prediction.index,
-        "question": prediction.question,
-        "status": prediction.status,
-        "outcome": prediction.outcome,
-        "kind": str(prediction.kind),
-        "gold": format_number(prediction.gold),
-        "expert": prediction.predicted_expert or "",
-        "steps": prediction.steps,
-        "tokens": prediction.tokens,
-        "clipped": prediction.clipped,
-        "message": prediction.message,
-        "completion": prediction.completion,
-        "reference": prediction.reference,
-    }
-
-
-def _script_json(value: object) -> str:
-    """JSON that cannot end the script element it stands in."""
-    text = msgspec.json.encode(value).decode()
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def _page_file(name: str) -> str:
-    folder = resources.files("trace_pipeline.evaluation") / "page"
-    return (folder / name).read_text(encoding="utf-8")
+    figure = None
+    if groups:
+        figure = Figure.drawn(name, caption, lambda form: groups_figure(groups, title, axis, form))
+    return Block(groups_table(title, axis, groups), figure, facet=facet)

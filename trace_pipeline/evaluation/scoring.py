@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from trace_pipeline.evaluation.benchmark import Benchmark, BenchmarkKind, Item
 from trace_pipeline.evaluation.diagnosis import Diagnosis, diagnose
+from trace_pipeline.evaluation.sampled import Sampled, summarise_samples
 from trace_pipeline.evaluation.statistics import Proportion
 from trace_pipeline.gsm8k.coverage import Coverage
 from trace_pipeline.solver import Solver, VerdictKind
@@ -123,7 +124,10 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     kind: BenchmarkKind
     source: str
     predictions: tuple[Prediction, ...]
+    """The first sample of each problem."""
     notes: tuple[str, ...] = ()
+    sampled: Sampled | None = None
+    """All samples of each problem, where there are several."""
 
     @property
     def total(self) -> int:
@@ -218,6 +222,8 @@ class Evaluation(Struct, frozen=True, kw_only=True):
             metrics |= {f"failure_{d}": diagnoses.get(d, 0) / total for d in Diagnosis}
             undiagnosed = sum(not p.correct and not p.diagnosis for p in self.predictions)
             metrics["failure_undiagnosed"] = undiagnosed / total
+        if self.sampled:
+            metrics |= self.sampled.metrics()
         if self.kind is BenchmarkKind.SYNTHETIC:
             metrics |= {f"accuracy_{g.name}": g.correct.rate for g in self.by_expert()}
         return metrics
@@ -231,7 +237,7 @@ class Evaluation(Struct, frozen=True, kw_only=True):
 
     def first(self, count: int) -> Evaluation:
         """The evaluation of the first ``count`` problems alone."""
-        return replace(self, predictions=self.predictions[:count])
+        return replace(self, predictions=self.predictions[:count], sampled=None)
 
     def _share(self, holds: Callable[[Prediction], bool]) -> Proportion:
         return _proportion(self.predictions, holds)
@@ -254,17 +260,33 @@ class Evaluation(Struct, frozen=True, kw_only=True):
 
 
 def score(
-    benchmark: Benchmark, completions: Sequence[Completion], solver: Solver, model: str
+    benchmark: Benchmark,
+    completions: Sequence[Completion],
+    solver: Solver,
+    model: str,
+    samples: int = 1,
 ) -> Evaluation:
-    """Judge one completion per problem; ``model`` names what produced them.
+    """Judge the ``samples`` completions of each problem; ``model`` names what produced them.
+
+    Those of the first problem come first. The first of each is its prediction.
 
     Raises:
-        ValueError: not as many completions as problems.
+        ValueError: not as many completions as problems and samples.
     """
-    if len(completions) != len(benchmark.items):
+    expected = len(benchmark.items) * samples
+    if len(completions) != expected:
         raise ValueError(
-            f"{benchmark.name}: expected {len(benchmark.items)} completions, one a problem, "
+            f"{benchmark.name}: expected {expected} completions, {samples} a problem, "
             f"found {len(completions)}"
+        )
+    sampled = None
+    if samples > 1:
+        groups = [completions[at : at + samples] for at in range(0, expected, samples)]
+        sampled = summarise_samples(
+            [
+                [solver.verify(completion.text, item.gold, item.expert) for completion in group]
+                for item, group in zip(benchmark.items, groups, strict=True)
+            ]
         )
     return Evaluation(
         model=model,
@@ -273,9 +295,10 @@ def score(
         source=benchmark.source,
         predictions=tuple(
             _prediction(item, completion, solver)
-            for item, completion in zip(benchmark.items, completions, strict=True)
+            for item, completion in zip(benchmark.items, completions[::samples], strict=True)
         ),
         notes=benchmark.notes,
+        sampled=sampled,
     )
 
 

@@ -131,6 +131,36 @@ def wilson_interval(count: int, total: int, confidence: float = CONFIDENCE) -> I
     return Interval(low, high)
 
 
+def subset_interval(count: int, total: int, size: int, confidence: float = CONFIDENCE) -> Interval:
+    """Where the share of successes in a random subset lies: its central range.
+
+    Drawing ``size`` of ``total`` problems, of which ``count`` are successes, without putting
+    any back gives a hypergeometric number of successes; the ends are its quantiles at
+    ``(1 - confidence) / 2`` and ``(1 + confidence) / 2``, divided by ``size``.
+
+    Raises:
+        ValueError: ``count`` outside 0..``total``, ``size`` outside 1..``total``, or
+            ``confidence`` outside (0, 1).
+    """
+    if not 0 <= count <= total:
+        raise ValueError(f"count: expected 0 to {total} successes, found {count}")
+    if not 1 <= size <= total:
+        raise ValueError(f"size: expected 1 to {total} problems, found {size}")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence: expected a number between 0 and 1, found {confidence}")
+    ways = math.comb(total, size)
+    tail = (1 - confidence) / 2
+    ends: list[int] = []
+    below = 0.0
+    for successes in range(max(0, size - (total - count)), min(size, count) + 1):
+        # Exact integers first: their quotient is at most 1, each of them may be astronomical.
+        below += math.comb(count, successes) * math.comb(total - count, size - successes) / ways
+        while len(ends) < 2 and below >= (tail, 1 - tail)[len(ends)]:
+            ends.append(successes)
+    ends += [min(size, count)] * (2 - len(ends))  # rounding left the sum just under 1
+    return Interval(ends[0] / size, ends[1] / size)
+
+
 def compare_proportions(first: Proportion, second: Proportion) -> TwoProportions:
     """Fisher's exact two-sided test of whether two independent shares are equal.
 

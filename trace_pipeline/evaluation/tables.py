@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from trace_pipeline.evaluation.scoring import Evaluation, Group
-from trace_pipeline.evaluation.statistics import Proportion
+from trace_pipeline.evaluation.statistics import Proportion, subset_interval
 from trace_pipeline.traces import format_number
 
 
@@ -24,13 +24,22 @@ class Table(Struct, frozen=True):
         lines = [self.columns, tuple("---" for _ in self.columns), *self.rows]
         return "\n".join("| " + " | ".join(map(_markdown_cell, line)) + " |" for line in lines)
 
-    def to_html(self) -> str:
-        """The table as HTML, escaped, without its title."""
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self.rows
-        )
+    def to_html(self, facet: str = "") -> str:
+        """The table as HTML, escaped, without its title.
+
+        With ``facet`` the first cell of each row is a button that carries the facet's name
+        and its own text as data, for a script to filter by.
+        """
+        head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in self.columns)
+        rows = []
+        for row in self.rows:
+            name = html.escape(row[0])
+            if facet:
+                told = f'data-facet="{facet}" data-value="{name}"'
+                name = f'<button type="button" {told}>{name}</button>'
+            cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row[1:])
+            rows.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
+        body = "".join(rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def to_text(self) -> str:
@@ -41,6 +50,15 @@ class Table(Struct, frozen=True):
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
             for line in lines
         )
+
+
+def samples_figures(evaluation: Evaluation) -> Table | None:
+    """pass@k and majority@k, where each problem was sampled several times."""
+    if evaluation.sampled is None:
+        return None
+    title = f"{evaluation.model}, {evaluation.sampled.samples} samples of each problem"
+    rows = tuple((name, figure) for name, figure in evaluation.sampled.rows())
+    return Table(title, ("measure", "share of problems"), rows)
 
 
 def models_table(evaluations: Sequence[Evaluation]) -> Table:
@@ -101,6 +119,40 @@ def outcomes_table(evaluation: Evaluation) -> Table:
         for outcome, count in evaluation.outcomes().items()
     )
     return Table("Outcomes", ("outcome", "count", "share"), rows)
+
+
+def sizes_table(evaluation: Evaluation, sizes: Sequence[int]) -> Table:
+    """What the first 10, 30, ... problems alone would have said, beside all of them.
+
+    The last column is where the accuracy on so many problems drawn at random lies in 95 of 100
+    draws: how far off a sample of that size is without anybody's doing anything wrong.
+    """
+    whole = evaluation.correct
+    rows = []
+    for size in (*(size for size in sizes if size < whole.total), whole.total):
+        part = evaluation.first(size).correct
+        drawn = subset_interval(whole.count, whole.total, size) if size else whole.interval
+        rows.append(
+            (
+                f"{size:,}" if size < whole.total else f"all {size:,}",
+                f"{part.count} of {part.total}",
+                percent(part),
+                interval(part),
+                f"{100 * (part.interval.high - part.interval.low):.0f} points",
+                f"{100 * (part.rate - whole.rate):+.1f} points",
+                f"{100 * drawn.low:.1f} to {100 * drawn.high:.1f} %",
+            )
+        )
+    columns = (
+        "first",
+        "correct",
+        "accuracy",
+        "95 % interval",
+        "its width",
+        "off the whole by",
+        "95 of 100 random samples",
+    )
+    return Table("What fewer problems would have said", columns, tuple(rows))
 
 
 def samples_table(evaluation: Evaluation, count: int = 10) -> Table:

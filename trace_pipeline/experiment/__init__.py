@@ -18,6 +18,7 @@ from trace_pipeline.experiment.data import (
     EXPERTS,
     MIXES,
     DataConfig,
+    Gsm8kConfig,
     HeldOutConfig,
 )
 from trace_pipeline.experiment.evaluation import (
@@ -38,11 +39,14 @@ from trace_pipeline.experiment.model import (
     PromptConfig,
 )
 from trace_pipeline.experiment.rl import (
+    CollapseConfig,
+    ExpertIterationConfig,
     RewardConfig,
     RlConfig,
     SolverConfig,
 )
 from trace_pipeline.experiment.sft import (
+    LoraConfig,
     SftConfig,
 )
 
@@ -51,13 +55,17 @@ __all__ = [
     "EXPERTS",
     "MIXES",
     "BaselineConfig",
+    "CollapseConfig",
     "DataConfig",
     "DecodingConfig",
     "Difference",
     "EvalConfig",
     "Experiment",
     "ExperimentError",
+    "ExpertIterationConfig",
+    "Gsm8kConfig",
     "HeldOutConfig",
+    "LoraConfig",
     "ModelConfig",
     "PromptConfig",
     "RewardConfig",

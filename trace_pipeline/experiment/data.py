@@ -1,4 +1,4 @@
-"""The synthetic data of an experiment: how much, which experts, how worded."""
+"""The data of an experiment: how much of it, which experts, how worded, how many real problems."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from trace_pipeline.experiment.fields import Positive, Share
+from trace_pipeline.experiment.fields import Count, Positive, Share
 
 EXPERTS = ("arithmetic", "comparison", "composition", "entity_track", "percentage", "rate_equation")
 """Partitions of the synthetic data, alphabetical; ``composition`` joins several experts."""
@@ -70,11 +70,24 @@ class HeldOutConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     wording: Literal["plain", "varied"] | UnsetType = UNSET
 
 
-class DataConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The synthetic data of an experiment."""
+class Gsm8kConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Real training problems: GSM-8K's train split, converted to traces."""
 
-    train: Positive = 1500
-    """Training examples over all experts."""
+    train: Count | Literal["all"] = 0
+    """Converted problems to train on; the validation part of the split is never among them."""
+    variants: Count = 0
+    """Copies with other numbers of each problem trained on, where its wording allows them."""
+    policy: Literal["fitting", "arithmetic"] = "fitting"
+    """``fitting`` gives percent, rate and comparison structure to the expert that has it."""
+    min_confidence: Share = 0.7
+    """Readings less sure than this are not trained on."""
+
+
+class DataConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The training data of an experiment: synthetic examples and real problems."""
+
+    train: Count = 1500
+    """Synthetic training examples over all experts; 0 only where ``gsm8k.train`` is not."""
     validation: Positive = 100
     """Held-out examples on which choices during training are made."""
     test: Positive = 100
@@ -93,6 +106,7 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Share of compositions; overrides the weight in ``mix`` when given."""
     wording: Literal["plain", "varied"] = "plain"
     """``varied`` perturbs the wording: filler, clause order, synonyms, question form."""
+    gsm8k: Gsm8kConfig = Gsm8kConfig()
     held_out: HeldOutConfig | None = None
     """Settings of the test problems alone, where they differ from those above."""
 

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from trace_pipeline.experiment.fields import Count, Positive
 
 
 class DecodingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How completions are decoded in evaluation (greedy, one answer per problem)."""
+    """How completions are decoded; sampling applies to evaluation alone (RL has its own)."""
 
     max_tokens: Positive = 750
     """NOTEBOOK, run 18: 250 silently cut three-expert compositions."""
     batch_size: Positive = 32
     """Sequences decoded together."""
+    constrained: bool = False
+    """Let only tokens through that can still become a valid trace."""
+    samples: Positive = 1
+    """Completions per problem in evaluation; with more than one, pass@k and majority@k are
+    reported."""
+    temperature: Annotated[float, Meta(ge=0)] = 0.0
+    """Of the samples; 0 is greedy and needs ``samples: 1``."""
+    top_p: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    """Probability of the nucleus that samples are drawn from."""
+    engine: Literal["native", "vllm"] = "native"
+    """``vllm`` decodes with vLLM, which has to be installed (docs/training.md)."""
 
 
 class BaselineConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The untuned base model, scored on the same problems."""
 
     problems: Count = 32
-    """First problems to score; 0 leaves the baseline out."""
+    """First problems to score zero-shot; 0 leaves it out."""
     max_tokens: Positive = 200
+    shots: Count = 8
+    """Solved training problems shown before each question; 0 leaves the few-shot base out."""
+    few_shot_problems: Positive = 32
+    """First problems to score few-shot: its prompts are long, so fewer may have to do."""
 
 
 class EvalConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -35,4 +50,6 @@ class EvalConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The first so many problems; the notebook used 10, 30 and 100."""
     fast: bool = False
     """Cap completions at 150 tokens (the notebook's ``--fast``)."""
+    forgetting: bool = False
+    """Measure what training cost on general text and chat (NOTEBOOK: full fine-tuning forgets)."""
     baseline: BaselineConfig = BaselineConfig()

@@ -13,7 +13,7 @@ from trace_pipeline.experiment.data import EXPERTS, MIXES, DataConfig
 from trace_pipeline.experiment.evaluation import DecodingConfig, EvalConfig
 from trace_pipeline.experiment.fields import Seed
 from trace_pipeline.experiment.model import ModelConfig, PromptConfig
-from trace_pipeline.experiment.rl import RlConfig, SolverConfig
+from trace_pipeline.experiment.rl import RlConfig, SolverConfig, contradictions
 from trace_pipeline.experiment.sft import SftConfig
 from trace_pipeline.experiment.unread import unread_fields
 from trace_pipeline.validation import InvalidInputError, convert, unknown_name
@@ -129,11 +129,24 @@ def _with_named_mix(section: dict[str, Any], where: str) -> dict[str, Any]:
 def _check(experiment: Experiment, where: str) -> None:
     _check_mix(experiment.data.mix, f"{where}: $.data.mix")
     _check_mix(experiment.data.of_test().mix, f"{where}: $.data.held_out.mix")
-    if experiment.rl.estimator != "reinforce" and experiment.rl.samples < 2:
+    decoding = experiment.decoding
+    if decoding.samples > 1 and not decoding.temperature:
         raise ExperimentError(
-            f"{where}: $.rl.samples: {experiment.rl.estimator} compares completions of one "
-            f"problem: expected 2 or more, found {experiment.rl.samples}"
+            f"{where}: $.decoding.temperature: {decoding.samples} greedy samples are all alike: "
+            "expected more than 0, for example 0.8"
         )
+    if decoding.constrained and decoding.engine == "vllm":
+        raise ExperimentError(
+            f"{where}: $.decoding.engine: vllm cannot be constrained; use native, or constrained: "
+            "false"
+        )
+    if not experiment.data.train and not experiment.data.gsm8k.train:
+        raise ExperimentError(
+            f"{where}: $.data.train: 0 leaves nothing to train on; expected 1 or more, or real "
+            "problems with data.gsm8k.train"
+        )
+    for reason in contradictions(experiment.rl):
+        raise ExperimentError(f"{where}: {reason}")
 
 
 def _check_mix(mix: dict[str, float], where: str) -> None:

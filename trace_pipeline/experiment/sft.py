@@ -9,11 +9,31 @@ from msgspec import Meta, Struct
 from trace_pipeline.experiment.fields import Count, Positive, Rate
 
 
+class LoraConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Low-rank adapters (Hu et al., 2021, arXiv 2106.09685) of ``sft.trainable: lora``."""
+
+    rank: Positive = 16
+    alpha: Rate = 32.0
+    """An adapter's output is multiplied by ``alpha / rank``."""
+    targets: Annotated[tuple[str, ...], Meta(min_length=1)] = (
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    )
+    """Names of the linear modules that get one, in every layer."""
+
+
 class SftConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Supervised fine-tuning."""
 
-    trainable: Literal["last_layers", "all"] = "last_layers"
+    trainable: Literal["last_layers", "all", "lora"] = "last_layers"
     """``last_layers`` trains the top ``layers`` and an untied lm_head; the rest stays frozen."""
+    lora: LoraConfig = LoraConfig()
+    """The adapters under ``lora``."""
     layers: Positive = 6
     """Layers from the top that are trained under ``last_layers``."""
     epochs: Positive = 1
@@ -33,3 +53,12 @@ class SftConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A target over ``max_len`` is an error; ``cut`` is for the notebook's ablation alone."""
     save_every: Positive = 20
     """Optimizer steps between snapshots from which a killed run resumes."""
+    reuse_frozen: bool = True
+    """Compute what the frozen layers make of an example once, not in every epoch."""
+    evaluate_every: Count = 0
+    """Steps between evaluations on the validation examples; 0 evaluates after each epoch."""
+    evaluate_problems: Count = 0
+    """Validation problems that an evaluation also decodes and has the solver judge."""
+    select: Literal["last", "best"] = "last"
+    """Whose weights are kept: the last step's, or those of the best evaluation (the solver's
+    accuracy if problems are decoded, else the loss)."""

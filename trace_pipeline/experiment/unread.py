@@ -19,8 +19,17 @@ class Rule(Struct, frozen=True):
     because: str
 
 
+SWITCHES = ("iterations", "train")
+"""Fields of a section that say whether the rest of it is read."""
+
 RULES = (
-    Rule("sft.layers", lambda e: e.sft.trainable == "all", "sft.trainable is all"),
+    Rule(
+        "sft.layers",
+        lambda e: e.sft.trainable != "last_layers",
+        "sft.trainable is not last_layers",
+    ),
+    Rule("sft.lora.", lambda e: e.sft.trainable != "lora", "sft.trainable is not lora"),
+    Rule("data.gsm8k.", lambda e: not e.data.gsm8k.train, "data.gsm8k.train is 0"),
     Rule("rl.", lambda e: not e.rl.iterations, "rl.iterations is 0"),
     Rule(
         "rl.baseline_momentum",
@@ -29,8 +38,8 @@ RULES = (
     ),
     Rule(
         "eval.baseline.max_tokens",
-        lambda e: not e.eval.baseline.problems,
-        "eval.baseline.problems is 0",
+        lambda e: not e.eval.baseline.problems and not e.eval.baseline.shots,
+        "eval.baseline.problems and eval.baseline.shots are 0",
     ),
     Rule(
         "data.mix.composition",
@@ -55,5 +64,5 @@ def unread_fields(experiment: Experiment, written: Iterable[str]) -> list[str]:
 
 def _covers(rule: str, field: str) -> bool:
     if rule.endswith("."):
-        return field.startswith(rule) and field != f"{rule}iterations"
+        return field.startswith(rule) and field.removeprefix(rule) not in SWITCHES
     return field == rule

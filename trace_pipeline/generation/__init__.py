@@ -9,9 +9,11 @@ from trace_pipeline.generation.dataset import (
     record_to_example,
     write_examples,
 )
+from trace_pipeline.generation.diversity import Diversity, measure_diversity
 from trace_pipeline.generation.findings import Finding, GenerationError
 from trace_pipeline.generation.generator import SPLITS, Example, Generator, Split, split_of
 from trace_pipeline.generation.masking import Masker
+from trace_pipeline.generation.reading import reading_page
 from trace_pipeline.generation.statistics import DatasetStatistics, dataset_statistics
 from trace_pipeline.generation.vocabulary import CatalogError
 
@@ -21,6 +23,7 @@ __all__ = [
     "Catalog",
     "CatalogError",
     "DatasetStatistics",
+    "Diversity",
     "Example",
     "Finding",
     "GenerationError",
@@ -31,7 +34,9 @@ __all__ = [
     "dataset_hash",
     "dataset_statistics",
     "example_to_record",
+    "measure_diversity",
     "read_examples",
+    "reading_page",
     "record_to_example",
     "split_of",
     "write_examples",

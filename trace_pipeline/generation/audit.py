@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from trace_pipeline.experiment import DEFAULT_MIX
 from trace_pipeline.generation.catalog import Catalog
+from trace_pipeline.generation.diversity import Diversity, measure_diversity
 from trace_pipeline.generation.findings import Finding, GenerationError
 from trace_pipeline.generation.generator import SPLITS, Generator, split_of
 from trace_pipeline.generation.lint import lint, question_count
@@ -41,8 +42,8 @@ class Lengths:
     """Of a question's whole prompt."""
     target: Callable[[str], int]
     """Of a trace's text with its end."""
-    max_len: int
-    """Prompt and target together, in training."""
+    max_len: int | None
+    """Prompt and target together, in training; None where longer ones are cut on purpose."""
     max_tokens: int
     """The target alone, in decoding."""
 
@@ -74,26 +75,58 @@ class AuditReport(Struct, frozen=True, kw_only=True):
     rows: list[SchemaAudit]
     unused_vocabulary: list[str]
     """Vocabulary paths that no schema draws from."""
+    max_len: int | None
+    """The limit for ``longest_sequence``; absent if there is none or no tokenizer was given."""
+    max_tokens: int | None
+    """The limit for ``longest_target``."""
+    diversity: Diversity | None
+    """Of a balanced dataset, if it was asked for."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was found, neither in a schema nor in the vocabulary."""
-        return not self.unused_vocabulary and not any(row.findings for row in self.rows)
+        """Whether nothing was found: in a schema, in the vocabulary, in the dataset's diversity."""
+        found = any(row.findings for row in self.rows) or self.unused_vocabulary
+        return not found and not (self.diversity and self.diversity.shortfalls())
+
+    @property
+    def longest_target(self) -> int:
+        """Tokens of the longest trace that was measured."""
+        return max((row.longest_target or 0 for row in self.rows), default=0)
+
+    @property
+    def longest_sequence(self) -> int:
+        """Tokens of the longest prompt and trace that were measured."""
+        return max((row.longest_sequence or 0 for row in self.rows), default=0)
 
     def to_table(self) -> str:
         """A plain text table, one line a schema, followed by what was found."""
         width = max(len(row.schema) for row in self.rows)
-        lines = [f"{'schema':{width}}  samples  templates  duplicates  tokens  findings"]
+        lines = [f"{'schema':{width}}  samples  templates  duplicates  trace  tokens  findings"]
         for row in self.rows:
             found = ", ".join(f"{kind} {count}" for kind, count in row.findings.items()) or "none"
             lines.append(
                 f"{row.schema:{width}}  {row.samples:7}  {row.templates:9}  "
-                f"{row.duplicates:10}  {row.longest_sequence or '-':>6}  {found}"
+                f"{row.duplicates:10}  {row.longest_target or '-':>5}  "
+                f"{row.longest_sequence or '-':>6}  {found}"
             )
         for row in self.rows:
             for kind, quotes in row.quoted.items():
                 lines += [f"{row.schema}: {kind}: {quote}" for quote in quotes]
         lines += [f"vocabulary {path}: no schema draws from it" for path in self.unused_vocabulary]
+        count = sum(sum(row.findings.values()) for row in self.rows)
+        lines += [
+            "",
+            f"{sum(row.samples for row in self.rows)} examples of {len(self.rows)} schemas, "
+            f"{count} findings",
+        ]
+        if self.max_tokens is not None:
+            lines.append(
+                f"longest trace {self.longest_target} tokens, decoding stops at "
+                f"{self.max_tokens}; with its prompt {self.longest_sequence}, training takes "
+                f"{self.max_len or 'any length'}"
+            )
+        if self.diversity is not None:
+            lines += ["", self.diversity.to_table()]
         return "\n".join(lines)
 
     def to_json(self) -> str:
@@ -106,6 +139,9 @@ def audit(
     samples: int = 200,
     seed: int = 0,
     lengths: Lengths | None = None,
+    *,
+    measured: Collection[str] | None = None,
+    diversity: bool = False,
 ) -> AuditReport:
     """Judge ``samples`` examples of every schema, spread over its splits and templates.
 
@@ -114,13 +150,22 @@ def audit(
         samples: Examples per schema.
         seed: Seed of the examples, where a catalogue is given.
         lengths: The model's measure and limits; lengths are not judged without.
+        measured: Ids of the schemas whose lengths are judged, all when absent: those that an
+            experiment uses.
+        diversity: Whether to hold a balanced dataset against the floors of ``diversity`` too.
     """
     generator = source if isinstance(source, Generator) else Generator(source, seed)
     experts = {plan.expert for plan in generator.plans.values()}
     mix = {expert: weight for expert, weight in DEFAULT_MIX.items() if expert in experts}
     shares = generator.quotas(_SHARE_SAMPLES * len(generator.plans), mix)
     rows = [
-        _audit_schema(plan, generator, samples, lengths, reached=shares.get(plan.id, 0) > 0)
+        _audit_schema(
+            plan,
+            generator,
+            samples,
+            lengths if measured is None or plan.id in measured else None,
+            reached=shares.get(plan.id, 0) > 0,
+        )
         for plan in generator.plans.values()
     ]
     return AuditReport(
@@ -128,6 +173,9 @@ def audit(
         samples=samples,
         rows=rows,
         unused_vocabulary=list(generator.catalog.unused_vocabulary),
+        max_len=lengths.max_len if lengths else None,
+        max_tokens=lengths.max_tokens if lengths else None,
+        diversity=measure_diversity(generator.catalog, generator.seed) if diversity else None,
     )
 
 
@@ -187,7 +235,7 @@ def _audit_schema(
 def _too_long(target: int, sequence: int, lengths: Lengths) -> Iterator[str]:
     if target > lengths.max_tokens:
         yield f"the trace has {target} tokens, decoding stops at {lengths.max_tokens}"
-    if sequence > lengths.max_len:
+    if lengths.max_len is not None and sequence > lengths.max_len:
         yield f"prompt and trace have {sequence} tokens, training takes {lengths.max_len}"
 
 

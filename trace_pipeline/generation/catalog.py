@@ -105,7 +105,7 @@ def _merged(
     result: dict[str, Any] = {}
     for name in data.get("mixins", []):
         if name in seen:
-            raise CatalogError(f"{path}: $.mixins: a cycle, {' -> '.join((*seen, name))}")
+            raise CatalogError(f"{path}: $.mixins: a cycle, {' -> '.join((*seen, name))}; break it")
         source = mixins / f"{name}.json"
         if not source.is_file():
             known = sorted(item.stem for item in mixins.glob("*.json"))
@@ -135,4 +135,4 @@ def _try_out(plan: Plan, solver: Solver) -> None:
             try:
                 realise(plan, wording, f"trial {plan.id} {wording.name} {index}", solver)
             except GenerationError as error:
-                raise CatalogError(f"{plan.where}: {wording.name}: {error}") from None
+                raise CatalogError(f"{plan.where}: {wording.path}: {error}") from None

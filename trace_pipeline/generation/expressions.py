@@ -74,6 +74,10 @@ _BINARY: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
 }
+_ALLOWED = (
+    "an expression takes numbers, names, + - * / // %, comparisons, and, or, not, a if c else b, "
+    f"{', '.join(FUNCTIONS)}"
+)
 _COMPARISONS: dict[type[ast.cmpop], Callable[[Number, Number], bool]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -104,7 +108,7 @@ def compile_expression(source: str | int | float) -> Expression:
         evaluate = _compile(tree.body, names)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         if isinstance(error, ExpressionError):
-            raise ExpressionError(f"{error} in {text!r}") from None
+            raise ExpressionError(f"{error} in {text!r}; {_ALLOWED}") from None
         raise ExpressionError(f"expected an expression, found {text!r}") from None
 
     if isinstance(tree.body, ast.Name | ast.Constant):
@@ -114,7 +118,9 @@ def compile_expression(source: str | int | float) -> Expression:
         try:
             value = evaluate(values)
         except ZeroDivisionError:
-            raise ExpressionError(f"division by zero in {text!r}") from None
+            raise ExpressionError(
+                f"division by zero in {text!r}; add a constraint that keeps the divisor from 0"
+            ) from None
         return value if type(value) is int else normalise(value)
 
     return Expression(text, frozenset(names), finished)
@@ -196,7 +202,7 @@ def _comparison(operands: list[ast.expr], ops: list[ast.cmpop], names: set[str])
 def _call(name: str, args: list[ast.expr], names: set[str]) -> Evaluator:
     function = FUNCTIONS.get(name)
     if function is None:
-        raise ExpressionError(f"unknown function {name!r} (there are: {', '.join(FUNCTIONS)})")
+        raise ExpressionError(f"unknown function {name!r}")
     if name in ("abs", "floor", "ceil", "whole") and len(args) != 1:
         raise ExpressionError(f"{name} takes one argument, found {len(args)}")
     if name in ("min", "max", "distinct") and len(args) < 2:

@@ -196,11 +196,13 @@ class SubTraceSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Text(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A question text that says something else than the other texts of its family."""
+    """A question text with relations or names of its own."""
 
     text: str
-    relations: Annotated[list[str], Meta(min_length=1)]
+    relations: list[str] = []
     """In place of the family's."""
+    anchors: dict[Identifier, list[str]] = {}
+    """Names that suit this text, in place of the family's."""
 
 
 class Phrasing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -218,6 +220,8 @@ class Phrasing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Conditions that this wording adds, such as ``factor == 2`` for "doubled"."""
     relations: list[str] = []
     """What these texts say of their numbers, in place of the schema's own ``relations``."""
+    anchors: dict[Identifier, list[str]] = {}
+    """Names that suit this family, in place of the schema's: ``["'eggs'"]``, ``["item"]``."""
 
 
 class Fragment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from trace_pipeline.generation.drawing import Drawer, RangeError, Sampler, compile_variable
@@ -25,6 +25,7 @@ from trace_pipeline.generation.model import (
     Text,
 )
 from trace_pipeline.generation.model import Expression as Source
+from trace_pipeline.generation.naming import story_names
 from trace_pipeline.generation.semantics import Relation, RelationError, parse_relation
 from trace_pipeline.generation.templates import (
     Scope,
@@ -44,6 +45,9 @@ from trace_pipeline.solver import COMPOSITION
 from trace_pipeline.traces import Number
 from trace_pipeline.validation import unknown_name
 
+Anchors = Mapping[str, list[str]]
+"""Traced names and the parts that print them (``Schema.anchors``)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wording:
@@ -51,10 +55,14 @@ class Wording:
 
     name: str
     """``<domain>/<number>``, unique in the schema."""
+    path: str
+    """Its place in the schema's file, such as ``$.phrasings[0].texts[1]``."""
     template: Template
     drawer: Drawer
     relations: tuple[Relation, ...]
     """What its words say of its numbers."""
+    subtraces: tuple[SubTracePlan, ...]
+    """The schema's trace under the names that suit this text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,7 @@ class _SchemaCompiler:
         self.schema, self.vocab, self.where = schema, vocab, where
         self.numbers = frozenset(schema.variables) | set(schema.derived) | set(schema.constants)
         self.used: set[str] = set()
+        self._named: dict[tuple[tuple[str, tuple[str, ...]], ...], tuple[SubTracePlan, ...]] = {}
         self.constants = {key: exact(item.value) for key, item in schema.constants.items()}
 
     @contextmanager
@@ -127,7 +136,9 @@ class _SchemaCompiler:
     def plan(self, expert: str, name: str) -> Plan:
         """The whole schema, compiled."""
         self._unique_names()
-        subtraces = self._subtraces(expert)
+        self.expert = expert
+        subtraces = self._subtraces(self.schema.anchors, "$")
+        self._refuse_unknown_fractional(subtraces)
         answer = self.expression(self.schema.answer, "$.answer")
         derived = self._derived()
         wordings = [
@@ -148,7 +159,7 @@ class _SchemaCompiler:
             id=f"{expert}/{name}",
             expert=expert,
             where=self.where,
-            subtraces=tuple(subtraces),
+            subtraces=subtraces,
             answer=answer,
             constants=self.constants,
             implied_by=implied,
@@ -191,37 +202,47 @@ class _SchemaCompiler:
                     reason = "expected a name of small letters, digits and underscores"
                     raise self.refuse(f"$.{group}.{name}", reason)
                 if name in seen:
-                    raise self.refuse(f"$.{group}.{name}", f"the name is taken by {seen[name]}")
+                    raise self.refuse(
+                        f"$.{group}.{name}", f"the name is taken by {seen[name]}; take another"
+                    )
                 seen[name] = f"$.{group}"
 
-    def _subtraces(self, expert: str) -> list[SubTracePlan]:
+    def _subtraces(self, anchors: Anchors, where: str) -> tuple[SubTracePlan, ...]:
+        """The trace under the names of ``anchors``, which stand at ``where``."""
+        key = tuple((name, tuple(parts)) for name, parts in sorted(anchors.items()))
+        if key in self._named:
+            return self._named[key]
         schema = self.schema
         if (schema.trace is None) == (schema.subtraces is None):
-            raise self.refuse("$", "expected either trace or subtraces")
-        if (schema.subtraces is not None) != (expert == COMPOSITION):
+            found = "both" if schema.trace else "neither"
+            raise self.refuse("$", f"expected either trace or subtraces, found {found}")
+        if (schema.subtraces is not None) != (self.expert == COMPOSITION):
             raise self.refuse("$", f"subtraces belong in schemas/{COMPOSITION}/, trace elsewhere")
-        specs = schema.subtraces or [SubTraceSpec(expert=expert, steps=schema.trace or [])]
+        specs = schema.subtraces or [SubTraceSpec(expert=self.expert, steps=schema.trace or [])]
         plans = []
         for index, spec in enumerate(specs):
             path = f"$.subtraces[{index}].steps" if schema.subtraces else "$.trace"
             with self.at(path):
                 plans.append(
                     compile_subtrace(
-                        spec.expert, spec.steps, self.numbers, schema.anchors, schema.fractional,
-                        path,
+                        spec.expert, spec.steps, self.numbers, anchors, schema.fractional, path
                     )
-                )  # fmt: skip
-        anchored = {name for plan in plans for name, _ in plan.anchors}
-        for name in schema.anchors:
-            if name not in anchored:
-                known = sorted({name for plan in plans for name in plan.names["semantic"]})
-                raise self.refuse("$.anchors", unknown_name("traced name", name, known))
+                )
+        read = {name for spec in specs for name in story_names(spec.steps)[0]}
+        for name in anchors:
+            if name not in read:
+                reason = unknown_name("traced name", name, sorted(read))
+                raise self.refuse(f"{where}.anchors", reason)
+        self._named[key] = tuple(plans)
+        return self._named[key]
+
+    def _refuse_unknown_fractional(self, plans: tuple[SubTracePlan, ...]) -> None:
+        schema = self.schema
         traced = {name for plan in plans for name in plan.names["semantic"]}
-        known_loose = traced | set(schema.derived) | set(schema.variables) | {"answer"}
+        known = traced | set(schema.derived) | set(schema.variables) | {"answer"}
         for name in schema.fractional:
-            if name not in known_loose:
-                raise self.refuse("$.fractional", unknown_name("name", name, sorted(known_loose)))
-        return plans
+            if name not in known:
+                raise self.refuse("$.fractional", unknown_name("name", name, sorted(known)))
 
     def _derived(self) -> tuple[tuple[str, Expression], ...]:
         compiled = {
@@ -232,7 +253,9 @@ class _SchemaCompiler:
         try:
             order = list(TopologicalSorter(graph).static_order())
         except CycleError as error:
-            raise self.refuse("$.derived", f"a cycle, {' -> '.join(error.args[1])}") from None
+            raise self.refuse(
+                "$.derived", f"a cycle, {' -> '.join(error.args[1])}; break it"
+            ) from None
         return tuple((name, compiled[name]) for name in order)
 
     def _family(
@@ -268,16 +291,42 @@ class _SchemaCompiler:
         relations = self._relations(schema.relations, "$")
         if phrasing.relations:
             relations = self._relations(phrasing.relations, path)
+        anchors = {**schema.anchors, **phrasing.anchors}
+        named = self._named_for(anchors, pools, path)
         wordings = []
         for index, text in enumerate(phrasing.texts):
             at = f"{path}.texts[{index}]"
+            said, subtraces = relations, named
             if isinstance(text, Text):
                 template = self._template(text.text, pools, f"{at}.text")
-                said = self._relations(text.relations, at)
+                if text.relations:
+                    said = self._relations(text.relations, at)
+                if text.anchors:
+                    subtraces = self._named_for({**anchors, **text.anchors}, pools, at)
             else:
-                template, said = self._template(text, pools, at), relations
-            wordings.append(Wording(phrasing.domain, template, drawer, said))
+                template = self._template(text, pools, at)
+            wordings.append(Wording(phrasing.domain, at, template, drawer, said, subtraces))
         return wordings
+
+    def _named_for(
+        self, anchors: Anchors, pools: Mapping[str, tuple[Entry, ...]], path: str
+    ) -> tuple[SubTracePlan, ...]:
+        """The trace for a family or a text at ``path``, whose words are ``pools``."""
+        for name, parts in anchors.items():
+            own = self.schema.anchors.get(name) == parts
+            at = f"{'$' if own else path}.anchors.{name}"
+            for part in parts:
+                if part.startswith("'"):
+                    continue
+                draw, _, role = part.partition(".")
+                form = f"{role}.slug" if role else "slug"
+                if draw not in pools:
+                    raise self.refuse(at, unknown_name("draw", draw, sorted(pools)))
+                if any(form not in entry.forms for entry in pools[draw]):
+                    reason = f"{part!r} does not exist for every entry (used in {path})"
+                    raise self.refuse(at, reason)
+                self.used.add(draw)
+        return self._subtraces(anchors, path)
 
     def _relations(self, sources: list[str], path: str) -> tuple[Relation, ...]:
         relations = []
@@ -298,18 +347,6 @@ class _SchemaCompiler:
                 reason = f"{len(pool)} entries for {rivals + 1} different draws; add more"
                 raise self.refuse(f"{inside}.{name}", reason)
             pools[name] = pool
-        for name, parts in self.schema.anchors.items():
-            for part in parts:
-                if part.startswith("'"):
-                    continue
-                draw, _, role = part.partition(".")
-                form = f"{role}.slug" if role else "slug"
-                if draw not in pools:
-                    known = unknown_name("draw", draw, sorted(pools))
-                    raise self.refuse(f"$.anchors.{name}", known)
-                if any(form not in entry.forms for entry in pools[draw]):
-                    reason = f"{part!r} does not exist for every entry (used in {path})"
-                    raise self.refuse(f"$.anchors.{name}", reason)
         return pools
 
     def _template(self, text: str, pools: dict[str, tuple[Entry, ...]], path: str) -> Template:
@@ -326,9 +363,6 @@ class _SchemaCompiler:
         for name, expression in reversed(derived):
             if name in self.used:
                 self.used |= expression.names
-        self.used |= {
-            draw.split(".")[0] for parts in self.schema.anchors.values() for draw in parts
-        }
         groups: list[tuple[str, Iterable[str]]] = [
             ("variables", self.schema.variables),
             ("derived", self.schema.derived),
@@ -345,6 +379,4 @@ def _numbered(wordings: list[Wording]) -> Iterable[Wording]:
     counts: dict[str, int] = {}
     for wording in wordings:
         index = counts[wording.name] = counts.get(wording.name, -1) + 1
-        yield Wording(
-            f"{wording.name}/{index}", wording.template, wording.drawer, wording.relations
-        )
+        yield replace(wording, name=f"{wording.name}/{index}")

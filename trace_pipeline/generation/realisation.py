@@ -40,6 +40,7 @@ class Realisation:
     trace: Trace
     answer: Number
     story: Story
+    wording: Wording
 
 
 Accept = Callable[[str], bool]
@@ -79,7 +80,7 @@ def realise(
                 hindrance = "the text belongs to another split"
                 continue
             parts: list[SubTrace] = []
-            for planned in plan.subtraces:
+            for planned in wording.subtraces:
                 part = planned.build(naming, story.draws, values)
                 if part is None:
                     break
@@ -96,7 +97,7 @@ def realise(
             f"no usable draw in {MAX_DRAWS}: {hindrance}; loosen the constraints or widen the "
             f"ranges",
         )
-    found = Realisation(question, trace, answer, story)
+    found = Realisation(question, trace, answer, story, wording)
     if verify:
         for kind, fault in faults(plan, found, naming, solver):
             raise GenerationError(kind, f"{fault} (question: {question!r})")
@@ -117,17 +118,20 @@ def faults(
         yield (
             Finding.LABEL,
             f"the answer {format_number(answer)} disagrees with the trace, which gives "
-            f"{format_number(execution.answer)}",
+            f"{format_number(execution.answer)}; mend the one that the words do not say",
         )
     if not 0 < answer <= LARGEST_ANSWER:
-        yield Finding.POSITIVE, f"the answer {format_number(answer)} is not from 1 to 10**9"
+        yield (
+            Finding.POSITIVE,
+            f"the answer {format_number(answer)} is not from 1 to 10**9; constrain it",
+        )
     if answer.denominator != 1 and (plan.whole_answer or 100 % answer.denominator):
         yield Finding.WHOLE, _not_whole("the answer", answer, not plan.whole_answer)
     for name in plan.whole:
         if values[name].denominator != 1:
             yield Finding.WHOLE, _not_whole(name, values[name], False)
     for index, _, name, value in execution.fractions if plan.fractions else ():
-        loose = name in plan.subtraces[index].fractional[naming]
+        loose = name in found.wording.subtraces[index].fractional[naming]
         if not loose or 100 % value.denominator:
             yield Finding.WHOLE, _not_whole(name, value, loose)
     yield from ungrounded(plan, found)
@@ -159,7 +163,11 @@ def ungrounded(plan: Plan, found: Realisation) -> Iterator[tuple[Finding, str]]:
     for number in doubtful:
         if number not in spelled:
             shown = format_number(number)
-            yield Finding.GROUNDING, f"the number {shown} of the trace is not in the question"
+            yield (
+                Finding.GROUNDING,
+                f"the number {shown} of the trace is not in the question; show it there or "
+                "declare it in constants",
+            )
 
 
 _LEFTOVER = re.compile(r"[${}\[\]|](?![0-9])")

@@ -102,7 +102,7 @@ def expand_snippets(text: str, snippets: Mapping[str, str], inside: tuple[str, .
         if name not in snippets:
             return match[0]
         if name in inside:
-            raise TemplateError(f"snippets in a cycle: {' -> '.join((*inside, name))}")
+            raise TemplateError(f"snippets in a cycle: {' -> '.join((*inside, name))}; break it")
         return expand_snippets(snippets[name], snippets, (*inside, name))
 
     return re.sub(r"\$\{([a-z][a-z0-9_]*)\}", replaced, text)
@@ -163,7 +163,7 @@ class _Compiler:
             if kind == "bracket" and content != "[":
                 if content in until:
                     return _joined(parts)
-                raise TemplateError(f"{content!r} without a '[' before it")
+                raise TemplateError(f"{content!r} without a '[' before it; open it or take it out")
             self.position += 1
             if kind == "text":
                 parts.append(content)
@@ -172,7 +172,7 @@ class _Compiler:
             else:
                 parts.append(self._alternatives())
         if until:
-            raise TemplateError("'[' without a ']' after it")
+            raise TemplateError("'[' without a ']' after it; close it")
         return _joined(parts)
 
     def _alternatives(self) -> Part:

@@ -79,7 +79,10 @@ class SubTracePlan:
     """Whether a step can make a fraction of whole numbers."""
     names: Mapping[Naming, Mapping[str, str]]
     anchors: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
-    """Story name and the parts that print it: (draw, slug form), or ("", text) as it is."""
+    """Story name and the parts that print it: (draw, slug form), or ("", text) as it is.
+
+    What is the same in every story stands in ``names`` already.
+    """
     rows: Mapping[Naming, tuple[Step | Builder, ...]]
     """Steps in order: the same in every story, or what builds them."""
     fractional: Mapping[Naming, frozenset[str]]
@@ -117,6 +120,14 @@ def compile_subtrace(
     if expert not in EXPERT_OPERATIONS:
         reason = unknown_name("expert", expert, list(EXPERT_OPERATIONS))
         raise TracePlanError(f"{path}: {reason}")
+    read, computed = story_names(steps)
+    own = {name: parts for name, parts in anchors.items() if name in read}
+    fixed = {
+        name: ".".join(text for _, text in map(_slug_form, parts))
+        for name, parts in own.items()
+        if all(part.startswith("'") for part in parts)
+    }
+    drawn = {name: parts for name, parts in own.items() if name not in fixed}
     reads: set[str] = set()
     known: set[str] = set()
     builders: list[Builder] = []
@@ -131,17 +142,22 @@ def compile_subtrace(
             raise TracePlanError(f"{where}: expected exactly one query, as the last step")
         own_reads: set[str] = set()
         builders.append(_builder(step, known, numbers, own_reads, where))
-        moving.append(bool(own_reads) or not anchors.keys().isdisjoint(_mentions(step)))
+        moving.append(bool(own_reads) or not drawn.keys().isdisjoint(_mentions(step)))
         reads |= own_reads
-    read, computed = story_names(steps)
     tables = {naming: printed_names(steps, naming) for naming in NAMINGS}
-    own = {name: parts for name, parts in anchors.items() if name in read}
+    for naming in NAMINGS:
+        if naming != "abstract":
+            tables[naming] |= fixed
     for naming, table in tables.items():
         if len(set(table.values())) < len(table):
-            raise TracePlanError(f"{path}: two quantities have one name under {naming} naming")
+            twice = sorted(n for n in table.values() if [*table.values()].count(n) > 1)[0]
+            raise TracePlanError(
+                f"{path}: two quantities have one name, {twice!r}, under {naming} naming; "
+                "rename the one that is read"
+            )
     loose = [name for name in fractional if name in read or name in computed]
-    if any(name in own for name in loose):
-        raise TracePlanError(f"{path}: an anchored name cannot be fractional")
+    if any(name in drawn for name in loose):
+        raise TracePlanError(f"{path}: a name anchored to a draw cannot be fractional")
     operations = [not isinstance(step, InitSpec | QuerySpec) for step in steps]
     first = operations.index(True) if any(operations) else len(steps)
     return SubTracePlan(
@@ -150,7 +166,7 @@ def compile_subtrace(
         divides=any(map(_divides, steps)),
         interleaved=any(isinstance(step, InitSpec) for step in steps[first:]),
         names=tables,
-        anchors=tuple((name, tuple(map(_slug_form, parts))) for name, parts in own.items()),
+        anchors=tuple((name, tuple(map(_slug_form, parts))) for name, parts in drawn.items()),
         rows={
             naming: tuple(
                 builder if moves else builder(table, {})
@@ -219,7 +235,8 @@ def _builder(
             reads.update(number.names)
             builder = lambda names, values: Init(names[var], number.evaluate(values))  # noqa: E731
         case InitSpec():
-            raise TracePlanError(f"{where}: expected either value or source")
+            given = "both" if step.value is not None else "neither"
+            raise TracePlanError(f"{where}: expected either value or source, found {given}")
         case (
             ComputeSpec(compute_op=op, args=args, var=var)
             | CompareSpec(compute_op=op, args=args, var=var)

@@ -10,7 +10,12 @@ from trace_pipeline.gsm8k.annotations import (
     strip_annotations,
 )
 from trace_pipeline.gsm8k.hub import HubUnavailableError
-from trace_pipeline.gsm8k.loading import FewShotProblem, few_shot_problems, load_problems
+from trace_pipeline.gsm8k.loading import (
+    FewShotProblem,
+    few_shot_problems,
+    load_problems,
+    load_training_problems,
+)
 from trace_pipeline.gsm8k.overlap import Hit, Overlap, find_overlaps
 from trace_pipeline.gsm8k.problem import Problem, ProblemSet, Rejected
 from trace_pipeline.gsm8k.storage import read_problem_set, write_problem_set
@@ -31,6 +36,7 @@ __all__ = [
     "few_shot_problems",
     "find_overlaps",
     "load_problems",
+    "load_training_problems",
     "read_calculations",
     "read_problem_set",
     "strip_annotations",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Protocol
 
 from msgspec import Struct
 
 from trace_pipeline.generation import Example
-from trace_pipeline.gsm8k.conversion.conversion import Conversion
-from trace_pipeline.gsm8k.conversion.mentions import Form
-from trace_pipeline.solver.graph import Graph, computation_graph
+from trace_pipeline.gsm8k.conversion.mentions import Form, find_mentions, tokenize
+from trace_pipeline.solver.graph import LEAF, Graph, computation_graph
 from trace_pipeline.solver.graph_shape import shape, skeleton
 from trace_pipeline.traces import Init, Query, Trace
 
@@ -44,6 +44,22 @@ class Gap(StrEnum):
     DECIMALS = "decimals and fractions"
 
 
+class Solved(Protocol):
+    """A problem with its reference trace; a conversion is one, stored or not."""
+
+    @property
+    def index(self) -> int:
+        """Its position in its file."""
+
+    @property
+    def question(self) -> str:
+        """As written."""
+
+    @property
+    def trace(self) -> Trace:
+        """What computes its answer."""
+
+
 class Covered(Struct, frozen=True):
     """One problem against the schemas."""
 
@@ -54,6 +70,13 @@ class Covered(Struct, frozen=True):
     nearest: tuple[str, ...]
     """Schemas that compute the same, the same shape, or the largest part of it."""
     gaps: frozenset[Gap]
+    alike: tuple[str, ...] = ()
+    """Where ``nearest`` is empty: the schemas that share most of its operations."""
+
+    @property
+    def closest(self) -> tuple[str, ...]:
+        """The nearest schemas, else those most alike."""
+        return self.nearest or self.alike
 
 
 class CoverageReport(Struct, frozen=True):
@@ -75,14 +98,26 @@ class CoverageReport(Struct, frozen=True):
         """Problems by number of operations, in order."""
         return dict(sorted(Counter(problem.operations for problem in self.problems).items()))
 
+    def nearest_counts(self) -> dict[str, dict[Coverage, int]]:
+        """For each schema that is closest to some problem, how many by coverage; most first."""
+        counts: dict[str, Counter[Coverage]] = {}
+        for problem in self.problems:
+            for schema in problem.closest:
+                counts.setdefault(schema, Counter())[problem.coverage] += 1
+        ordered = sorted(counts.items(), key=lambda item: (-item[1].total(), item[0]))
+        return {schema: {c: by[c] for c in Coverage} for schema, by in ordered}
+
     def uncovered_shapes(self, most: int = 20) -> list[tuple[str, int]]:
         """The most frequent shapes that no schema has, with the number of problems of each."""
-        counts = Counter(
-            problem.shape
-            for problem in self.problems
-            if problem.coverage in (Coverage.PARTIAL, Coverage.NONE, Coverage.STRUCTURAL)
-        )
-        return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most]
+        return [(group[0].shape, len(group)) for group in self.uncovered(most)]
+
+    def uncovered(self, most: int = 20) -> list[list[Covered]]:
+        """The problems of each of the most frequent shapes that no schema has."""
+        groups: dict[str, list[Covered]] = {}
+        for problem in self.problems:
+            if problem.coverage is not Coverage.FULL:
+                groups.setdefault(problem.shape, []).append(problem)
+        return sorted(groups.values(), key=lambda group: (-len(group), group[0].shape))[:most]
 
 
 class ShapeCatalogue:
@@ -92,25 +127,29 @@ class ShapeCatalogue:
         self._full: dict[str, set[str]] = {}
         self._skeletons: dict[str, set[str]] = {}
         self._parts: dict[str, set[str]] = {}
+        self._operations: dict[frozenset[tuple[str, int]], set[str]] = {}
+        self._alike: dict[frozenset[tuple[str, int]], set[str]] = {}
         for example in examples:
             graph = computation_graph(example.trace)
+            self._operations.setdefault(_operations(graph), set()).add(example.schema)
             _learn(self._full, shape(graph), example.schema)
             _learn(self._skeletons, skeleton(graph), example.schema)
             for part in _large_parts(graph):
                 _learn(self._parts, part, example.schema)
 
-    def classify(self, conversion: Conversion) -> Covered:
-        """How much of ``conversion`` the schemas have."""
-        graph = computation_graph(conversion.trace)
+    def classify(self, problem: Solved) -> Covered:
+        """How much of ``problem`` the schemas have."""
+        graph = computation_graph(problem.trace)
         own = shape(graph)
         coverage, nearest = self._covered(graph, own)
         return Covered(
-            conversion.index,
+            problem.index,
             coverage,
             own,
             graph.operations(graph.root),
             tuple(sorted(nearest)),
-            _gaps(conversion),
+            _gaps(problem),
+            () if nearest else tuple(sorted(self._most_alike(_operations(graph)))),
         )
 
     def _covered(self, graph: Graph, own: str) -> tuple[Coverage, set[str]]:
@@ -126,16 +165,47 @@ class ShapeCatalogue:
                 return Coverage.PARTIAL, self._full[part]
         return Coverage.NONE, set()
 
+    def _most_alike(self, operations: frozenset[tuple[str, int]]) -> set[str]:
+        """The schemas that share most operations, of all that either has (Jaccard)."""
+        if operations not in self._alike:
+            best, nearest = 0.0, set[str]()
+            for others, schemas in self._operations.items():
+                both = len(operations & others) / len(operations | others)
+                if both > best:
+                    best, nearest = both, set()
+                if both == best and both:
+                    nearest |= schemas
+            self._alike[operations] = nearest
+        return self._alike[operations]
 
-def coverage(conversions: Iterable[Conversion], examples: Iterable[Example]) -> CoverageReport:
+
+def coverage(problems: Iterable[Solved], examples: Iterable[Example]) -> CoverageReport:
     """Classify every problem.
 
     Args:
-        conversions: The problems' reference traces.
+        problems: With their reference traces.
         examples: A few of every schema.
     """
     catalogue = ShapeCatalogue(examples)
-    return CoverageReport(tuple(catalogue.classify(conversion) for conversion in conversions))
+    return CoverageReport(tuple(map(catalogue.classify, problems)))
+
+
+def _operations(graph: Graph) -> frozenset[tuple[str, int]]:
+    """The operations that the root takes as a multiset: each with its number of occurrence.
+
+    A sum tells what it adds from what it subtracts, a product what it divides by.
+    """
+    seen: Counter[str] = Counter()
+    found = set()
+    for part in graph.parts(graph.root):
+        term = graph.terms[part]
+        if term.op == LEAF:
+            continue
+        forward = max(len(term.args) - 1, not term.inverse)
+        for name in [term.op] * forward + [f"{term.op} inverse"] * len(term.inverse):
+            found.add((name, seen[name]))
+            seen[name] += 1
+    return frozenset(found)
 
 
 def _learn(table: dict[str, set[str]], key: str, schema: str) -> None:
@@ -150,23 +220,23 @@ def _large_parts(graph: Graph) -> list[str]:
     return [shape(graph, step) for size, step in sized if size >= LEAST_PART]
 
 
-def _gaps(conversion: Conversion) -> frozenset[Gap]:
+def _gaps(problem: Solved) -> frozenset[Gap]:
     found: set[Gap] = set()
-    steps = [step for part in conversion.trace.subtraces for step in part.steps]
+    mentions = find_mentions(tokenize(problem.question))
+    steps = [step for part in problem.trace.subtraces for step in part.steps]
     inits = [step for step in steps if isinstance(step, Init) and step.value is not None]
-    percent = any(mention.form is Form.PERCENT for mention in conversion.text.mentions)
+    percent = any(mention.form is Form.PERCENT for mention in mentions)
     computed = [step for step in steps if not isinstance(step, Init | Query)]
     if percent and len(computed) > 1:
         found.add(Gap.COMPOSITION)
-    if is_interleaved(conversion.trace):
+    if is_interleaved(problem.trace):
         found.add(Gap.INTERLEAVED)
     if len(inits) >= 3:
         found.add(Gap.MANY_INITS)
     if len(steps) > LONG_CHAIN:
         found.add(Gap.LONG)
     if any(not isinstance(step.value, int) for step in inits) or any(
-        mention.form in (Form.FRACTION, Form.MIXED, Form.PART)
-        for mention in conversion.text.mentions
+        mention.form in (Form.FRACTION, Form.MIXED, Form.PART) for mention in mentions
     ):
         found.add(Gap.DECIMALS)
     return frozenset(found)

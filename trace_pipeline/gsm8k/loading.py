@@ -94,6 +94,47 @@ def load_problems(
     return _limited(msgspec.structs.replace(found, notes=(*notes, *found.notes)), limit)
 
 
+def load_training_problems(
+    source: Source = "auto",
+    folder: str | Path | None = None,
+    required: bool = False,
+    fetch: Fetch = fetch_from_hub,
+) -> ProblemSet:
+    """The problems that may be trained on: the train split, else the built-in examples.
+
+    The built-in examples are the eight few-shot problems; the built-in sample that is scored
+    is never among them. What was tried stands in the notes.
+
+    Args:
+        source: As for :func:`load_problems`.
+        folder: As for :func:`load_problems`.
+        required: Refuse the built-in examples where ``source`` names a folder or the hub.
+        fetch: Gets the records of a split from the hub.
+
+    Raises:
+        InvalidInputError: as :func:`load_problems`, except that a missing train split is an
+            error only where it is ``required``.
+    """
+    if source == "builtin":
+        return _builtin_examples()
+    chosen = folder if folder is not None else os.environ.get(FOLDER_VARIABLE) or None
+    strict = required and source != "auto"
+    if chosen is not None and source != "hub" and not strict:
+        path = Path(chosen).expanduser() / "train.jsonl"
+        if not path.exists():
+            return _builtin_examples([f"no training problems: {path} does not exist"])
+    notes = [f"no local folder: {FOLDER_VARIABLE} is not set"] if source == "auto" else []
+    try:
+        if source == "hub" or (source == "auto" and chosen is None):
+            found = _from_hub("train", fetch)
+            return msgspec.structs.replace(found, notes=(*notes, *found.notes))
+    except HubUnavailableError as error:
+        if strict:
+            raise InvalidInputError(f"{error}. {_REMEDY}") from None
+        return _builtin_examples([*notes, f"no hub: {error}"])
+    return load_problems(source, "train", folder, fetch=fetch)
+
+
 def load_problem_file(path: str | Path) -> ProblemSet:
     """The problems of any file in GSM-8K's format, whatever split they are of.
 
@@ -199,6 +240,19 @@ def _builtin(split: str, tried: Iterable[str] = ()) -> ProblemSet:
         is_gsm8k=False,
         problems=tuple(problems),
         available=len(problems),
+    )
+
+
+def _builtin_examples(notes: Iterable[str] = ()) -> ProblemSet:
+    problems = tuple(shot.problem for shot in few_shot_problems())
+    return ProblemSet(
+        name="built-in examples",
+        source=f"built-in examples, {len(problems)} problems written for this project",
+        split="train",
+        is_gsm8k=False,
+        problems=problems,
+        available=len(problems),
+        notes=tuple(notes),
     )
 
 

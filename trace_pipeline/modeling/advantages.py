@@ -9,6 +9,8 @@ import torch
 
 GRPO_EPSILON = 1e-4
 """Added to a group's deviation, as in TRL's GRPOTrainer."""
+ROUNDING = 1e-6
+"""What is left of equal rewards less their mean. AdamW would make whole steps of it."""
 
 
 class MovingBaseline:
@@ -29,7 +31,7 @@ class MovingBaseline:
             self.value = mean
         advantages = rewards - self.value
         self.value = self.momentum * self.value + (1 - self.momentum) * mean
-        return advantages
+        return advantages.masked_fill(advantages.abs() < ROUNDING, 0.0)
 
 
 def leave_one_out(rewards: torch.Tensor) -> torch.Tensor:
@@ -38,22 +40,32 @@ def leave_one_out(rewards: torch.Tensor) -> torch.Tensor:
     Ahmadian et al., "Back to Basics", 2024 (arXiv 2402.14740), equation 8.
     """
     others = rewards.shape[1] - 1
-    return rewards - (rewards.sum(1, keepdim=True) - rewards) / others
+    advantages = rewards - (rewards.sum(1, keepdim=True) - rewards) / others
+    return advantages.masked_fill(zero_variance(rewards)[:, None], 0.0)
 
 
-def group_normalised(rewards: torch.Tensor) -> torch.Tensor:
+def group_normalised(rewards: torch.Tensor, scale_std: bool = True) -> torch.Tensor:
     """GRPO: each reward minus its group's mean, over the group's standard deviation.
 
-    Shao et al., "DeepSeekMath", 2024 (arXiv 2402.03300), section 4.1; sample deviation.
+    Shao et al., "DeepSeekMath", 2024 (arXiv 2402.03300), section 4.1; sample deviation. Without
+    ``scale_std`` it is the advantage of "Dr. GRPO" (arXiv 2503.20783), which does not favour
+    problems whose rewards are nearly equal.
     """
     centred = rewards - rewards.mean(1, keepdim=True)
-    return centred / (rewards.std(1, keepdim=True) + GRPO_EPSILON)
+    if scale_std:
+        centred = centred / (rewards.std(1, keepdim=True) + GRPO_EPSILON)
+    return centred.masked_fill(zero_variance(rewards)[:, None], 0.0)
+
+
+def zero_variance(rewards: torch.Tensor) -> torch.Tensor:
+    """(P,) which groups' rewards are all equal; they teach nothing to a group baseline."""
+    return (rewards == rewards[:, :1]).all(1)
 
 
 def zero_variance_share(rewards: torch.Tensor) -> float:
-    """Share of groups whose rewards are all equal; they teach nothing to a group baseline.
+    """Share of groups whose rewards are all equal.
 
     With one completion a problem, the iteration is the group.
     """
     groups = rewards if rewards.shape[1] > 1 else rewards.T
-    return float((groups == groups[:, :1]).all(1).float().mean())
+    return float(zero_variance(groups).float().mean())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import torch
@@ -36,8 +36,8 @@ class TraceExample(Protocol):
         """What the solver computes from it."""
 
     @property
-    def expert(self) -> str:
-        """The expert that the trace must name."""
+    def expert(self) -> str | None:
+        """The expert that the trace must name; None if any may answer."""
 
 
 @dataclass(frozen=True)
@@ -53,36 +53,48 @@ class Sequences:
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded sequences, and where there is loss.
+    """Sequences as a prefix tree and as padded rows, and where there is loss.
 
-    Padding is on the right, so causal attention needs no mask: no real token sees it.
+    A node of the tree is a token with all that precedes it, so sequences that begin alike
+    share nodes. Rows are padded on the right, so causal attention needs no mask.
     """
 
-    input_ids: torch.Tensor
-    """(B, T)."""
+    ids: torch.Tensor
+    """(N,) the token of each node."""
+    depths: torch.Tensor
+    """(N,) its position in its sequence."""
+    paths: torch.Tensor
+    """(B, T) the nodes of each sequence; what lies behind its end is 0 and means nothing."""
+    homes: torch.Tensor
+    """(N,) index into the flattened (B*T) rows where each node comes first."""
     positions: torch.Tensor
-    """(N,) indices into the flattened (B*T) positions that predict a completion token."""
+    """(M,) nodes that predict a completion token."""
     targets: torch.Tensor
-    """(N,) the tokens they predict."""
+    """(M,) the tokens they predict."""
     rows: torch.Tensor
-    """(N,) the sequence in the batch that each target belongs to."""
+    """(M,) the sequence in the batch that each target belongs to."""
     tokens: int
-    """Real tokens."""
+    """Tokens of all sequences, shared ones counted in each."""
+
+    @property
+    def input_ids(self) -> torch.Tensor:
+        """(B, T) the rows as tokens."""
+        return self.ids[self.paths]
 
     @property
     def padding(self) -> int:
-        """Positions that hold nothing."""
-        return self.input_ids.numel() - self.tokens
+        """Positions of the rows that hold nothing."""
+        return self.paths.numel() - self.tokens
+
+    @property
+    def shared(self) -> int:
+        """Tokens that are not computed, because another sequence begins with them too."""
+        return self.tokens - len(self.ids)
 
     def to(self, device: torch.device) -> Batch:
         """The batch on ``device``."""
-        return Batch(
-            self.input_ids.to(device),
-            self.positions.to(device),
-            self.targets.to(device),
-            self.rows.to(device),
-            self.tokens,
-        )
+        fields = ("ids", "depths", "paths", "homes", "positions", "targets", "rows")
+        return replace(self, **{name: getattr(self, name).to(device) for name in fields})
 
 
 def tokenise(
@@ -125,6 +137,26 @@ def tokenise(
     return [Sequences(s.prompt, s.completion[: max_len - len(s.prompt)]) for s in sequences]
 
 
+def require_context(sequences: Sequence[Sequences], context: int | None) -> None:
+    """Refuse sequences that are longer than the model can take.
+
+    Args:
+        sequences: prompts and completions.
+        context: the model's longest input in tokens; None if it names none.
+
+    Raises:
+        InvalidInputError: one is longer.
+    """
+    longest = max(sequences, key=len)
+    if context is None or len(longest) <= context:
+        return
+    raise InvalidInputError(
+        f"the base model takes {context} tokens, the longest example has {len(longest)} "
+        f"({len(longest.prompt)} of prompt); take a model with a longer context, or a shorter "
+        "prompt (prompt.system: one_line)"
+    )
+
+
 def plan_batches(lengths: Sequence[int], budget: int, seed: int, epoch: int = 0) -> list[list[int]]:
     """Indices of the sequences of each batch of one epoch.
 
@@ -160,24 +192,35 @@ def fill_batches(order: list[int], lengths: Sequence[int], budget: int) -> list[
     return [*batches, current] if current else batches
 
 
-def collate(sequences: Sequence[Sequences], pad_id: int) -> Batch:
-    """One padded batch of ``sequences``; loss is on the completions only."""
+def collate(sequences: Sequence[Sequences]) -> Batch:
+    """One batch of ``sequences``; loss is on the completions only."""
     width = max(len(s) for s in sequences)
-    rows: list[list[int]] = []
+    children: dict[tuple[int, int], int] = {}
+    ids: list[int] = []
+    depths: list[int] = []
+    homes: list[int] = []
+    paths: list[list[int]] = []
     positions: list[int] = []
-    targets: list[int] = []
-    owners: list[int] = []
     for row, sequence in enumerate(sequences):
-        ids = sequence.prompt + sequence.completion
-        rows.append(ids + [pad_id] * (width - len(ids)))
-        start = row * width + len(sequence.prompt) - 1
-        positions += range(start, start + len(sequence.completion))
-        targets += sequence.completion
-        owners += [row] * len(sequence.completion)
+        path: list[int] = []
+        parent = -1
+        for depth, token in enumerate(sequence.prompt + sequence.completion):
+            node = children.setdefault((parent, token), len(ids))
+            if node == len(ids):
+                ids.append(token)
+                depths.append(depth)
+                homes.append(row * width + depth)
+            path.append(node)
+            parent = node
+        positions += path[len(sequence.prompt) - 1 : -1]
+        paths.append(path + [0] * (width - len(path)))
     return Batch(
-        torch.tensor(rows),
-        torch.tensor(positions),
-        torch.tensor(targets),
-        torch.tensor(owners),
+        ids=torch.tensor(ids),
+        depths=torch.tensor(depths),
+        paths=torch.tensor(paths),
+        homes=torch.tensor(homes),
+        positions=torch.tensor(positions),
+        targets=torch.tensor([token for s in sequences for token in s.completion]),
+        rows=torch.tensor([row for row, s in enumerate(sequences) for _ in s.completion]),
         tokens=sum(len(s) for s in sequences),
     )

@@ -20,16 +20,17 @@ import msgspec
 import torch
 from msgspec import Struct
 
-from trace_pipeline.experiment import PromptConfig
+from trace_pipeline.experiment import LoraConfig, PromptConfig
 from trace_pipeline.modeling.base_models import (
     BaseModel,
     load_model,
     load_tokenizer,
     resolve_base,
 )
+from trace_pipeline.modeling.lora import add_adapters, merge_adapters, weight_changes
 from trace_pipeline.modeling.prompts import Prompt, Shot
 from trace_pipeline.modeling.trainable import untie_head
-from trace_pipeline.modeling.weights import weight_files
+from trace_pipeline.modeling.weights import weight_files, write_tensors
 from trace_pipeline.provenance import library_versions, utc_now
 from trace_pipeline.store import file_sha256, write_json
 from trace_pipeline.validation import InvalidInputError
@@ -44,8 +45,8 @@ class CheckpointInfo(Struct, frozen=True, kw_only=True):
     """What a checkpoint is and how it is used."""
 
     stage: Literal["sft", "rl"]
-    kind: Literal["delta", "full"]
-    """``full`` holds every tensor of the model."""
+    kind: Literal["delta", "full", "lora"]
+    """``full`` holds every tensor of the model, ``lora`` adapters to its weights."""
     base: str
     """Reference of the base model."""
     base_sha256: str
@@ -61,6 +62,13 @@ class CheckpointInfo(Struct, frozen=True, kw_only=True):
     """The settings of the stage that made it."""
     metrics: dict[str, float]
     """Final figures of that stage."""
+    stopped: str = ""
+    """Why training ended before its last step; empty where it did not."""
+    selected: int | None = None
+    """The step or iteration with the best validation figure, whose weights these are; None
+    where the last one's were taken."""
+    adapters: LoraConfig | None = None
+    """Of the kind ``lora``: what the adapters are."""
     parent: str | None = None
     """``weights_sha256`` of the checkpoint it started from."""
     parameters_trained: int
@@ -80,6 +88,8 @@ class Policy:
     base: BaseModel
     info: CheckpointInfo | None = None
     """None for an untuned base model."""
+    adapters: LoraConfig | None = None
+    """What adapters the model has; None if it has none, or they are merged."""
 
 
 def load_base_policy(
@@ -127,27 +137,26 @@ def save_checkpoint(
     run: str,
     config: dict[str, Any],
     metrics: dict[str, float],
+    stopped: str = "",
+    selected: int | None = None,
 ) -> CheckpointInfo:
     """Write the tensors ``names`` of ``policy`` and their description into ``folder``.
 
     The description is written last, so a folder with one is complete.
     """
-    from safetensors.torch import save_file
-
     parameters = dict(policy.model.named_parameters())
-    tensors = {name: parameters[name].detach().cpu().contiguous() for name in names}
+    tensors = {name: parameters[name] for name in names}
     folder.mkdir(parents=True, exist_ok=True)
     staged = folder / f".{WEIGHTS}.partial"  # what a kill left there is overwritten
     try:
-        save_file(tensors, staged, metadata={"format": "pt"})
-        with staged.open("rb+") as file:
-            os.fsync(file.fileno())
+        write_tensors(staged, tensors)
         os.replace(staged, folder / WEIGHTS)
     finally:
         staged.unlink(missing_ok=True)
     info = CheckpointInfo(
         stage=stage,
-        kind="full" if len(names) == len(parameters) else "delta",
+        kind=_kind(policy, len(names) == len(parameters)),
+        adapters=policy.adapters,
         base=policy.base.reference,
         base_sha256=policy.base.sha256,
         weights_sha256=file_sha256(folder / WEIGHTS),
@@ -157,6 +166,8 @@ def save_checkpoint(
         prompt_description=policy.prompt.describe(),
         config=config,
         metrics=metrics,
+        stopped=stopped,
+        selected=selected,
         parent=policy.info.weights_sha256 if policy.info else None,
         parameters_trained=sum(tensor.numel() for tensor in tensors.values()),
         parameters_total=sum(parameter.numel() for parameter in parameters.values()),
@@ -165,6 +176,12 @@ def save_checkpoint(
     )
     write_json(folder / INFO, info)
     return info
+
+
+def _kind(policy: Policy, everything: bool) -> Literal["delta", "full", "lora"]:
+    if policy.adapters is not None:
+        return "lora"
+    return "full" if everything else "delta"
 
 
 def finished_run(folder: Path, run: str) -> CheckpointInfo | None:
@@ -184,7 +201,11 @@ def finished_run(folder: Path, run: str) -> CheckpointInfo | None:
 
 
 def load_checkpoint(
-    folder: Path, base: BaseModel | None = None, dtype: str = "auto", device: str = "auto"
+    folder: Path,
+    base: BaseModel | None = None,
+    dtype: str = "auto",
+    device: str = "auto",
+    merge: bool = True,
 ) -> Policy:
     """The trained model of a checkpoint, with the prompt that it was trained with.
 
@@ -193,6 +214,7 @@ def load_checkpoint(
         base: its base model; found by the recorded reference when None.
         dtype: ``auto``, ``float32`` or ``bfloat16``.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        merge: add adapters (LoRA) to the weights; training goes on from unmerged ones.
 
     Raises:
         InvalidInputError: no checkpoint, a damaged one, or one of another base model.
@@ -212,7 +234,9 @@ def load_checkpoint(
         raise InvalidInputError(f"{weights}: missing or altered since it was saved; train it again")
     model = load_model(base, dtype, device)
     tensors = load_file(weights)
-    if HEAD in tensors:
+    if info.adapters is not None:
+        add_adapters(model, info.adapters)
+    elif HEAD in tensors:
         untie_head(model)
     parameters = dict(model.named_parameters())
     unknown = sorted(tensors.keys() - parameters.keys())
@@ -221,7 +245,11 @@ def load_checkpoint(
     with torch.no_grad():
         for name, tensor in tensors.items():
             parameters[name].copy_(tensor)
-    return Policy(model, Prompt(info.prompt, load_tokenizer(base)), base, info)
+    adapters = info.adapters
+    if adapters is not None and merge:
+        merge_adapters(model)
+        adapters = None
+    return Policy(model, Prompt(info.prompt, load_tokenizer(base)), base, info, adapters)
 
 
 def checkpoint_differs_from(
@@ -241,7 +269,10 @@ def checkpoint_differs_from(
 
     info = read_info(folder)
     child = load_file(folder / WEIGHTS)
-    if isinstance(parent, BaseModel):
+    if isinstance(parent, BaseModel) and info.adapters is not None:
+        child = weight_changes(child, info.adapters)
+        before = {name: torch.zeros_like(change) for name, change in child.items()}
+    elif isinstance(parent, BaseModel):
         before = _base_tensors(parent, child.keys())
     else:
         read_info(parent)

@@ -25,7 +25,8 @@ from trace_pipeline.modeling.checkpoints import (
     load_checkpoint,
     read_info,
 )
-from trace_pipeline.modeling.decoding import Completion, Decoder
+from trace_pipeline.modeling.decoding import Completion
+from trace_pipeline.modeling.engines import open_engine
 from trace_pipeline.modeling.progress import Progress
 from trace_pipeline.modeling.training import TrainingError
 from trace_pipeline.store import write_atomic
@@ -36,6 +37,7 @@ def sft_main(arguments: Sequence[str] | None = None) -> int:
     """Entry of ``python -m trace_pipeline.modeling.sft``; the exit code."""
     parser = _parser("sft", "Fine-tune a base model on verified examples (resumes if killed).")
     parser.add_argument("--data", type=Path, required=True, help="training examples (.jsonl)")
+    parser.add_argument("--validation", type=Path, help="held-out examples (.jsonl)")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
     return _guarded(_run_sft, parser.parse_args(arguments))
 
@@ -46,6 +48,8 @@ def rl_main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder of the SFT stage")
     parser.add_argument("--data", type=Path, required=True, help="problems to learn on (.jsonl)")
     parser.add_argument("--validation", type=Path, required=True, help="held-out ones (.jsonl)")
+    parser.add_argument("--real", type=Path, help="real problems, for rl.source: real or mix")
+    parser.add_argument("--real-validation", type=Path, help="held-out ones (.jsonl)")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
     return _guarded(_run_rl, parser.parse_args(arguments))
 
@@ -74,11 +78,13 @@ def _parser(name: str, description: str) -> argparse.ArgumentParser:
 
 def _guarded(function: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
     """Run a command; errors of the input end it with their message alone."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    level = logging.WARNING if _rank() else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
         function(options)
     except (InvalidInputError, TrainingError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        where = f"process {_rank()}: " if _rank() else ""
+        print(f"error: {where}{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last snapshot", file=sys.stderr)
@@ -86,20 +92,39 @@ def _guarded(function: Callable[[argparse.Namespace], None], options: argparse.N
     return 0
 
 
+def _rank() -> int:
+    """Which of the processes that ``torchrun`` started this is; the first reports."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def _run_sft(options: argparse.Namespace) -> None:
     from trace_pipeline.modeling.finetuning import train_sft
 
     experiment, base = _experiment(options)
-    _report(options.out, train_sft(experiment, base, read_examples(options.data), options.out))
+    data = read_examples(options.data)
+    held_out = read_examples(options.validation) if options.validation else []
+    info = train_sft(experiment, base, data, options.out, validation=held_out)
+    if not _rank():
+        _report(options.out, info)
 
 
 def _run_rl(options: argparse.Namespace) -> None:
     from trace_pipeline.modeling.reinforcement import train_rl
 
     experiment, base = _experiment(options)
-    data, held_out = read_examples(options.data), read_examples(options.validation)
-    info = train_rl(experiment, options.checkpoint, data, held_out, options.out, base)
+    info = train_rl(
+        experiment,
+        options.checkpoint,
+        read_examples(options.data),
+        read_examples(options.validation),
+        options.out,
+        base,
+        real=read_examples(options.real) if options.real else [],
+        real_validation=read_examples(options.real_validation) if options.real_validation else [],
+    )
     _report(options.out, info)
+    if info.stopped:
+        print(f"stopped early: {info.stopped}")
 
 
 def _run_decode(options: argparse.Namespace) -> None:
@@ -111,7 +136,7 @@ def _run_decode(options: argparse.Namespace) -> None:
     else:
         policy = load_base_policy(base, experiment.prompt, model.dtype, model.device)
     with Progress("decoding", len(questions), "problems") as progress:
-        completions = Decoder(policy, experiment.decoding).decode(
+        completions = open_engine(policy, experiment.decoding).decode(
             questions, on_progress=lambda done, _, tokens: progress.update(done, f"{tokens} tokens")
         )
     lines = [

@@ -1,4 +1,8 @@
-"""Batched decoding: sequences leave the batch when they end, waiting ones take their place."""
+"""Batched decoding: sequences leave the batch when they end, waiting ones take their place.
+
+A sequence takes part in a forward pass with all tokens that it has not been through: its prompt
+at first, later the token that was chosen and those that a constraint has forced behind it.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,18 @@ import torch
 
 from trace_pipeline.experiment import DecodingConfig
 from trace_pipeline.modeling.checkpoints import Policy
+from trace_pipeline.modeling.constrained import TraceConstraint
+from trace_pipeline.modeling.endings import EndOfTrace
+from trace_pipeline.modeling.inference import Forward, forward_of
 from trace_pipeline.modeling.objective import shaped
 from trace_pipeline.modeling.slots import SlotCache
+from trace_pipeline.modeling.vocabulary import Ids, Vocabulary
 from trace_pipeline.validation import InvalidInputError
 
 PREFILL_TOKENS = 4096
-"""Prompt tokens, padding included, that go through the model together."""
+"""Prompt tokens that go through the model together."""
+FEW = 2048
+"""Up to so many allowed tokens get logits of their own instead of the whole head's."""
 
 OnProgress = Callable[[int, int, int], None]
 """Called with completions done, their total, and tokens decoded so far."""
@@ -31,15 +41,17 @@ class Completion:
     tokens: int
     """Length in tokens, the end token included."""
     clipped: bool
-    """Cut by the token limit: the model did not end it itself."""
+    """Cut by the token limit: neither the model nor a whole valid trace ended it."""
     seconds: float
     """From the prompt's entry into the batch to the end."""
     logprob: float
     """Log-probability of the tokens under the distribution they were drawn from (greedy: of
-    the model)."""
+    the model). With a constraint, of the distribution over the tokens that it allows."""
     prompt_ids: list[int] = field(repr=False)
     ids: list[int] = field(repr=False)
     """The completion's tokens, the end token included."""
+    forced: list[bool] = field(repr=False, default_factory=list)
+    """Which of ``ids`` a constraint left no choice about; all False without one."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +59,12 @@ class Sampling:
     """Random draws, one independent stream a sequence."""
 
     seeds: Sequence[int]
-    """Seed of each sequence; its draws depend on nothing else."""
+    """Seed of each sequence; its draws depend on nothing else. With ``samples`` of each prompt,
+    those of the first prompt come first."""
     temperature: float = 1.0
     top_p: float = 1.0
+    samples: int = 1
+    """Completions of each prompt, which is computed once for all of them."""
 
 
 @dataclass
@@ -60,9 +75,23 @@ class _Running:
     prompt: list[int]
     limit: int
     draws: np.ndarray[Any, np.dtype[np.float64]] | None
-    started: float
+    constraint: TraceConstraint | None
+    ending: EndOfTrace | None
+    started: float = 0.0
     ids: list[int] = field(default_factory=list)
+    forced: list[bool] = field(default_factory=list)
     logprob: float = 0.0
+    fed: int = 0
+    """How many of ``ids`` went through the model."""
+    stopped: bool = False
+    """Ended, or at its limit."""
+    trimmed: bool = False
+    """Ended by what it wrote behind a whole trace."""
+
+    def force(self, tokens: list[int]) -> None:
+        """Append tokens about which there is no choice."""
+        self.ids += tokens
+        self.forced += [True] * len(tokens)
 
 
 class Decoder:
@@ -81,6 +110,7 @@ class Decoder:
         generation = getattr(policy.model.generation_config, "eos_token_id", None)
         extra = [generation] if isinstance(generation, int) else generation or []
         self._stop_ids = policy.prompt.stop_ids | set(extra)
+        self._vocabulary = Vocabulary(policy.prompt.tokenizer)
 
     def decode(
         self,
@@ -88,7 +118,7 @@ class Decoder:
         sampling: Sampling | None = None,
         on_progress: OnProgress | None = None,
     ) -> list[Completion]:
-        """Completions of ``questions``, in order.
+        """Completions of ``questions``, in order; ``sampling.samples`` of each, one by one.
 
         Args:
             questions: word problems.
@@ -98,144 +128,260 @@ class Decoder:
         Raises:
             InvalidInputError: a prompt that fills the model's context.
         """
-        if sampling is not None and len(sampling.seeds) != len(questions):
-            raise ValueError(f"{len(questions)} questions need as many seeds")
-        waiting = [self._enter(index, q, sampling) for index, q in enumerate(questions)]
-        # The longest first: sequences of one batch then have similar lengths, and the last
-        # ones, which have the model to themselves, are short.
-        waiting.sort(key=lambda r: (-len(r.prompt), r.index))
+        samples = sampling.samples if sampling else 1
+        if sampling is not None and len(sampling.seeds) != len(questions) * samples:
+            what = f" of {samples} samples" if samples > 1 else ""
+            raise ValueError(f"{len(questions)} questions{what} need as many seeds")
+        prompts = [self._prompt(index, question) for index, question in enumerate(questions)]
+        waiting = [
+            self._enter(place * samples + sample, prompt, sampling)
+            for place, prompt in enumerate(prompts)
+            for sample in range(samples)
+        ]
+        # The longest first: sequences of one batch then have similar lengths, and the last ones,
+        # which have the model to themselves, are short. Equal prompts come one after the other.
+        waiting.sort(key=lambda r: (-len(r.prompt), r.prompt, r.index))
         waiting.reverse()
-        done: dict[int, Completion] = {}
+        if not waiting:
+            return []
         with torch.inference_mode():
-            self._run(waiting, sampling, done, len(questions), on_progress)
-        return [done[index] for index in range(len(questions))]
+            batch = _Batch(self._policy, self._config, waiting)
+            done = self._run(batch, waiting, sampling, on_progress)
+        return [done[index] for index in range(len(done))]
 
-    def _enter(self, index: int, question: str, sampling: Sampling | None) -> _Running:
+    def _prompt(self, index: int, question: str) -> list[int]:
         prompt = self._policy.prompt.prompt_ids(question)
-        room = self._context - len(prompt)
-        if room < 1:
+        if self._context - len(prompt) < 1:
             raise InvalidInputError(
                 f"the prompt of problem {index} has {len(prompt)} tokens, the model's context "
                 f"{self._context}; shorten the problem or the system prompt"
             )
-        limit = min(self._config.max_tokens, room)
+        return prompt
+
+    def _enter(self, index: int, prompt: list[int], sampling: Sampling | None) -> _Running:
+        limit = min(self._config.max_tokens, self._context - len(prompt))
         draws = None
         if sampling is not None:
             draws = np.random.Generator(np.random.Philox(sampling.seeds[index])).random(limit)
-        return _Running(index, prompt, limit, draws, 0.0)
+        if not self._config.constrained:
+            return _Running(index, prompt, limit, draws, None, EndOfTrace(self._vocabulary))
+        constraint = TraceConstraint(self._vocabulary, self._policy.prompt.end_id, limit)
+        sequence = _Running(index, prompt, limit, draws, constraint, None)
+        sequence.force(constraint.settle())
+        sequence.stopped = len(sequence.ids) >= limit
+        return sequence
 
     def _run(
         self,
+        batch: _Batch,
         waiting: list[_Running],
         sampling: Sampling | None,
-        done: dict[int, Completion],
-        total: int,
         on_progress: OnProgress | None,
-    ) -> None:
-        model = self._policy.model
-        slots = min(self._config.batch_size, total)
-        cache = SlotCache(model.config, slots, model.dtype, model.device)
-        running: list[_Running] = []
+    ) -> dict[int, Completion]:
+        done: dict[int, Completion] = {}
+        total = len(waiting)
         tokens = 0
-        while waiting or running:
-            if waiting and len(running) < slots:
-                entering = self._admit(waiting, slots - len(running))
-                hidden = self._prefill(cache, entering)
-                fresh = entering
-                running += entering
+        while waiting or batch.running:
+            if waiting and len(batch.running) < batch.slots:
+                fresh, hidden = batch.admit(waiting)
             else:
-                hidden = self._step(cache, running)
-                fresh = running
+                fresh, hidden = list(batch.running), batch.step()
+            before = sum(len(sequence.ids) for sequence in fresh)
             self._append(hidden, fresh, sampling)
-            tokens += len(fresh)
-            for slot in reversed(range(len(running) - len(fresh), len(running))):
-                sequence = running[slot]
-                if self._ended(sequence):
-                    running[slot] = running[cache.release(slot)]
-                    running.pop()
+            tokens += sum(len(sequence.ids) for sequence in fresh) - before
+            for slot in reversed(range(len(batch.running))):
+                sequence = batch.running[slot]
+                if sequence.stopped:
                     done[sequence.index] = self._complete(sequence)
+                    batch.release(slot)
                     if on_progress:
                         on_progress(len(done), total, tokens)
-
-    def _admit(self, waiting: list[_Running], free: int) -> list[_Running]:
-        """The next sequences, as many as fit into ``free`` slots and one prefill."""
-        width = len(waiting[-1].prompt)
-        count = max(1, min(free, len(waiting), PREFILL_TOKENS // width))
-        now = time.perf_counter()
-        entering = [waiting.pop() for _ in range(count)]
-        for sequence in entering:
-            sequence.started = now
-        return entering
-
-    def _prefill(self, cache: SlotCache, entering: list[_Running]) -> torch.Tensor:
-        """(n, H) hidden states behind the prompts of ``entering``."""
-        device = self._policy.model.device
-        lengths = torch.tensor([len(r.prompt) for r in entering], device=device)
-        width = int(lengths.max())
-        # Padding on the right is never attended to: attention is causal, and a step's mask
-        # ends at the sequence's own length.
-        ids = [r.prompt + [0] * (width - len(r.prompt)) for r in entering]
-        cache.begin_prefill(lengths, width)
-        hidden = self._forward(torch.tensor(ids, device=device), cache, None, None)
-        cache.end_prefill()
-        return hidden[torch.arange(len(entering), device=device), lengths - 1]
-
-    def _step(self, cache: SlotCache, running: list[_Running]) -> torch.Tensor:
-        """(A, H) hidden states behind the last token of each running sequence."""
-        ids = torch.tensor([[r.ids[-1]] for r in running], device=self._policy.model.device)
-        positions, mask = cache.begin_step()
-        hidden = self._forward(ids, cache, positions, mask)
-        cache.end_step()
-        return hidden[:, 0]
-
-    def _forward(
-        self,
-        ids: torch.Tensor,
-        cache: SlotCache,
-        positions: torch.Tensor | None,
-        mask: torch.Tensor | None,
-    ) -> torch.Tensor:
-        if positions is None:
-            positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
-        output = self._policy.model.base_model(
-            input_ids=ids,
-            position_ids=positions,
-            attention_mask=mask,
-            past_key_values=cache,
-            use_cache=True,
-        )
-        hidden: torch.Tensor = output.last_hidden_state
-        return hidden
+        return done
 
     def _append(
         self, hidden: torch.Tensor, fresh: list[_Running], sampling: Sampling | None
     ) -> None:
-        """Choose the next token of each sequence in ``fresh``."""
-        logits = self._policy.model.lm_head(hidden).float()  # (n, V)
+        """Choose the next token of each sequence in ``fresh``; what is forced comes with it."""
+        whole: list[int] = []
+        for row, sequence in enumerate(fresh):
+            if sequence.constraint is None:
+                whole.append(row)
+            elif not sequence.stopped:
+                choices = sequence.constraint.choices()
+                if len(choices) > FEW:
+                    whole.append(row)
+                else:
+                    self._choose(hidden[row : row + 1], [sequence], choices, sampling)
+        if whole:
+            rows = hidden if len(whole) == len(fresh) else hidden[whole]
+            self._choose(rows, [fresh[row] for row in whole], None, sampling)
+        for sequence in fresh:
+            self._follow_up(sequence)
+
+    def _choose(
+        self,
+        hidden: torch.Tensor,
+        sequences: list[_Running],
+        choices: Ids | None,
+        sampling: Sampling | None,
+    ) -> None:
+        """Choose one token for each row of ``hidden`` (n, H), among ``choices`` if given."""
+        head = self._policy.model.lm_head
+        if choices is not None:
+            ids = torch.from_numpy(choices).to(hidden.device)
+            bias = None if head.bias is None else head.bias[ids]
+            logits = torch.nn.functional.linear(hidden, head.weight[ids], bias).float()
+        else:
+            ids = None
+            logits = head(hidden).float()  # (n, V)
+            for row, sequence in enumerate(sequences):
+                if sequence.constraint is not None:
+                    allowed = torch.from_numpy(sequence.constraint.choices()).to(hidden.device)
+                    kept = logits[row, allowed]
+                    logits[row] = torch.finfo(torch.float32).min
+                    logits[row, allowed] = kept
         if sampling is None:
             chosen = logits.argmax(-1)
         else:
             logits = shaped(logits, sampling.temperature, sampling.top_p)
-            draws = [float(r.draws[len(r.ids)]) for r in fresh if r.draws is not None]
+            draws = [float(r.draws[len(r.ids)]) for r in sequences if r.draws is not None]
             chosen = _draw(logits, torch.tensor(draws, dtype=torch.float64, device=logits.device))
         logprobs = logits.gather(-1, chosen[:, None])[:, 0] - logits.logsumexp(-1)
-        for sequence, token, logprob in zip(fresh, chosen.tolist(), logprobs.tolist(), strict=True):
+        if ids is not None:
+            chosen = ids[chosen]
+        for sequence, token, logprob in zip(
+            sequences, chosen.tolist(), logprobs.tolist(), strict=True
+        ):
             sequence.ids.append(token)
+            sequence.forced.append(False)
             sequence.logprob += logprob
 
-    def _ended(self, sequence: _Running) -> bool:
-        return sequence.ids[-1] in self._stop_ids or len(sequence.ids) >= sequence.limit
+    def _follow_up(self, sequence: _Running) -> None:
+        """What the last token brings about: forced ones, the end."""
+        if sequence.constraint is not None and not sequence.stopped:
+            sequence.constraint.accept(sequence.ids[-1])
+            sequence.force(sequence.constraint.settle())
+        ending, last = sequence.ending, sequence.ids[-1]
+        if ending is not None and last not in self._stop_ids and ending.passed(last):
+            del sequence.ids[ending.kept :], sequence.forced[ending.kept :]
+            sequence.trimmed = sequence.stopped = True
+            return
+        ended = sequence.ids[-1] in self._stop_ids
+        sequence.stopped = ended or len(sequence.ids) >= sequence.limit
 
     def _complete(self, sequence: _Running) -> Completion:
         return Completion(
             text=self._policy.prompt.decode(sequence.ids),
             tokens=len(sequence.ids),
-            clipped=sequence.ids[-1] not in self._stop_ids,
+            clipped=not sequence.trimmed and sequence.ids[-1] not in self._stop_ids,
             seconds=time.perf_counter() - sequence.started,
             logprob=sequence.logprob,
             prompt_ids=sequence.prompt,
             ids=sequence.ids,
+            forced=sequence.forced,
         )
+
+
+class _Batch:
+    """The running sequences, their cache, and the passes through the model."""
+
+    def __init__(self, policy: Policy, config: DecodingConfig, waiting: list[_Running]) -> None:
+        model = policy.model
+        self._forward: Forward = forward_of(model)
+        self._device = model.device
+        self.slots = min(config.batch_size, len(waiting))
+        length = max(len(r.prompt) + r.limit for r in waiting)
+        # One slot more: the start that all prompts share waits in the last.
+        self._shared = _shared_start(policy, waiting)
+        slots = self.slots + bool(self._shared)
+        self._cache = SlotCache(model.config, slots, length, model.dtype, model.device)
+        self.running: list[_Running] = []
+        if self._shared:
+            self._pass(self.slots, [waiting[0].prompt[: self._shared]])
+
+    def admit(self, waiting: list[_Running]) -> tuple[list[_Running], torch.Tensor]:
+        """Let waiting sequences in, as many as have room and go through the model together.
+
+        Returns:
+            The new sequences and (n, H) hidden states behind their prompts.
+        """
+        now = time.perf_counter()
+        first, size = len(self.running), 0
+        entering: list[_Running] = []
+        distinct: list[int] = []
+        """Places of the first sequences of each prompt."""
+        while waiting and first + len(entering) < self.slots:
+            sequence = waiting[-1]
+            if not entering or sequence.prompt != entering[-1].prompt:
+                size += len(sequence.prompt) - self._shared
+                if distinct and size > PREFILL_TOKENS:
+                    break
+                distinct.append(len(entering))
+            entering.append(waiting.pop())
+            sequence.started = now
+        # Equal prompts share a pass: theirs stand in the first slots, copies go behind.
+        order = {place: slot for slot, place in enumerate(distinct)}
+        twins = [place for place in range(len(entering)) if place not in order]
+        entering = [entering[place] for place in (*distinct, *twins)]
+        return self._fill(entering, len(distinct), first)
+
+    def _fill(
+        self, entering: list[_Running], distinct: int, first: int
+    ) -> tuple[list[_Running], torch.Tensor]:
+        cache = self._cache
+        if self._shared:
+            cache.copy_start(self.slots, range(first, first + distinct), self._shared)
+        prompts = [r.prompt[self._shared :] for r in entering[:distinct]]
+        hidden = self._pass(first, prompts)
+        sources = {tuple(r.prompt): place for place, r in enumerate(entering[:distinct])}
+        behind = [sources[tuple(r.prompt)] for r in entering]
+        for place in range(distinct, len(entering)):
+            length = len(entering[place].prompt)
+            slot = first + place
+            cache.copy_start(first + behind[place], range(slot, slot + 1), length)
+        cache.active += len(entering)
+        self.running += entering
+        hidden = hidden[behind]
+        forced = [r for r in entering if r.ids]
+        if forced:  # what a constraint forces at the very beginning
+            hidden = self._pass(first, [r.ids for r in entering])
+            for sequence in entering:
+                sequence.fed = len(sequence.ids)
+        return entering, hidden
+
+    def step(self) -> torch.Tensor:
+        """(A, H) hidden states behind the last token of each running sequence."""
+        new = [sequence.ids[sequence.fed :] for sequence in self.running]
+        hidden = self._pass(0, new)
+        for sequence in self.running:
+            sequence.fed = len(sequence.ids)
+        return hidden
+
+    def release(self, slot: int) -> None:
+        """The sequence in ``slot`` is done."""
+        self.running[slot] = self.running[-1]
+        self.running.pop()
+        self._cache.release(slot)
+
+    def _pass(self, first: int, new: list[list[int]]) -> torch.Tensor:
+        ids = torch.tensor([token for tokens in new for token in tokens], device=self._device)
+        plan = self._cache.begin(first, [len(tokens) for tokens in new])
+        hidden = self._forward(ids, plan, self._cache)
+        self._cache.end()
+        return hidden
+
+
+def _shared_start(policy: Policy, waiting: list[_Running]) -> int:
+    """Tokens that begin every prompt, whatever is asked; 0 where sharing them saves nothing."""
+    if len({tuple(sequence.prompt) for sequence in waiting}) < 2:
+        return 0
+    some, other = policy.prompt.prompt_ids("How many?"), policy.prompt.prompt_ids("A 1")
+    length = next(
+        (n for n, pair in enumerate(zip(some, other, strict=False)) if pair[0] != pair[1]), 0
+    )
+    length = min(length, min(len(sequence.prompt) for sequence in waiting) - 1)
+    start = some[:length]
+    return length if all(sequence.prompt[:length] == start for sequence in waiting) else 0
 
 
 def _draw(logits: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import resource
+import sys
 from pathlib import Path
 
 import torch
@@ -31,6 +33,8 @@ def resolve_device(name: str = "auto") -> torch.device:
         raise InvalidInputError(f"unknown device {name!r}. There are: {', '.join(known)}")
     if name == "auto":
         name = "cuda" if "cuda" in known else "cpu"
+    if name == "cuda":
+        name = f"cuda:{torch.cuda.current_device()}"  # each process of a run has one of its own
     device = torch.device(name)
     if device.type == "cuda":
         # Lets float32 matmuls use tensor cores (TF32); the optimizer's masters have none.
@@ -81,6 +85,14 @@ def require_memory(needed: int, device: torch.device, remedy: str) -> None:
             f"about {needed / 2**30:.1f} GiB of memory are needed on {device}, "
             f"{free / 2**30:.1f} GiB are free; {remedy}"
         )
+
+
+def peak_memory(device: torch.device) -> int:
+    """Most memory that was in use at once, in bytes: of the process, or on its GPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _meminfo() -> int | None:

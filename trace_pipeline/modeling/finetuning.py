@@ -1,7 +1,8 @@
 """Supervised fine-tuning: the model learns to write the traces of verified examples.
 
 Everything random is a function of the seed and the step, nothing of a generator's state.
-So a run that was killed goes on from its last snapshot to the very same weights.
+So a run that was killed goes on from its last snapshot to the very same weights. Under
+``torchrun`` each step's batches are dealt out to the processes; their gradients are summed.
 """
 
 from __future__ import annotations
@@ -9,41 +10,50 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from msgspec import to_builtins
+from msgspec import convert, to_builtins
 
 from trace_pipeline.experiment import Experiment
 from trace_pipeline.modeling.base_models import BaseModel
 from trace_pipeline.modeling.batching import (
-    Sequences,
     TraceExample,
     collate,
-    plan_batches,
+    require_context,
     tokenise,
 )
+from trace_pipeline.modeling.best_weights import Best, BestWeights
 from trace_pipeline.modeling.checkpoints import (
     CheckpointInfo,
     Policy,
     finished_run,
     load_base_policy,
+    load_checkpoint,
+    read_info,
     save_checkpoint,
 )
+from trace_pipeline.modeling.devices import peak_memory
+from trace_pipeline.modeling.distributed import World, joined
+from trace_pipeline.modeling.frozen import keep_frozen_states
+from trace_pipeline.modeling.lora import add_adapters
 from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.modeling.optimizer import MasterAdamW
 from trace_pipeline.modeling.progress import Progress
 from trace_pipeline.modeling.records import RecordFile
+from trace_pipeline.modeling.schedule import Plan, learning_rate, plan_steps
 from trace_pipeline.modeling.snapshots import Snapshot, Snapshots
-from trace_pipeline.modeling.trainable import select_trainable
+from trace_pipeline.modeling.trainable import Trainable, select_trainable, train_only
 from trace_pipeline.modeling.training import (
     OnMetrics,
-    learning_rate,
     prepare,
     require_finite,
     run_fingerprint,
     synchronise,
 )
+from trace_pipeline.modeling.validation import Validation
+from trace_pipeline.validation import InvalidInputError
 
 log = logging.getLogger(__name__)
 
@@ -57,16 +67,21 @@ def train_sft(
     examples: Sequence[TraceExample],
     out_dir: Path,
     on_metrics: OnMetrics | None = None,
+    start: Path | None = None,
+    validation: Sequence[TraceExample] = (),
 ) -> CheckpointInfo:
     """Fine-tune ``base`` on ``examples`` as ``experiment`` says.
 
     Args:
-        experiment: its sections seed, model, prompt and sft are read.
+        experiment: its sections seed, model, prompt, sft and decoding are read.
         base: the base model.
         examples: problems with traces; their order does not matter beyond the seed.
         out_dir: gets the checkpoint and ``metrics.jsonl``; holds snapshots meanwhile. A run
-            that was interrupted is resumed when called with the same folder.
+            that was interrupted is resumed when called with the same folder. Several
+            processes share it.
         on_metrics: told the figures of each step (docs/training.md defines them).
+        start: a checkpoint of ``base`` to go on from, with the tensors that it trained.
+        validation: held-out examples on which ``sft.evaluate_every`` and ``sft.select`` rest.
 
     Returns:
         The checkpoint's description.
@@ -75,103 +90,185 @@ def train_sft(
         InvalidInputError: data, model or settings that cannot be used.
         TrainingError: training diverged.
     """
-    config = experiment.sft
-    run = run_fingerprint("sft", experiment, base, [examples])
-    finished = finished_run(out_dir, run)
-    if finished is not None:
-        return finished
-    policy = load_base_policy(
-        base, experiment.prompt, experiment.model.dtype, experiment.model.device
-    )
-    sequences = tokenise(policy.prompt, examples, config.max_len, config.overflow)
-    chosen = select_trainable(policy.model, config.trainable, config.layers)
-    prepare(policy.model, chosen, config)
-    optimizer = MasterAdamW(policy.model, chosen.names, config.weight_decay)
-    steps = _plan(sequences, experiment)
-
-    snapshots = Snapshots(out_dir / SNAPSHOTS, run)
-    resumed = snapshots.latest()
-    first = 0
-    records = RecordFile(out_dir / METRICS, resumed.counters["metrics"] if resumed else 0)
-    if resumed is None:
-        snapshots.clear()
-    else:
-        optimizer.load_state(resumed.tensors)
-        first = resumed.counters["step"]
-        log.info("resuming at step %d of %d", first, len(steps))
-    metrics: dict[str, float] = {}
-    with Progress("SFT", len(steps), "steps", first) as progress:
-        for step in range(first, len(steps)):
-            rate = learning_rate(config, step, len(steps))
-            metrics = _train_step(policy, optimizer, sequences, steps[step], rate, experiment)
-            require_finite("the loss", metrics["loss"], step + 1)
-            require_finite("the gradient norm", metrics["grad_norm"], step + 1)
-            records.append({"step": step + 1, **metrics})
-            if on_metrics:
-                on_metrics(step + 1, metrics)
-            note = f"loss {metrics['loss']:.3f}, {metrics['tokens_per_second']:.0f} tokens/s"
-            progress.update(step + 1, note)
-            if (step + 1) % config.save_every == 0 and step + 1 < len(steps):
-                counters = {"step": step + 1, "metrics": records.sync()}
-                snapshots.save(step + 1, Snapshot(counters, optimizer.state()))
-    records.close()
-    info = save_checkpoint(
-        out_dir,
-        policy,
-        chosen.names,
-        stage="sft",
-        run=run,
-        config=to_builtins(config),
-        metrics=metrics,
-    )
-    snapshots.clear()
-    return info
+    if experiment.sft.select == "best" and not validation:
+        raise InvalidInputError(
+            "sft.select: best needs validation examples; raise data.validation, or set "
+            "sft.select: last"
+        )
+    with joined() as world:
+        parent = read_info(start).weights_sha256 if start else None
+        run = run_fingerprint("sft", experiment, base, [examples, validation], parent)
+        finished = finished_run(out_dir, run)
+        world.wait()
+        if finished is not None:
+            return finished
+        policy, chosen = _load(experiment, base, start)
+        trainer = _Trainer(experiment, policy, chosen, examples, validation, out_dir, run, world)
+        trainer.run(on_metrics)
+        world.wait()
+        return read_info(out_dir)
 
 
-def _plan(sequences: Sequence[Sequences], experiment: Experiment) -> list[list[list[int]]]:
-    """For each optimizer step, its batches, each a list of indices."""
-    config = experiment.sft
-    lengths = [len(s) for s in sequences]
-    batches = [
-        batch
-        for epoch in range(config.epochs)
-        for batch in plan_batches(lengths, config.batch_tokens, experiment.seed, epoch)
-    ]
-    return [batches[i : i + config.accumulate] for i in range(0, len(batches), config.accumulate)]
+def _load(experiment: Experiment, base: BaseModel, start: Path | None) -> tuple[Policy, Trainable]:
+    """The model to train, and which part of it."""
+    config, model = experiment.sft, experiment.model
+    if start is not None:
+        policy = load_checkpoint(start, base, model.dtype, model.device, merge=False)
+        assert policy.info is not None
+        return policy, train_only(policy.model, policy.info.tensors)
+    policy = load_base_policy(base, experiment.prompt, model.dtype, model.device)
+    if config.trainable == "lora":
+        add_adapters(policy.model, config.lora, experiment.seed)
+        policy = replace(policy, adapters=config.lora)
+    return policy, select_trainable(policy.model, config.trainable, config.layers)
 
 
-def _train_step(
-    policy: Policy,
-    optimizer: MasterAdamW,
-    sequences: Sequence[Sequences],
-    batches: Sequence[Sequence[int]],
-    rate: float,
-    experiment: Experiment,
-) -> dict[str, float]:
-    """One optimizer step on the mean loss over all target tokens of ``batches``."""
-    device: Any = policy.model.device
-    start = time.perf_counter()
-    loss, tokens, padding = 0.0, 0, 0
-    targets = sum(len(sequences[i].completion) for batch in batches for i in batch)
-    for indices in batches:
-        batch = collate([sequences[i] for i in indices], policy.prompt.end_id).to(device)
-        logprobs, _ = completion_logprobs(policy.model, batch)
-        part = -logprobs.sum() / targets
-        part.backward()  # type: ignore[no-untyped-call]
-        optimizer.accumulate()
-        loss += float(part.detach())
-        tokens += batch.tokens
-        padding += batch.padding
-    norm = optimizer.step(rate, experiment.sft.max_grad_norm)
-    synchronise(device)
-    seconds = time.perf_counter() - start
-    return {
-        "loss": loss,
-        "learning_rate": rate,
-        "grad_norm": norm,
-        "tokens": tokens,
-        "target_tokens": targets,
-        "padding_share": padding / (tokens + padding),
-        "seconds": seconds,
-        "tokens_per_second": tokens / seconds,
-    }
+class _Trainer:
+    """A run of SFT in one of its processes, and the parts that its steps use."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        policy: Policy,
+        chosen: Trainable,
+        examples: Sequence[TraceExample],
+        validation: Sequence[TraceExample],
+        out_dir: Path,
+        run: str,
+        world: World,
+    ) -> None:
+        config = experiment.sft
+        self._experiment, self._config, self._policy = experiment, config, policy
+        self._names, self._out_dir, self._run, self._world = chosen.names, out_dir, run, world
+        self._sequences = tokenise(policy.prompt, examples, config.max_len, config.overflow)
+        require_context(
+            self._sequences, getattr(policy.model.config, "max_position_embeddings", None)
+        )
+        prepare(policy.model, chosen, config)
+        self._plan: Plan = plan_steps(self._sequences, experiment, world.size)
+        self._validation = Validation(experiment, policy, validation, world)
+        self._frozen = None
+        if config.reuse_frozen and config.epochs > 1:
+            epoch = self._plan.first_epoch
+            self._frozen = keep_frozen_states(policy.model, self._sequences, epoch, out_dir)
+        self._optimizer = MasterAdamW(policy.model, chosen.names, config.weight_decay)
+        self._snapshots = Snapshots(out_dir / SNAPSHOTS, run)
+        self._resume()
+
+    def _resume(self) -> None:
+        """Take over the newest snapshot, or start anew."""
+        resumed = self._snapshots.latest()
+        counters: dict[str, Any] = resumed.counters if resumed else {}
+        self._plan.require_same(counters)
+        self._done: int = counters.get("step", 0)
+        best = counters.get("best")
+        self._best = BestWeights(
+            self._snapshots.folder,
+            self._policy.model,
+            self._names,
+            convert(best, Best) if best else None,
+        )
+        if resumed is not None:
+            self._optimizer.load_state(resumed.tensors)
+            log.info("resuming at step %d of %d", self._done, len(self._plan.steps))
+        self._world.wait()  # all have read what rank 0 may now remove or write over
+        self._records = None
+        if self._world.writes:
+            if resumed is None:
+                self._snapshots.clear()
+            self._records = RecordFile(self._out_dir / METRICS, counters.get("metrics", 0))
+
+    def run(self, on_metrics: OnMetrics | None) -> None:
+        """All steps that are left, and the checkpoint."""
+        steps, metrics = self._plan.steps, dict[str, float]()
+        with Progress("SFT", len(steps), "steps", self._done, self._world.writes) as progress:
+            for step in range(self._done, len(steps)):
+                number = step + 1
+                metrics = self._step(step)
+                require_finite("the loss", metrics["loss"], number)
+                require_finite("the gradient norm", metrics["grad_norm"], number)
+                if number in self._plan.evaluations and self._validation:
+                    metrics |= self._evaluate(number)
+                if self._records is None:
+                    continue
+                self._records.append({"step": number, **metrics})
+                if on_metrics:
+                    on_metrics(number, metrics)
+                note = f"loss {metrics['loss']:.3f}, {metrics['tokens_per_second']:.0f} tokens/s"
+                progress.update(number, note)
+                if number % self._config.save_every == 0 and number < len(steps):
+                    self._save(number, self._records)
+        if self._records is not None:
+            self._records.close()
+            self._finish(metrics)
+
+    def _step(self, step: int) -> dict[str, float]:
+        """One optimizer step on the mean loss over all target tokens of its batches."""
+        device: Any = self._policy.model.device
+        start = time.perf_counter()
+        batches = self._plan.steps[step]
+        targets = sum(len(self._sequences[i].completion) for batch in batches for i in batch)
+        loss, tokens, places, shared = 0.0, 0, 0, 0
+        for indices in self._world.share(batches):
+            batch = collate([self._sequences[i] for i in indices])
+            lower = self._frozen.of(indices, batch) if self._frozen else None
+            batch = batch.to(device)
+            logprobs, _ = completion_logprobs(self._policy.model, batch, lower=lower)
+            part = -logprobs.sum() / targets
+            part.backward()  # type: ignore[no-untyped-call]
+            self._optimizer.accumulate()
+            loss += float(part.detach())
+            tokens += batch.tokens
+            places += batch.paths.numel()
+            shared += batch.shared
+        loss, tokens, places, shared = self._world.sum([loss, tokens, places, shared])  # type: ignore[assignment]
+        self._world.sum_tensors(self._optimizer.gradients())
+        rate = learning_rate(self._config, step, len(self._plan.steps))
+        norm = self._optimizer.step(rate, self._config.max_grad_norm)
+        synchronise(device)
+        seconds = time.perf_counter() - start
+        return {
+            "loss": loss,
+            "learning_rate": rate,
+            "grad_norm": norm,
+            "tokens": tokens,
+            "target_tokens": targets,
+            "padding_share": 1 - tokens / places,
+            "shared_share": shared / tokens,
+            "seconds": seconds,
+            "tokens_per_second": tokens / seconds,
+            "peak_memory_gib": peak_memory(device) / 2**30,
+        }
+
+    def _evaluate(self, number: int) -> dict[str, float]:
+        figures = self._validation.evaluate()
+        require_finite("the validation loss", figures["val_loss"], number)
+        if self._config.select == "best" and self._world.writes:
+            self._best.offer(number, figures.get("val_accuracy", -figures["val_loss"]))
+        return figures
+
+    def _save(self, number: int, records: RecordFile) -> None:
+        counters = {
+            "step": number,
+            "best": to_builtins(self._best.best),
+            "metrics": records.sync(),
+            **self._plan.counters(),
+        }
+        self._snapshots.save(number, Snapshot(counters, self._optimizer.state()))
+
+    def _finish(self, metrics: dict[str, float]) -> None:
+        best = self._best.best
+        if best is not None:
+            self._best.restore()
+            metrics = metrics | {"best_step": best.step}
+        save_checkpoint(
+            self._out_dir,
+            self._policy,
+            self._names,
+            stage="sft",
+            run=self._run,
+            config=to_builtins(self._config),
+            metrics=metrics,
+            selected=best.step if best is not None else None,
+        )
+        self._snapshots.clear()

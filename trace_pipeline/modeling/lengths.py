@@ -18,6 +18,6 @@ def lengths_for(experiment: Experiment) -> Lengths:
     return Lengths(
         prompt=lambda question: len(prompt.prompt_ids(question)),
         target=lambda trace: len(prompt.target_ids(trace)),
-        max_len=experiment.sft.max_len,
+        max_len=None if experiment.sft.overflow == "cut" else experiment.sft.max_len,
         max_tokens=experiment.decoding.max_tokens,
     )

@@ -13,17 +13,24 @@ import torch
 from torch.nn import functional
 
 from trace_pipeline.modeling.batching import Batch
+from trace_pipeline.modeling.forward import target_states
 
 SLICE = 256
 """Rows of logits that are in float32 at a time."""
 
 
 def completion_logprobs(
-    model: Any, batch: Batch, temperature: float = 1.0, top_p: float = 1.0
+    model: Any,
+    batch: Batch,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    lower: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """:func:`token_logprobs` of the completion tokens of ``batch`` under ``model``."""
-    output = model.base_model(input_ids=batch.input_ids, use_cache=False)
-    hidden = output.last_hidden_state.flatten(0, 1)[batch.positions]  # (B*T, H) -> (N, H)
+    """:func:`token_logprobs` of the completion tokens of ``batch`` under ``model``.
+
+    ``lower`` is what the frozen layers gave for it, if it is known (see ``forward``).
+    """
+    hidden = target_states(model, batch, lower)  # (M, H)
     return token_logprobs(hidden, model.lm_head, batch.targets, temperature, top_p)
 
 

@@ -49,6 +49,15 @@ class MasterAdamW:
                 master.grad += parameter.grad
             parameter.grad = None
 
+    def gradients(self) -> list[torch.Tensor]:
+        """The float32 gradients of all parameters, in their order; zeros where none came."""
+        found = []
+        for master in self.masters.values():
+            if master.grad is None:
+                master.grad = torch.zeros_like(master)
+            found.append(master.grad)
+        return found
+
     def step(self, learning_rate: float, max_grad_norm: float) -> float:
         """Clip, update the masters, round them into the model; the norm before clipping.
 

@@ -17,12 +17,16 @@ BAR_SECONDS = 0.1
 class Progress:
     """Counts ``done`` of ``total``; use as a context manager."""
 
-    def __init__(self, title: str, total: int, unit: str, done: int = 0) -> None:
+    def __init__(
+        self, title: str, total: int, unit: str, done: int = 0, shown: bool = True
+    ) -> None:
+        """``shown``: False where another process of the same run says it."""
         self._title, self._total, self._unit = title, total, unit
         self._done = self._first = done
         self._note = ""
         self._last: tuple[int, str] | None = None
         """What was shown last, so that the end is not said twice."""
+        self._silent = not shown
         self._terminal = sys.stderr.isatty()
         self._start = self._shown = time.monotonic()
 
@@ -30,6 +34,8 @@ class Progress:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if self._silent:
+            return
         if self._last != (self._done, self._note):
             self._show()
         if self._terminal:
@@ -38,6 +44,8 @@ class Progress:
     def update(self, done: int, note: str = "") -> None:
         """Say that ``done`` are done; ``note`` is shown behind (figures with units)."""
         self._done, self._note = done, note
+        if self._silent:
+            return
         pause = BAR_SECONDS if self._terminal else LINE_SECONDS
         if time.monotonic() - self._shown >= pause:
             self._show()

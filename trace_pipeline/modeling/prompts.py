@@ -61,7 +61,10 @@ class Prompt:
         question = normalise_numbers(question)
         if self.config.template == "plain":
             parts = [self._system] if self._system else []
-            parts += [f"Question: {s.question}\nTrace:\n{s.trace.rstrip()}" for s in self.shots]
+            parts += [
+                f"Question: {normalise_numbers(s.question)}\nTrace:\n{s.trace.rstrip()}"
+                for s in self.shots
+            ]
             parts.append(f"Question: {question}\nTrace:\n")
             return "\n\n".join(parts)
         return self._chat(question)

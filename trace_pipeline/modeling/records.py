@@ -34,6 +34,12 @@ class RecordFile:
         self._file.close()
 
 
+def size_of_records(path: Path, count: int) -> int:
+    """Bytes of the first ``count`` records of a file, to cut it back to them."""
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    return sum(len(line) + 1 for line in lines[:count])
+
+
 def read_records(path: Path) -> list[dict[str, Any]]:
     """All whole records of a file; a last line that a kill cut short is left out."""
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []

@@ -1,91 +1,132 @@
-"""A key-value cache of slots: sequences enter, grow and leave independently."""
+"""A key-value cache of slots: sequences enter, grow by any number of tokens and leave."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from transformers.cache_utils import Cache
 
-GROWTH = 128
-"""Positions by which the cache is enlarged at least; each enlargement copies it."""
+
+class Pass:
+    """One forward pass: ``counts[i]`` new tokens for each of the slots from ``first`` on.
+
+    The tokens lie flat, sequence after sequence, so that nothing is computed for padding; N is
+    their number, A that of the sequences, Q the most tokens of one, T the positions attended to.
+    """
+
+    def __init__(self, cache: SlotCache, first: int, counts: list[int]) -> None:
+        device = cache.store.device
+        count = torch.tensor(counts, device=device)
+        starts = cache.lengths[first : first + len(counts)]
+        ends = count.cumsum(0)
+        self.first, self.sequences, self.tokens = first, len(counts), sum(counts)
+        self.longest = max(counts)
+        """Q."""
+        self.last = ends - 1
+        """(A,) the last token of each sequence among the flat ones."""
+        self.rows = torch.repeat_interleave(torch.arange(len(counts), device=device), count)
+        """(N,) sequence of each token."""
+        self.columns = torch.arange(self.tokens, device=device) - (ends - count)[self.rows]
+        """(N,) place of each token among its sequence's new ones."""
+        self.positions = starts[self.rows] + self.columns
+        """(N,) position of each token in its sequence."""
+        self.slots = self.rows + first
+        """(N,) slot of each token."""
+        self.lengths = starts + count
+        """(A,) lengths of the sequences after the pass."""
+        self.width = int(self.lengths.max())
+        """T."""
+        self.ragged = self.longest > 1 and min(counts) < self.longest
+        column = torch.arange(self.width, device=device)
+        query = starts[:, None] + torch.arange(self.longest, device=device)
+        self.mask = (column <= query[:, :, None])[:, None]
+        """(A, 1, Q, T) whether a new token (its row, padded) attends to a position."""
+        self.needs_mask = not bool(self.mask.all())
+
+    def padded(self, flat: torch.Tensor) -> torch.Tensor:
+        """(N, ...) by token as (A, Q, ...) by sequence, zeros where a sequence has fewer."""
+        if not self.ragged:
+            return flat.view(self.sequences, self.longest, *flat.shape[1:])
+        result = flat.new_zeros(self.sequences, self.longest, *flat.shape[1:])
+        result[self.rows, self.columns] = flat
+        return result
+
+    def flat(self, padded: torch.Tensor) -> torch.Tensor:
+        """The inverse of :meth:`padded`."""
+        if not self.ragged:
+            return padded.reshape(self.tokens, *padded.shape[2:])
+        return padded[self.rows, self.columns]
 
 
 class SlotCache(Cache):  # type: ignore[misc]
     """Keys and values of up to ``slots`` sequences, each with a length of its own.
 
-    Active sequences occupy slots 0 to ``active`` - 1, so that a step reads plain slices. A
-    forward pass is either a *prefill*, which fills new slots from position 0, or a *step*,
-    which appends one position to every active slot.
+    Active sequences occupy slots 0 to ``active`` - 1, so that a pass reads plain slices. Room for
+    ``length`` positions is there from the start: on a CPU, memory is taken only as it is filled.
     """
 
-    def __init__(self, config: Any, slots: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self, config: Any, slots: int, length: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
         # The base class only keeps layer objects, of which this cache has none.
         self.layers: list[Any] = []
         heads = config.num_key_value_heads
         width = getattr(config, "head_dim", None) or (
             config.hidden_size // config.num_attention_heads
         )
-        shape = (config.num_hidden_layers, 2, slots, heads, 0, width)
-        self._store = torch.empty(shape, dtype=dtype, device=device)  # (L, 2, S, H, T, D)
-        self._rows = torch.arange(slots, device=device)
+        shape = (config.num_hidden_layers, 2, slots, heads, length, width)
+        self.store = _lazy_zeros(shape, dtype, device)
+        """(L, 2, S, H, T, D) keys and values; what is not filled is finite."""
         self.lengths = torch.zeros(slots, dtype=torch.long, device=device)
         """(S,) positions filled in each slot."""
         self.active = 0
-        self._prefill = 0
-        self._width = 0
+        self._pass: Pass | None = None
 
-    # -- slots ---------------------------------------------------------------------------
+    def begin(self, first: int, counts: list[int]) -> Pass:
+        """Start a pass that appends ``counts`` tokens to the slots from ``first`` on."""
+        self._pass = Pass(self, first, counts)
+        return self._pass
 
-    def begin_prefill(self, lengths: torch.Tensor, width: int) -> None:
-        """The next forward pass fills ``len(lengths)`` new slots with up to ``width`` positions."""
-        self._prefill = len(lengths)
-        self.lengths[self.active : self.active + len(lengths)] = lengths
-        self._reserve(width + 1)
+    def end(self) -> None:
+        """The appended tokens are part of their sequences from here on."""
+        assert self._pass is not None
+        first, lengths = self._pass.first, self._pass.lengths
+        self.lengths[first : first + len(lengths)] = lengths
+        self._pass = None
 
-    def end_prefill(self) -> None:
-        """The new slots are active from here on."""
-        self.active += self._prefill
-        self._prefill = 0
-
-    def begin_step(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The next forward pass appends a position to each active slot.
-
-        Returns:
-            (A, 1) the new positions, and (A, 1, 1, T) which positions each slot attends to.
-        """
-        lengths = self.lengths[: self.active]
-        self._width = int(lengths.max()) + 1
-        self._reserve(self._width)
-        columns = torch.arange(self._width, device=lengths.device)
-        return lengths[:, None], (columns <= lengths[:, None])[:, None, None, :]
-
-    def end_step(self) -> None:
-        """The appended positions are part of their sequences from here on."""
-        self.lengths[: self.active] += 1
+    def copy_start(self, source: int, targets: range, length: int) -> None:
+        """Give the slots ``targets`` the first ``length`` positions of ``source``."""
+        if len(targets):
+            part = self.store[:, :, source : source + 1, :, :length]
+            self.store[:, :, targets.start : targets.stop, :, :length] = part
+            self.lengths[targets.start : targets.stop] = length
 
     def release(self, slot: int) -> int:
         """Free ``slot``; the last active sequence moves into it. Returns where it came from."""
         last = self.active - 1
         if slot != last:
             filled = int(self.lengths[last])
-            self._store[:, :, slot, :, :filled] = self._store[:, :, last, :, :filled]
+            self.store[:, :, slot, :, :filled] = self.store[:, :, last, :, :filled]
             self.lengths[slot] = self.lengths[last]
         self.active = last
+        self.lengths[last] = 0
         return last
 
-    def _reserve(self, width: int) -> None:
-        """Room for ``width`` positions in every slot."""
-        have = self._store.shape[4]
-        if width <= have:
-            return
-        shape = list(self._store.shape)
-        shape[4] = max(width, have + GROWTH)
-        larger = torch.zeros(shape, dtype=self._store.dtype, device=self._store.device)
-        larger[..., :have, :] = self._store
-        self._store = larger
+    def write(self, layer: int, flat: torch.Tensor) -> None:
+        """Store a layer's new keys and values, (N, 2, H, D)."""
+        assert self._pass is not None
+        self.store[layer][:, self._pass.slots, :, self._pass.positions] = flat
 
-    # -- what the model's layers call -------------------------------------------------------
+    def read(self, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """(A, H, T, D) keys and values that the pass attends to."""
+        assert self._pass is not None
+        rows = slice(self._pass.first, self._pass.first + self._pass.sequences)
+        keys, values = self.store[layer, :, rows, :, : self._pass.width]
+        return keys, values
+
+    # -- what the layers of transformers call ------------------------------------------------
 
     def update(
         self,
@@ -95,22 +136,25 @@ class SlotCache(Cache):  # type: ignore[misc]
         *_: Any,
         **__: Any,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Store a layer's new keys and values; what its queries attend to."""
-        keys, values = self._store[layer_idx]
-        if self._prefill:
-            new = slice(self.active, self.active + self._prefill)
-            keys[new, :, : key_states.shape[2]] = key_states
-            values[new, :, : value_states.shape[2]] = value_states
-            return key_states, value_states
-        rows, lengths = self._rows[: self.active], self.lengths[: self.active]
-        keys[rows, :, lengths] = key_states[:, :, 0]
-        values[rows, :, lengths] = value_states[:, :, 0]
-        return keys[: self.active, :, : self._width], values[: self.active, :, : self._width]
+        """Store a layer's new keys and values, (A, H, Q, D); what its queries attend to."""
+        assert self._pass is not None
+        both = torch.stack((key_states, value_states), 2).permute(0, 3, 2, 1, 4)  # (A, Q, 2, H, D)
+        self.write(layer_idx, self._pass.flat(both))
+        return self.read(layer_idx)
 
     def get_seq_length(self, layer_idx: int = 0, *_: Any) -> int:
-        """What precedes a pass, for masks and positions; a step is given both explicitly."""
+        """What precedes a pass, for masks and positions; a pass is given both explicitly."""
         return 0
 
     def get_mask_sizes(self, query: Any, *_: Any) -> tuple[int, int]:
-        """Keys that a prefill attends to, and the first one: those of the pass itself."""
-        return (query if isinstance(query, int) else len(query)), 0
+        """Keys that a pass attends to, and the first one."""
+        assert self._pass is not None
+        return self._pass.width, 0
+
+
+def _lazy_zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Zeros whose memory, on a CPU, the system hands out page by page as it is written."""
+    if device.type != "cpu":
+        return torch.zeros(shape, dtype=dtype, device=device)
+    size = int(np.prod(shape)) * dtype.itemsize
+    return torch.from_numpy(np.zeros(size, dtype=np.uint8)).view(dtype).view(shape)

@@ -18,6 +18,7 @@ import msgspec
 import torch
 from msgspec import Struct
 
+from trace_pipeline.modeling.weights import write_tensors
 from trace_pipeline.store import file_sha256, write_json
 
 log = logging.getLogger(__name__)
@@ -50,16 +51,11 @@ class Snapshots:
 
     def save(self, step: int, snapshot: Snapshot) -> None:
         """Store ``snapshot`` and drop all but the newest two."""
-        from safetensors.torch import save_file
-
         self.folder.mkdir(parents=True, exist_ok=True)
         staging = self.folder / ".staging"  # what a kill left there is overwritten
         staging.mkdir(exist_ok=True)
         try:
-            tensors = {n: t.detach().cpu().contiguous() for n, t in snapshot.tensors.items()}
-            save_file(tensors, staging / _TENSORS)
-            with (staging / _TENSORS).open("rb+") as file:
-                os.fsync(file.fileno())
+            write_tensors(staging / _TENSORS, snapshot.tensors)
             digest = file_sha256(staging / _TENSORS)
             state = _StateFile(self._fingerprint, digest, snapshot.counters)
             write_json(staging / _STATE, state)

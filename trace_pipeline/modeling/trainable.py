@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from msgspec import Struct
 
+from trace_pipeline.modeling.forward import frozen_layers
 from trace_pipeline.validation import InvalidInputError
 
 
@@ -55,12 +56,15 @@ def select_trainable(model: Any, trainable: str, layers: int) -> Trainable:
 
     Args:
         model: a causal language model with an ``lm_head``.
-        trainable: ``last_layers`` (the top ``layers`` and an untied head) or ``all``.
+        trainable: ``last_layers`` (the top ``layers`` and an untied head), ``all``, or ``lora``
+            (the adapters that the model has already; nothing is frozen or freed).
         layers: number of layers from the top.
 
     Raises:
         InvalidInputError: more layers asked for than the model has.
     """
+    if trainable == "lora":
+        return _chosen(model)
     model.requires_grad_(trainable == "all")
     if trainable == "last_layers":
         stack = decoder_layers(model)
@@ -95,14 +99,19 @@ def train_only(model: Any, names: tuple[str, ...]) -> Trainable:
 def training_memory(model: Any, chosen: Trainable, batch_tokens: int) -> int:
     """Estimate of what training adds to the loaded model, in bytes.
 
-    Gradients, masters and two moments; the logits of a batch and their gradient; the
-    activations of the layers that are trained.
+    Gradients, masters and two moments; the logits of a batch and their gradient, for the
+    completions, which are at most all tokens; the activations that the layers with a gradient
+    keep. docs/results/training.md compares it with measured peaks.
     """
     config, width = model.config, model.dtype.itemsize
     mixed = width < 4
     states = chosen.trained * (width + 16 if mixed else 12)
     logits = 2 * batch_tokens * config.vocab_size * width
-    # A layer keeps its inputs, normed inputs, q, k, v, attention output and three MLP tensors.
-    kept = 8 * config.hidden_size + 4 * getattr(config, "intermediate_size", 4 * config.hidden_size)
-    activations = config.num_hidden_layers * batch_tokens * kept * width
-    return int(states + logits + activations * chosen.trained / chosen.total)
+    # A layer keeps its input, the norms' inputs and outputs, q, k, v before and after they are
+    # unfolded, the attention's output twice, and four tensors of the MLP.
+    kept = 12 * config.hidden_size + 4 * getattr(
+        config, "intermediate_size", 4 * config.hidden_size
+    )
+    layers = config.num_hidden_layers - frozen_layers(model)
+    activations = layers * batch_tokens * kept * width
+    return int(states + logits + activations)

@@ -70,25 +70,9 @@ def prepare(model: Any, chosen: Trainable, config: SftConfig) -> None:
     require_memory(
         training_memory(model, chosen, config.batch_tokens),
         model.device,
-        "lower sft.batch_tokens or sft.layers, or take a smaller model.reference",
+        "lower sft.batch_tokens or sft.layers, set sft.trainable: lora, or take a smaller "
+        "model.reference",
     )
-
-
-def learning_rate(config: SftConfig, step: int, steps: int) -> float:
-    """Learning rate of ``step`` (from 0) of ``steps``: linear warm-up, then the decay.
-
-    A warm-up longer than half of the run is shortened to that half.
-    """
-    warmup = min(config.warmup_steps, steps // 2)
-    if step < warmup:
-        return config.learning_rate * (step + 1) / warmup
-    progress = (step - warmup) / (steps - warmup)
-    factor = {
-        "constant": 1.0,
-        "linear": 1.0 - progress,
-        "cosine": 0.5 * (1.0 + math.cos(math.pi * progress)),
-    }[config.schedule]
-    return config.learning_rate * factor
 
 
 def require_finite(name: str, value: float, step: int) -> None:

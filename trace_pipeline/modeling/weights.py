@@ -1,15 +1,20 @@
-"""Safetensors files read without a tensor library: what they hold and its hash."""
+"""Safetensors files: written durably; read without a tensor library; the hash of a model."""
 
 from __future__ import annotations
 
 import hashlib
 import mmap
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from trace_pipeline.validation import InvalidInputError
+
+if TYPE_CHECKING:
+    import torch
 
 INDEX = "model.safetensors.index.json"
 
@@ -94,3 +99,24 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
             f"{path}: not a whole safetensors file ({error}); copy or download it again"
         ) from None
     return header, start
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Write ``tensors``, from any device, to a safetensors file that is durable on return.
+
+    Raises:
+        OSError: the disk is full, or does not let itself be written.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    try:
+        save_file(whole, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        raise OSError(
+            f"{path}: cannot be written ({error}); make room on the disk, then the same command "
+            "goes on from the snapshot before"
+        ) from None
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

@@ -76,7 +76,8 @@ def model_card(trained: Trained, evaluations: Sequence[Evaluation]) -> str:
         f"- Base: `{experiment.model.reference}`, sha256 {trained.base_sha256}",
         f"- Trained: {trained.parameters_trained / 1e6:.1f} of "
         f"{trained.parameters_total / 1e6:.1f} million parameters ({share:.0f} %)",
-        f"- Data: {experiment.data.train} synthetic examples, verified by the solver",
+        f"- Data: {experiment.data.train} synthetic examples{_real(experiment)}, all verified by "
+        "the solver",
         f"- SFT: {experiment.sft.epochs} epochs, learning rate {experiment.sft.learning_rate:g}",
         f"- RL: {experiment.rl.iterations} iterations, {experiment.rl.estimator}",
         f"- Seed {experiment.seed}; git revision {manifest.git.describe()}",
@@ -91,6 +92,13 @@ def model_card(trained: Trained, evaluations: Sequence[Evaluation]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _real(experiment: Experiment) -> str:
+    real = experiment.data.gsm8k
+    if not real.train:
+        return ""
+    return f", GSM-8K train problems as traces ({real.train}, {real.variants} variants of each)"
 
 
 def _row(evaluation: Evaluation) -> str:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import msgspec
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from trace_pipeline.evaluation import (
     Benchmark,
@@ -25,11 +27,13 @@ from trace_pipeline.experiment import DecodingConfig
 from trace_pipeline.gsm8k.coverage import ShapeCatalogue
 from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.workbench import Workbench
-from trace_pipeline.store import object_sha256
+from trace_pipeline.store import Artifact, object_sha256
+from trace_pipeline.validation import InvalidInputError
 
 if TYPE_CHECKING:
     from trace_pipeline.modeling.base_models import BaseModel
     from trace_pipeline.modeling.checkpoints import Policy
+    from trace_pipeline.modeling.prompts import Shot
 
 FAST_TOKENS = 150
 """Token limit of ``eval.fast`` (the notebook's ``--fast``)."""
@@ -40,6 +44,11 @@ EXAMPLES_PER_SCHEMA = 6
 PREDICTIONS = "predictions.parquet"
 BASELINE = "base"
 """Folder of the untuned base's predictions beside the trained model's."""
+FEW_SHOT = "base_few_shot"
+"""The same, with solved problems in the prompt."""
+
+LONG_PROMPTS = 8
+"""Most few-shot prompts in one batch: each takes a cache of some 2,000 tokens."""
 
 
 def decoding_config(bench: Workbench) -> DecodingConfig:
@@ -47,39 +56,91 @@ def decoding_config(bench: Workbench) -> DecodingConfig:
     config = bench.experiment.decoding
     if not bench.experiment.eval.fast:
         return config
-    return DecodingConfig(
-        max_tokens=min(FAST_TOKENS, config.max_tokens), batch_size=config.batch_size
-    )
+    return replace(config, max_tokens=min(FAST_TOKENS, config.max_tokens))
 
 
 def judge(
     bench: Workbench, policy: Policy, benchmark: Benchmark, config: DecodingConfig, model: str
 ) -> Evaluation:
-    """Greedy completions of ``benchmark`` by ``policy``, scored by the solver."""
-    from trace_pipeline.modeling.decoding import Decoder
+    """Completions of ``benchmark`` by ``policy``, scored by the solver: greedy, or sampled."""
+    from trace_pipeline.modeling.decoding import Sampling
+    from trace_pipeline.modeling.engines import open_engine
     from trace_pipeline.modeling.progress import Progress
+    from trace_pipeline.modeling.rollouts import stream_seed
 
-    with Progress(f"{model} on {benchmark.name}", len(benchmark.items), "problems") as progress:
-        completions = Decoder(policy, config).decode(
+    sampling, count = None, len(benchmark.items) * config.samples
+    if config.temperature:
+        seeds = [stream_seed(bench.experiment.seed, place) for place in range(count)]
+        sampling = Sampling(seeds, config.temperature, config.top_p, config.samples)
+    with Progress(f"{model} on {benchmark.name}", count, "completions") as progress:
+        completions = open_engine(policy, config).decode(
             benchmark.questions,
+            sampling,
             on_progress=lambda done, _total, tokens: progress.update(done, f"{tokens} tokens"),
         )
-    return score(benchmark, completions, bench.solver, model)
+    return score(benchmark, completions, bench.solver, model, config.samples)
 
 
 def baseline(bench: Workbench, base: BaseModel, benchmark: Benchmark) -> Evaluation | None:
-    """The untuned base model on the first problems, zero-shot; scored once and then cached.
+    """The untuned base model on the first problems, zero-shot; None where it is left out."""
+    config = bench.experiment.eval.baseline
+    if not config.problems:
+        return None
+    return _untuned(bench, base, benchmark.first(config.problems), ())
+
+
+def few_shot_baseline(
+    bench: Workbench, base: BaseModel, benchmark: Benchmark, traces: Artifact
+) -> Evaluation | None:
+    """The untuned base model shown solved training problems; None where it is left out.
+
+    Args:
+        bench: The experiment.
+        base: Its base model.
+        benchmark: The problems.
+        traces: ``gsm8k_train_traces``, which keeps the solved problems for prompts.
+    """
+    config = bench.experiment.eval.baseline
+    if not config.shots:
+        return None
+    return _untuned(
+        bench, base, benchmark.first(config.few_shot_problems), read_shots(traces, config.shots)
+    )
+
+
+def read_shots(traces: Artifact, count: int) -> tuple[Shot, ...]:
+    """The first ``count`` solved problems for prompts.
+
+    Raises:
+        InvalidInputError: there are fewer.
+    """
+    from trace_pipeline.modeling.prompts import Shot
+
+    stored = msgspec.json.decode((traces.path / "shots.json").read_bytes(), type=list[Shot])
+    if count > len(stored):
+        raise InvalidInputError(
+            f"eval.baseline.shots: {count} solved problems asked for, {traces.manifest.key} keeps "
+            f"{len(stored)}; ask for at most that many, 0 leaves the few-shot baseline out"
+        )
+    return tuple(stored[:count])
+
+
+def _untuned(
+    bench: Workbench, base: BaseModel, chosen: Benchmark, shots: tuple[Shot, ...]
+) -> Evaluation:
+    """The untuned base on ``chosen``; scored once and then cached.
 
     The cache is shared by all experiments: the key holds all that the figures depend on.
     """
     from trace_pipeline.modeling.checkpoints import load_base_policy
 
-    experiment, config = bench.experiment, bench.experiment.eval.baseline
-    if not config.problems:
-        return None
-    chosen = benchmark.first(config.problems)
+    experiment = bench.experiment
     decoding = DecodingConfig(
-        max_tokens=config.max_tokens, batch_size=experiment.decoding.batch_size
+        max_tokens=experiment.eval.baseline.max_tokens,
+        batch_size=min(experiment.decoding.batch_size, LONG_PROMPTS)
+        if shots
+        else experiment.decoding.batch_size,
+        constrained=experiment.decoding.constrained,
     )
     identity: dict[str, Any] = {
         "base": base.sha256,
@@ -87,14 +148,18 @@ def baseline(bench: Workbench, base: BaseModel, benchmark: Benchmark) -> Evaluat
         "dtype": experiment.model.dtype,
         "problems": [[item.question, str(item.gold), item.expert] for item in chosen.items],
         "max_tokens": decoding.max_tokens,
+        "constrained": decoding.constrained,
         "solver": to_builtins(experiment.solver),
     }
+    if shots:
+        identity["shots"] = to_builtins(shots)
     key = f"_baselines/{object_sha256(identity)[:16]}"
     if not bench.store.has(key):
         policy = load_base_policy(
-            base, experiment.prompt, experiment.model.dtype, experiment.model.device
+            base, experiment.prompt, experiment.model.dtype, experiment.model.device, shots
         )
-        evaluation = judge(bench, policy, chosen, decoding, "base")
+        name = f"base, {len(shots)}-shot" if shots else "base"
+        evaluation = judge(bench, policy, chosen, decoding, name)
         with bench.store.write(key) as draft:
             write_evaluation(draft.path / PREDICTIONS, evaluation)
             draft.config = identity

@@ -8,12 +8,14 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from trace_pipeline.evaluation import loss_figure, reward_figure
+from trace_pipeline.evaluation import Figure, Form, loss_figure, reward_figure
 from trace_pipeline.generation import Example, read_examples
 from trace_pipeline.gsm8k import Overlap, ProblemSet, find_overlaps, read_problem_set
 from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
@@ -35,24 +37,47 @@ class TrainingData(Struct, frozen=True):
     """What SFT and RL learn from, without any question of the test set."""
 
     train: list[Example]
+    """Synthetic examples."""
+    real: list[Example]
+    """Converted problems and their variants; empty unless ``data.gsm8k.train`` asks for some."""
     validation: list[Example]
+    real_validation: list[Example]
+    """Converted problems of the held-out part; empty where ``real`` is."""
     dropped: Overlap
     """Overlaps with the test set that were found; their training examples are gone."""
     left: Overlap
     """Overlaps among what is left; anything here blocks."""
     problems: ProblemSet
 
+    def held_out(self) -> list[Example]:
+        """Held-out examples for choices during SFT: synthetic and real ones in turn."""
+        both = zip_longest(self.validation, self.real_validation)
+        return [example for pair in both for example in pair if example is not None]
+
 
 def training_data(bench: Workbench, partitions: Sequence[Artifact]) -> TrainingData:
-    """The partitions' examples less those that overlap with the evaluation's problems."""
+    """All training examples less those that overlap with the evaluation's problems."""
     problems = read_problem_set(bench.require("gsm8k_problems").path / "problems.json")
     asked = [problem.question for problem in problems.problems]
-    train = [e for a in partitions for e in read_examples(a.path / "train.jsonl")]
-    validation = [e for a in partitions for e in read_examples(a.path / "validation.jsonl")]
-    dropped = find_overlaps([e.question for e in train], asked)
-    kept = [e for index, e in enumerate(train) if index not in dropped.train_indices]
-    left = find_overlaps([e.question for e in kept], asked)
-    return TrainingData(kept, validation, dropped, left, problems)
+    real = bench.real_traces()
+    synthetic = _read(partitions, "train")
+    found = synthetic + _read(real, "train")
+    dropped = find_overlaps([e.question for e in found], asked)
+    kept = [index for index in range(len(found)) if index not in dropped.train_indices]
+    left = find_overlaps([found[index].question for index in kept], asked)
+    return TrainingData(
+        train=[found[index] for index in kept if index < len(synthetic)],
+        real=[found[index] for index in kept if index >= len(synthetic)],
+        validation=_read(partitions, "validation"),
+        real_validation=_read(real, "validation"),
+        dropped=dropped,
+        left=left,
+        problems=problems,
+    )
+
+
+def _read(artifacts: Sequence[Artifact], split: str) -> list[Example]:
+    return [e for a in artifacts for e in read_examples(a.path / f"{split}.jsonl")]
 
 
 def open_base(bench: Workbench) -> BaseModel:
@@ -130,21 +155,22 @@ def _twin(
     return None
 
 
-def curves(bench: Workbench) -> list[tuple[str, str, bytes]]:
-    """Name, caption and picture of the training curves at hand."""
+def curves(bench: Workbench) -> list[Figure]:
+    """The training curves at hand."""
     from trace_pipeline.modeling.records import read_records
 
     shown = []
     for asset, caption, draw in (
         ("sft_checkpoint", "Loss during supervised fine-tuning", loss_figure),
-        ("rl_checkpoint", "Mean reward during reinforcement learning", _reward_figure),
+        ("rl_checkpoint", "Mean reward during reinforcement learning", reward_figure),
     ):
         if bench.store.has(bench.key(asset)):
             records = read_records(bench.store.read(bench.key(asset)).path / METRICS)
             if records:
-                shown.append((asset, caption, draw(records)))
+                plot = partial(_drawn, draw, records)
+                shown.append(Figure.drawn(asset, caption, plot))
     return shown
 
 
-def _reward_figure(records: Sequence[dict[str, Any]]) -> bytes:
-    return reward_figure(records, reward="reward")
+def _drawn(draw: Callable[..., bytes], records: Sequence[dict[str, Any]], form: Form) -> bytes:
+    return draw(records, form=form)

@@ -23,6 +23,11 @@ class ExperimentResource(dg.ConfigurableResource):
         default_factory=lambda: os.environ.get("TRACE_PIPELINE_EXPERIMENT", "quickstart"),
         description="Name of a file in experiments/, without .yaml.",
     )
+    processes: int = Field(
+        default_factory=lambda: int(os.environ.get("TRACE_PIPELINE_PROCESSES", "1")),
+        ge=1,
+        description="Processes that SFT trains in on this machine; a GPU each where there are any.",
+    )
 
     def load(self) -> Experiment:
         """The experiment, typed and validated."""

@@ -18,8 +18,10 @@ class PipelineError(InvalidInputError):
     """A run of which a step or a blocking check failed; the terminal has shown why."""
 
 
-def run_pipeline(name: str, definitions: dg.Definitions) -> str:
+def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1) -> str:
     """Run everything of the experiment ``name`` and return the closing table.
+
+    SFT trains in ``processes`` processes.
 
     The run is recorded in the project's Dagster instance, so the UI shows it.
 
@@ -38,7 +40,7 @@ def run_pipeline(name: str, definitions: dg.Definitions) -> str:
             raise_on_error=False,
             run_config={
                 "loggers": {"console": {}},
-                "resources": {"experiment": {"config": {"name": name}}},
+                "resources": {"experiment": {"config": {"name": name, "processes": processes}}},
             },
         )
     if not result.success:

@@ -16,9 +16,10 @@ from trace_pipeline.pipeline.tracking import Stage, Tracking
 from trace_pipeline.provenance import git_state
 from trace_pipeline.solver import Solver
 from trace_pipeline.store import Artifact, ArtifactStore, object_sha256
+from trace_pipeline.validation import InvalidInputError
 
 
-class MissingUpstreamError(RuntimeError):
+class MissingUpstreamError(InvalidInputError):
     """An upstream that was never made, or made with other settings; names the command for it."""
 
 
@@ -110,7 +111,15 @@ class Workbench:
     def data_config(self) -> dict[str, Any]:
         """The settings that determine the synthetic data."""
         config = self.experiment.to_dict()
+        del config["data"]["gsm8k"]
         return {"data": config["data"], "seed": config["seed"]}
+
+    @property
+    def real_config(self) -> dict[str, Any]:
+        """The settings that determine the traces of real problems."""
+        config = self.experiment.to_dict()
+        source = config["eval"]["gsm8k"]
+        return {"gsm8k": config["data"]["gsm8k"], "source": source, "seed": config["seed"]}
 
     def partitions(self) -> list[Artifact]:
         """The partitions of the synthetic data, all made with the experiment's settings.
@@ -130,9 +139,27 @@ class Workbench:
             found.append(artifact)
         return found
 
+    def real_traces(self) -> list[Artifact]:
+        """The traces of real problems, if the experiment trains on any: one artifact or none.
+
+        Raises:
+            MissingUpstreamError: never made, or made with other settings.
+        """
+        if not self.experiment.data.gsm8k.train:
+            return []
+        artifact = self.require("gsm8k_train_traces")
+        if artifact.manifest.config != self.real_config:
+            raise MissingUpstreamError(
+                f"{artifact.manifest.key} was made with other settings of data.gsm8k than "
+                f"experiments/{self.experiment.name}.yaml has now; make it anew with\n  "
+                + self.command("gsm8k_train_traces")
+            )
+        return [artifact]
+
     def dataset_hash(self, partitions: list[Artifact]) -> str:
-        """Identity of the whole dataset, whatever the order its partitions were made in."""
-        return object_sha256({a.manifest.key.rsplit("/", 1)[-1]: a.sha256 for a in partitions})
+        """Identity of all training data, whatever the order its parts were made in."""
+        parts = [*partitions, *self.real_traces()]
+        return object_sha256({a.manifest.key.rsplit("/", 1)[-1]: a.sha256 for a in parts})
 
     # -- tracking -------------------------------------------------------------------------
 

@@ -207,7 +207,7 @@ def _run_subtrace(
                     raise _redefined(name)
                 state[name] = value = PERCENTAGES[type(step)](base, rate)
             else:
-                name, value = _move(step, state, givens, index, place, record)
+                name, value = move(step, state, givens, index, place, record)
             if record is not None:
                 record.append((index, place, name, value))
     except (TraceError, LookupError, TypeError, AttributeError, _MisshapenError) as error:
@@ -222,7 +222,7 @@ def _run_subtrace(
     return value
 
 
-def _move(
+def move(
     step: Step,
     state: dict[str, Number],
     givens: list[Number],

@@ -107,14 +107,21 @@ class _Given(NamedTuple):
     probe: Number
 
 
-def check_short_circuit(trace: Trace, outcome: Run) -> None:
+def check_short_circuit(trace: Trace, outcome: Run, *, proven: bool = False) -> None:
     """Refuse ``trace`` if one of the suspect results was given rather than computed.
+
+    Args:
+        trace: one that ran.
+        outcome: of its run.
+        proven: refuse also what the first perturbations leave in doubt. A trace that passes this
+            passes the check however it is continued by further sub-traces, which the other rule
+            does not promise: operations that choose get fewer perturbations in longer traces.
 
     Raises:
         TraceError: ``short_circuit``.
     """
     suspects = {index: _Suspect() for index in outcome.suspects}
-    for row in _rows(trace):
+    for row in _PERTURBATIONS if proven else _rows(trace):
         probes = _Probes(trace, outcome.results, row)
         for index, suspect in list(suspects.items()):
             if index < len(probes.results):  # else the perturbed run failed before
@@ -124,11 +131,11 @@ def check_short_circuit(trace: Trace, outcome: Run) -> None:
         if not suspects:
             return
     for index, suspect in suspects.items():
-        if suspect.evidence >= _EVIDENCE:
+        if proven or suspect.evidence >= _EVIDENCE:
+            disguise = min(suspect.disguises.items())[1] if suspect.disguises else "a given number"
             raise TraceError(
                 Reason.SHORT_CIRCUIT,
-                f"the result is nothing but {min(suspect.disguises.items())[1]}; "
-                "query what the steps compute from it",
+                f"the result is nothing but {disguise}; query what the steps compute from it",
                 index,
                 len(trace.subtraces[index].steps) - 1,
                 "query",

@@ -22,8 +22,8 @@ In this order, the first that applies:
 
 Steps 5 and 6 also hold for traces that the solver refuses while they run (a short circuit, a
 division by zero, more taken than there is): what makes them so is a fault of the same kinds.
-Of several readings of a problem the one counts that a single change leads to, else the one with
-which the prediction shares most results.
+Of several readings of a problem the one counts that a single change leads to, and of equals the
+one with which the prediction shares most results.
 """
 
 from __future__ import annotations
@@ -33,18 +33,14 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from trace_pipeline.evaluation.diagnosis.classes import Category, Diagnosed, Diagnosis, Place
+from trace_pipeline.evaluation.diagnosis.classes import Diagnosed, Diagnosis, Place
 from trace_pipeline.evaluation.diagnosis.divergence import first_fault
-from trace_pipeline.evaluation.diagnosis.field import Run, names_set, opaque, operands_of, symbol
+from trace_pipeline.evaluation.diagnosis.field import Run, opaque, symbol
 from trace_pipeline.evaluation.diagnosis.numbers import QuestionNumbers
-from trace_pipeline.evaluation.diagnosis.reference import (
-    Comparison,
-    Reference,
-    numbers_of,
-    places,
-)
+from trace_pipeline.evaluation.diagnosis.reference import Comparison, Reference
 from trace_pipeline.evaluation.diagnosis.repairs import repair
-from trace_pipeline.evaluation.diagnosis.wording import absent_number, number_missing
+from trace_pipeline.evaluation.diagnosis.steps import names_set, numbers_of, operands_of, places
+from trace_pipeline.evaluation.diagnosis.wording import absent_number, answer_given, number_missing
 from trace_pipeline.solver import EXPERT_OPERATIONS, Solver, Verdict, VerdictKind
 from trace_pipeline.traces import Init, Reason, SubTrace, Trace, TraceError
 from trace_pipeline.traces.reading import read_document
@@ -99,6 +95,7 @@ def diagnose(
     if verdict.trace is not None and references:
         numbers = QuestionNumbers(question)
         comparisons = [Comparison(verdict.trace, reference, numbers) for reference in references]
+        comparisons.sort(key=_shared, reverse=True)
         if fault is None or fault.reason in _COMPARABLE:
             return _compared(comparisons, fault, verdict)
         if fault.reason is Reason.UNDEFINED_VARIABLE:
@@ -113,7 +110,7 @@ def diagnose(
 def _compared(
     comparisons: Sequence[Comparison], fault: TraceError | None, verdict: Verdict
 ) -> Diagnosed:
-    """The trace against every reading of the problem."""
+    """The trace against every reading of the problem, the nearest first."""
     for comparison in comparisons:
         if comparison.is_right(comparison.run.answer):
             return _right_but_refused(comparison, fault, verdict)
@@ -121,7 +118,7 @@ def _compared(
         found = repair(comparison)
         if found is not None:
             return replace(found, reference=comparison.reference.trace)
-    nearest = max(comparisons, key=_shared)
+    nearest = comparisons[0]
     return replace(first_fault(nearest), reference=nearest.reference.trace)
 
 
@@ -145,13 +142,7 @@ def _right_but_refused(
         and comparison.is_right(comparison.symbol(step.value))
     ]
     if leaked:
-        return Diagnosed(
-            diagnosis=Diagnosis.NUMBER_INVENTED,
-            explanation="The answer itself is written down as an input; it has to be computed.",
-            place=leaked[0][0],
-            category=Category.VALUES,
-            reference=reference,
-        )
+        return replace(answer_given(leaked[0][0]), reference=reference)
     if fault is None:
         return replace(_of_wrong_expert(verdict), reference=reference)
     if comparison.missing:
@@ -186,7 +177,7 @@ def _undefined(comparisons: Sequence[Comparison], fault: TraceError) -> Diagnose
         repaired = repair(comparison)
         if repaired is not None:
             return replace(repaired, reference=comparison.reference.trace)
-    nearest = max(comparisons, key=_shared)
+    nearest = comparisons[0]
     if nearest.missing:
         found = number_missing(nearest, nearest.missing[0], _place(fault))
         return replace(found, reference=nearest.reference.trace)

@@ -13,10 +13,13 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from trace_pipeline.evaluation.diagnosis.classes import Diagnosed, Diagnosis, Place
-from trace_pipeline.evaluation.diagnosis.field import Element, names_set, operands_of, symbol
-from trace_pipeline.evaluation.diagnosis.numbers import misreading
-from trace_pipeline.evaluation.diagnosis.reference import (
-    Comparison,
+from trace_pipeline.evaluation.diagnosis.edits import ORDERED
+from trace_pipeline.evaluation.diagnosis.field import Element, symbol
+from trace_pipeline.evaluation.diagnosis.numbers import Misreading, misreading
+from trace_pipeline.evaluation.diagnosis.reference import Comparison
+from trace_pipeline.evaluation.diagnosis.steps import (
+    names_set,
+    operands_of,
     operation_of,
     places,
     queried_place,
@@ -26,9 +29,9 @@ from trace_pipeline.evaluation.diagnosis.wording import (
     left_out,
     number_fault,
     number_invented,
-    number_missing,
     operation_differs,
     unfinished,
+    unread_operand,
     unrelated_operands,
     unused_number,
 )
@@ -128,11 +131,15 @@ def _fault_at(comparison: Comparison, place: Place) -> Diagnosed:
 
 def _strange_number(comparison: Comparison, value: Number, place: Place) -> Diagnosed:
     """A number that the reference does not have."""
-    for expected in comparison.missing:
-        if misreading(value, expected, comparison.question) is not None:
-            return number_fault(comparison, value, expected, place)
     if value in comparison.question.said:
         return unused_number(comparison, value, place)
+    for expected in comparison.missing:
+        if expected not in comparison.question.said:
+            continue
+        how = misreading(value, expected, comparison.question)
+        # Any number can be a misread word: that it is one is a guess where more are missing.
+        if how is not None and (how is not Misreading.WORDS or len(comparison.missing) == 1):
+            return number_fault(comparison, value, expected, place, sure=False)
     return number_invented(comparison, value, place)
 
 
@@ -146,7 +153,10 @@ def _structure(comparison: Comparison, place: Place) -> Diagnosed:
             return operation_differs(comparison, place, element, other == operation)
     for element, (other, needed) in reference.operands.items():
         lacking = [operand for operand in needed if operand not in operands]
-        if other != operation or len(lacking) == len(needed):
+        shared = len(lacking) < len(needed)
+        if operation in ORDERED:  # what is divided is not what divides
+            shared = any(a == b for a, b in zip(needed, operands, strict=False))
+        if other != operation or not shared:
             continue
         return _lacking(comparison, place, element, lacking)
     return unrelated_operands(comparison, place)
@@ -155,16 +165,19 @@ def _structure(comparison: Comparison, place: Place) -> Diagnosed:
 def _lacking(
     comparison: Comparison, place: Place, element: Element, lacking: Sequence[Element]
 ) -> Diagnosed:
-    """The reference does the same with another operand."""
+    """The reference does the same with other operands: ``lacking`` are those that are not there."""
     reference = comparison.reference
+    instead = set(comparison.run.operands(place)) - set(reference.operands[element][1])
     for operand in lacking:
-        unread = [n for n in comparison.missing if symbol(n) in reference.inputs(operand)]
+        inputs = reference.inputs(operand)
+        unread = [n for n in comparison.missing if symbol(n) in inputs]
         steps = reference.remaining(comparison.known, operand)
+        said = [n for n in unread if n in comparison.question.said]
         # One number and what is done with it is a number that is not read; more is a piece
-        # of the chain.
-        if unread and (len(unread) == 1 or len(steps) < 2):
-            return number_missing(comparison, unread[0], place)
-        if steps:
+        # of the chain, if what stands there instead is what that piece begins with.
+        if said and (len(unread) == 1 or len(steps) < 2):
+            return unread_operand(comparison, said[0], place, element)
+        if steps and instead <= inputs:
             return left_out(comparison, operand, place)
     return unrelated_operands(comparison, place, element)
 

@@ -16,6 +16,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from trace_pipeline.evaluation.diagnosis.classes import Place
+from trace_pipeline.evaluation.diagnosis.steps import operands_of
 from trace_pipeline.solver.execution import resolve_source
 from trace_pipeline.traces import (
     AddEntity,
@@ -28,7 +29,6 @@ from trace_pipeline.traces import (
     PercentOff,
     Query,
     Step,
-    SubTrace,
     Trace,
     TraceError,
     Transfer,
@@ -59,6 +59,7 @@ def symbol(value: Number) -> Element:
 _SMALL_POWERS = {symbol(exponent): exponent for exponent in range(10)}
 
 
+@lru_cache(maxsize=16384)
 def inverse(element: Element) -> Element:
     """One over ``element``."""
     return pow(element, -1, PRIME) if element else opaque("one over zero")
@@ -115,13 +116,16 @@ class Run:
         for index, subtrace in enumerate(trace.subtraces):
             state: dict[str, Element] = {}
             states: list[dict[str, Element]] = []
+            result: Element | None = None
             for place, step in enumerate(subtrace.steps):
                 states.append(state)
+                if isinstance(step, Query) and result is None:
+                    result = self._value(step.var, state, self.results, index)
                 state = dict(state)
                 for name in self._execute(step, state, self.results, index):
                     self.settings.append(Setting((index, place), name, state[name]))
             self._states.append(states)
-            self.results.append(self._queried(subtrace, state, self.results, index))
+            self.results.append(opaque("no query", index) if result is None else result)
 
     @property
     def answer(self) -> Element:
@@ -136,7 +140,9 @@ class Run:
         results = self.results[:first_index]
         for index in range(first_index, len(self.trace.subtraces)):
             subtrace = self.trace.subtraces[index]
-            start = first_place if index == first_index else 0
+            asked = (n for n, step in enumerate(subtrace.steps) if isinstance(step, Query))
+            # What follows a query counts for nothing.
+            start = min(first_place, next(asked, first_place)) if index == first_index else 0
             state = dict(self._states[index][start]) if self._states[index] else {}
             queried: Step | None = None
             for place in range(start, len(subtrace.steps)):
@@ -155,15 +161,11 @@ class Run:
             )
         return results[-1]
 
-    @property
-    def computing(self) -> list[Place]:
-        """The places of the steps that compute."""
-        return [
-            (index, place)
-            for index, subtrace in enumerate(self.trace.subtraces)
-            for place, step in enumerate(subtrace.steps)
-            if not isinstance(step, Init | Query)
-        ]
+    def value_with(self, place: Place, step: Step) -> Element:
+        """The value of the first name that ``step`` sets if it stood at ``place``."""
+        state = dict(self._states[place[0]][place[1]])
+        (name, *_) = self._execute(step, state, self.results, place[0])
+        return state[name]
 
     def value_before(self, place: Place, name: str) -> Element:
         """The value of ``name`` before the step at ``place``."""
@@ -182,14 +184,6 @@ class Run:
         """What the step at ``place`` could name: all that is set before it, and every init."""
         known = dict.fromkeys(self._states[place[0]][place[1]])
         return list(known | dict.fromkeys(self._inits[place[0]]))
-
-    def _queried(
-        self, subtrace: SubTrace, state: dict[str, Element], results: list[Element], index: int
-    ) -> Element:
-        for step in subtrace.steps:
-            if isinstance(step, Query):
-                return self._value(step.var, state, results, index)
-        return opaque("no query", index)
 
     def _value(
         self, name: str, state: Mapping[str, Element], results: list[Element], index: int
@@ -251,31 +245,3 @@ class Run:
                     share = (base + share) % PRIME
                 state[step.var] = share
         yield step.var
-
-
-def operands_of(step: Step) -> tuple[Number | str, ...]:
-    """The quantities that a step reads, in the order of its fields."""
-    match step:
-        case Compute() | Compare():
-            return step.args
-        case Consume() | AddEntity():
-            return (step.entity, step.amount)
-        case Transfer():
-            return (step.from_entity, step.to_entity, step.amount)
-        case Query():
-            return (step.var,)
-        case Init():
-            return ()
-    return (step.base, step.rate)
-
-
-def names_set(step: Step) -> tuple[str, ...]:
-    """The names that a step gives values."""
-    match step:
-        case Query():
-            return ()
-        case Consume(entity=entity) | AddEntity(entity=entity):
-            return (entity,)
-        case Transfer(from_entity=giver, to_entity=taker):
-            return giver, taker
-    return (step.var,)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from itertools import combinations
 
 from trace_pipeline.evaluation.diagnosis.field import PRIME, Element, inverse, symbol
@@ -91,7 +92,7 @@ def _digits(value: Number) -> str:
     return format_number(max(value, -value)).replace(".", "").replace("/", "").lstrip("0")
 
 
-def aliases(numbers: Iterable[Number], percentages: bool) -> dict[Number, Element]:
+def aliases(numbers: Iterable[Number], percentages: bool) -> Mapping[Number, Element]:
     """Other forms of numbers: 0.5 for a division by 2, 0.4 for 2/5, 0.8 for 20 percent off.
 
     A trace that writes ``price * 0.8`` computes the same function of the question's 20 as
@@ -102,7 +103,11 @@ def aliases(numbers: Iterable[Number], percentages: bool) -> dict[Number, Elemen
         numbers: Those of the reference.
         percentages: Whether the reference has percentages; else 95 is no form of 5.
     """
-    known = sorted(set(numbers))
+    return _aliases(tuple(sorted(set(numbers))), percentages)
+
+
+@lru_cache(maxsize=4096)
+def _aliases(known: tuple[Number, ...], percentages: bool) -> Mapping[Number, Element]:
     forms: list[tuple[Fraction, Element]] = []
     for number in known:
         if number <= 0:

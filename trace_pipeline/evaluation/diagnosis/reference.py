@@ -9,6 +9,7 @@ from itertools import combinations
 
 from msgspec import Struct
 
+from trace_pipeline.evaluation.diagnosis.aim import Aim
 from trace_pipeline.evaluation.diagnosis.classes import Place
 from trace_pipeline.evaluation.diagnosis.field import (
     PRIME,
@@ -20,6 +21,7 @@ from trace_pipeline.evaluation.diagnosis.field import (
     symbol,
 )
 from trace_pipeline.evaluation.diagnosis.numbers import UNSAID, QuestionNumbers, aliases
+from trace_pipeline.evaluation.diagnosis.steps import numbers_of, operation_of, places, step_at
 from trace_pipeline.solver import formula
 from trace_pipeline.solver.execution import run
 from trace_pipeline.solver.graph import PRODUCT, SUM, computation_graph
@@ -31,7 +33,6 @@ from trace_pipeline.traces import (
     PercentIncrease,
     PercentOf,
     PercentOff,
-    Query,
     Step,
     SubTrace,
     Trace,
@@ -179,13 +180,20 @@ class Comparison:
         self.trace = trace
         self.reference = reference
         self.question = question
+        self._symbols: dict[Number, Element] = {}
         self.run = Run(with_plain_divisions(trace), self.symbol)
+        self.aim = Aim(self.run, reference.answer)
         self.numbers = numbers_of(trace)
         self.known: set[Element] = {setting.element for setting in self.run.settings}
         """Every value that the prediction has, used or not."""
 
     def symbol(self, value: Number) -> Element:
         """What stands for a number of the prediction: its meaning in the reference, if any."""
+        if value not in self._symbols:
+            self._symbols[value] = self._meaning(value)
+        return self._symbols[value]
+
+    def _meaning(self, value: Number) -> Element:
         if value in self.reference.numbers:
             return symbol(value)
         if value in self.reference.aliases:
@@ -247,36 +255,6 @@ class Comparison:
         return places(self.trace)
 
 
-def places(trace: Trace) -> list[tuple[Place, Step]]:
-    """The steps of a trace with their places."""
-    return [
-        ((index, place), step)
-        for index, subtrace in enumerate(trace.subtraces)
-        for place, step in enumerate(subtrace.steps)
-    ]
-
-
-def step_at(trace: Trace, place: Place) -> Step:
-    """The step of ``trace`` at ``place``."""
-    return trace.subtraces[place[0]].steps[place[1]]
-
-
-def numbers_of(trace: Trace) -> Counter[Number]:
-    """The numbers that a trace says, in inits or as amounts and rates."""
-    found: Counter[Number] = Counter()
-    for _, step in places(trace):
-        for field in ("value", "amount", "rate"):
-            value = getattr(step, field, None)
-            if value is not None and not isinstance(value, str):
-                found[value] += 1
-    return found
-
-
-def operation_of(step: Step) -> str:
-    """The name of what a step does: its ``compute_op``, or its kind."""
-    return step.compute_op if isinstance(step, Compute | Compare) else type(step).__name__
-
-
 def with_plain_divisions(trace: Trace) -> Trace:
     """``trace`` with rounded divisions that are exact on its numbers written as ``div``."""
     rounded = ("floordiv", "ceildiv")
@@ -307,12 +285,3 @@ def with_plain_divisions(trace: Trace) -> Trace:
             for index, subtrace in enumerate(trace.subtraces)
         )
     )
-
-
-def queried_place(trace: Trace) -> Place | None:
-    """Where the trace asks for its answer; None if it does not."""
-    last = len(trace.subtraces) - 1
-    for place, step in enumerate(trace.subtraces[last].steps):
-        if isinstance(step, Query):
-            return last, place
-    return None

@@ -6,28 +6,41 @@ the changed trace is run over the field and its answer compared with the referen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import combinations, permutations
+from collections.abc import Callable
+from itertools import combinations
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from trace_pipeline.evaluation.diagnosis.classes import Diagnosed, Place
+from trace_pipeline.evaluation.diagnosis.edits import (
+    ORDERED,
+    other_kinds,
+    other_operands,
+    other_operations,
+    other_orders,
+    other_wires,
+)
 from trace_pipeline.evaluation.diagnosis.field import (
     PRIME,
     Element,
     combine,
     inverse,
     opaque,
-    operands_of,
     symbol,
 )
-from trace_pipeline.evaluation.diagnosis.reference import (
-    Comparison,
+from trace_pipeline.evaluation.diagnosis.reference import Comparison
+from trace_pipeline.evaluation.diagnosis.steps import (
+    computing,
+    number_in,
+    operands_of,
     operation_of,
     queried_place,
+    saying,
     step_at,
 )
 from trace_pipeline.evaluation.diagnosis.wording import (
+    answer_given,
     left_out,
     miswired,
     number_fault,
@@ -39,24 +52,13 @@ from trace_pipeline.evaluation.diagnosis.wording import (
     wrong_wiring,
 )
 from trace_pipeline.traces import (
-    AddEntity,
     Compare,
     Compute,
-    Consume,
     Init,
     Number,
-    PercentIncrease,
-    PercentOf,
-    PercentOff,
     Query,
     Step,
-    Transfer,
 )
-
-_PERCENTAGES = (PercentOf, PercentOff, PercentIncrease)
-_ORDERED = frozenset(("sub", "div", "floordiv", "ceildiv", "mod", "pow"))
-_LONGEST_ORDERING = 3
-"""Operands up to which every order is tried; beyond it only which of them comes first."""
 
 
 def repair(comparison: Comparison) -> Diagnosed | None:
@@ -78,6 +80,8 @@ def _asked_for_another(comparison: Comparison) -> Diagnosed | None:
     query = step_at(comparison.trace, place)
     assert isinstance(query, Query)
     right = where[-1]
+    if getattr(step_at(comparison.trace, right.place), "value", None) is not None:
+        return answer_given(right.place)
     probe = comparison.run.answer_with({}, {right.place: opaque("probe")})
     if probe == comparison.run.answer:
         explanation = f"It computes the answer as {right.name} but asks for {query.var}."
@@ -98,8 +102,8 @@ def _reads(step: Step) -> bool:
 def _another_stock(comparison: Comparison) -> Diagnosed | None:
     """An entity, a base or a rate in the place of another."""
     for place, step in comparison.steps():
-        for changed in _other_operands(step, comparison.run.names_before(place)):
-            if _mends(comparison, {place: changed}):
+        for changed in other_operands(step, comparison.run.names_before(place)):
+            if comparison.aim.is_hit_by({place: changed}):
                 return miswired(comparison, place, changed)
     return None
 
@@ -107,45 +111,10 @@ def _another_stock(comparison: Comparison) -> Diagnosed | None:
 def _another_kind(comparison: Comparison) -> Diagnosed | None:
     """Taking for adding, off for increase."""
     for place, step in comparison.steps():
-        for changed in _other_kinds(step):
-            if _mends(comparison, {place: changed}):
+        for changed in other_kinds(step):
+            if comparison.aim.is_hit_by({place: changed}):
                 return wrong_operation(comparison, place, changed)
     return None
-
-
-def _other_operands(step: Step, names: list[str]) -> Iterator[Step]:
-    match step:
-        case Consume() | AddEntity():
-            for name in names:
-                yield replace(step, entity=name)
-                if isinstance(step.amount, str):
-                    yield replace(step, amount=name)
-        case Transfer():
-            yield replace(step, from_entity=step.to_entity, to_entity=step.from_entity)
-            for name in names:
-                yield replace(step, from_entity=name)
-                yield replace(step, to_entity=name)
-                if isinstance(step.amount, str):
-                    yield replace(step, amount=name)
-        case PercentOf() | PercentOff() | PercentIncrease():
-            if isinstance(step.rate, str):
-                yield replace(step, base=step.rate, rate=step.base)
-            for name in names:
-                yield replace(step, base=name)
-                if isinstance(step.rate, str):
-                    yield replace(step, rate=name)
-
-
-def _other_kinds(step: Step) -> Iterator[Step]:
-    match step:
-        case Consume(entity=entity, amount=amount):
-            yield AddEntity(entity, amount)
-        case AddEntity(entity=entity, amount=amount):
-            yield Consume(entity, amount)
-        case PercentOf() | PercentOff() | PercentIncrease():
-            for kind in _PERCENTAGES:
-                if not isinstance(step, kind):
-                    yield kind(step.base, step.rate, step.var)
 
 
 def _shorter(comparison: Comparison) -> Diagnosed | None:
@@ -154,7 +123,7 @@ def _shorter(comparison: Comparison) -> Diagnosed | None:
     With as many steps the answer may be a result of the reference by undoing what was done:
     ``a * b / b``.
     """
-    if len(comparison.run.computing) >= len(comparison.reference.run.computing):
+    if len(computing(comparison.trace)) >= len(computing(comparison.reference.trace)):
         return None
     return _stops_early(comparison)
 
@@ -185,56 +154,31 @@ def _stops_early(comparison: Comparison) -> Diagnosed | None:
 def _another_number(comparison: Comparison) -> Diagnosed | None:
     """One number in the place of another that the prediction does not have."""
     for where in _numbers(comparison):
-        found = _number_at(step_at(comparison.trace, where[0]))
+        found = number_in(step_at(comparison.trace, where[0])) or 0
         for expected in comparison.missing_forms:
-            changed = {p: _with_number(step_at(comparison.trace, p), expected) for p in where}
-            if _mends(comparison, changed):
+            changed = {p: saying(step_at(comparison.trace, p), expected) for p in where}
+            if comparison.aim.is_hit_by(changed):
                 return number_fault(comparison, found, expected, where[0])
     return None
 
 
 def _numbers(comparison: Comparison) -> list[list[Place]]:
     """The places of each number alone, then those of equal numbers together."""
-    alone = [
-        [place]
-        for place, step in comparison.steps()
-        if _has_number(step) and not (isinstance(step, Init) and step.value is None)
-    ]
     equal: dict[Number, list[Place]] = {}
-    for (place,) in alone:
-        equal.setdefault(_number_at(step_at(comparison.trace, place)), []).append(place)
+    for place, step in comparison.steps():
+        number = number_in(step)
+        if number is not None:
+            equal.setdefault(number, []).append(place)
+    alone = [[place] for group in equal.values() for place in group]
     return alone + [group for group in equal.values() if len(group) > 1]
-
-
-def _has_number(step: Step) -> bool:
-    fields = (getattr(step, name, None) for name in ("value", "amount", "rate"))
-    return any(value is not None and not isinstance(value, str) for value in fields)
-
-
-def _number_at(step: Step) -> Number:
-    for name in ("value", "amount", "rate"):
-        value = getattr(step, name, None)
-        if value is not None and not isinstance(value, str):
-            return value  # type: ignore[no-any-return]
-    raise ValueError(f"{step} has no number")
-
-
-def _with_number(step: Step, value: Number) -> Step:
-    for name in ("value", "amount", "rate"):
-        old = getattr(step, name, None)
-        if old is not None and not isinstance(old, str):
-            return replace(step, **{name: value})
-    raise ValueError(f"{step} has no number")
 
 
 def _turned_round(comparison: Comparison) -> Diagnosed | None:
     """A step of the reference with its operands in another order."""
     for place, step in comparison.steps():
-        if not isinstance(step, Compute | Compare) or step.compute_op not in _ORDERED:
-            continue
-        for args in _orders(step.args, step.compute_op):
-            changed = replace(step, args=args)
-            if _is_a_step(comparison, place, changed) and _mends(comparison, {place: changed}):
+        for changed in other_orders(step):
+            hit = comparison.aim.is_hit_by({place: changed})
+            if hit and _is_a_step(comparison, place, changed):
                 return miswired(comparison, place, changed)
     return None
 
@@ -242,80 +186,39 @@ def _turned_round(comparison: Comparison) -> Diagnosed | None:
 def _another_operation(comparison: Comparison) -> Diagnosed | None:
     """Another operation on the same operands."""
     used = {operation for operation, _ in comparison.reference.operands.values()}
-    operations = ["add", "sub", "mul", "div"]
-    operations += sorted(used & {"floordiv", "ceildiv", "mod", "min", "max", "pow"})
     for place, step in comparison.steps():
-        if not isinstance(step, Compute | Compare) or len(step.args) < 2:
-            continue
-        for operation in operations:
-            if operation == step.compute_op or (
-                len(step.args) > 2 and operation not in ("add", "sub", "mul", "min", "max")
-            ):
-                continue
-            for args in _orders(step.args, operation):
-                changed = replace(step, compute_op=operation, args=args)
-                if _mends(comparison, {place: changed}):
-                    return wrong_operation(comparison, place, changed)
+        for changed in other_operations(step, used):
+            if comparison.aim.is_hit_by({place: changed}):
+                return wrong_operation(comparison, place, changed)
     return None
-
-
-def _orders(args: tuple[str, ...], operation: str) -> Iterator[tuple[str, ...]]:
-    """The orders of ``args`` that may differ under ``operation``, the given one first."""
-    yield args
-    if operation in _ORDERED:
-        for first in range(1, len(args)):
-            yield (args[first], *args[:first], *args[first + 1 :])
 
 
 def _another_wire(comparison: Comparison) -> Diagnosed | None:
     """Operands in another order, another operand, another source, two numbers exchanged."""
     for place, step in comparison.steps():
-        for changed in _rewired(comparison, place, step):
-            if changed != step and _mends(comparison, {place: changed}):
-                if len(operands_of(changed)) > len(operands_of(step)) and not _is_a_step(
-                    comparison, place, changed
-                ):
-                    continue  # two steps of the reference: one is left out
+        names = comparison.run.names_before(place)
+        for changed in other_wires(step, names, place[0]):
+            # An operand more may stand for two steps of the reference: then one is left out.
+            more = len(operands_of(changed)) > len(operands_of(step))
+            if more and not _is_a_step(comparison, place, changed):
+                continue
+            if comparison.aim.is_hit_by({place: changed}):
                 return miswired(comparison, place, changed)
+    for place, step in comparison.steps():
+        if isinstance(step, Query) and place != queried_place(comparison.trace):
+            for name in comparison.run.names_before(place):
+                if comparison.aim.is_hit_by({place: Query(name)}):
+                    return miswired(comparison, place, Query(name))
     inits = [(p, s) for p, s in comparison.steps() if isinstance(s, Init)]
     for (first, a), (second, b) in combinations(inits, 2):
         if a.value is None or b.value is None or a.value == b.value:
             continue
-        if _mends(
-            comparison, {first: replace(a, value=b.value), second: replace(b, value=a.value)}
+        if comparison.aim.is_hit_by(
+            {first: replace(a, value=b.value), second: replace(b, value=a.value)}
         ):
             explanation = f"The numbers of {a.var} and {b.var} are exchanged."
             return wrong_wiring(comparison, first, explanation)
     return None
-
-
-def _rewired(comparison: Comparison, place: Place, step: Step) -> Iterator[Step]:
-    match step:
-        case Compute() | Compare():
-            if step.compute_op in _ORDERED:
-                if len(step.args) <= _LONGEST_ORDERING:
-                    orders: Iterator[tuple[str, ...]] = permutations(step.args)
-                else:
-                    orders = _orders(step.args, step.compute_op)
-                for args in orders:
-                    yield replace(step, args=args)
-            names = comparison.run.names_before(place)
-            for position in range(len(step.args)):
-                for name in names:
-                    args = (*step.args[:position], name, *step.args[position + 1 :])
-                    yield replace(step, args=args)
-            if step.compute_op in ("add", "sub", "mul"):
-                for name in names:
-                    yield replace(step, args=(*step.args, name))
-            if len(step.args) > 2:
-                for position in range(len(step.args)):
-                    yield replace(step, args=step.args[:position] + step.args[position + 1 :])
-        case Init(source=str()):
-            for index in range(place[0]):
-                yield replace(step, source=f"sub{index}.result")
-        case Query() if place != queried_place(comparison.trace):
-            for name in comparison.run.names_before(place):
-                yield Query(name)
 
 
 def _is_a_step(comparison: Comparison, place: Place, step: Step) -> bool:
@@ -328,9 +231,7 @@ def _is_a_step(comparison: Comparison, place: Place, step: Step) -> bool:
     )
     return any(
         operation == other
-        and (
-            operands == elements if operation in _ORDERED else sorted(operands) == sorted(elements)
-        )
+        and (operands == elements if operation in ORDERED else sorted(operands) == sorted(elements))
         for other, operands in comparison.reference.operands.values()
     )
 
@@ -338,56 +239,62 @@ def _is_a_step(comparison: Comparison, place: Place, step: Step) -> bool:
 def _left_out(comparison: Comparison) -> Diagnosed | None:
     """A step of the reference, or a number, is left out on the way."""
     reference = comparison.reference
-    replaced = list(_replacing(comparison))
+    aim = comparison.aim
+    uses = _uses(comparison)
     if reference.has_percentages:
-        for place, element, becomes in replaced:
-            if comparison.is_right(becomes(combine("div", (element, symbol(100))))):
-                return percentage_as_whole(comparison, place)
+        for use in uses:
+            if aim.is_hit_at(use.place, use.with_value(combine("div", (use.value, symbol(100))))):
+                return percentage_as_whole(comparison, use.reader)
     for wanted, (_, operands) in reference.operands.items():
         if wanted in comparison.known:
             continue
-        for place, element, becomes in replaced:
-            if element in operands and comparison.is_right(becomes(wanted)):
+        for use in uses:
+            if use.value in operands and aim.is_hit_at(use.place, use.with_value(wanted)):
                 for number in comparison.missing:
                     if symbol(number) in operands:
-                        return number_missing(comparison, number, place)
-                return left_out(comparison, wanted, place)
-    for place, element, becomes in replaced:
+                        return number_missing(comparison, number, use.reader)
+                return left_out(comparison, wanted, use.reader)
+    for use in uses:
         for number in comparison.missing:
-            for value in _with(element, symbol(number)):
-                if comparison.is_right(becomes(value)):
-                    return number_missing(comparison, number, place)
+            for value in _with(use.value, symbol(number)):
+                if aim.is_hit_at(use.place, use.with_value(value)):
+                    return number_missing(comparison, number, use.reader)
     return None
 
 
-def _replacing(
-    comparison: Comparison,
-) -> Iterator[tuple[Place, Element, Callable[[Element], Element]]]:
-    """Each value, everywhere and in each single use, and the answer if it were another there."""
-    run = comparison.run
-    for setting in run.settings:
+class _Use(NamedTuple):
+    """A value where it is set, for all that read it, or as one operand of one computation."""
 
-        def everywhere(value: Element, place: Place = setting.place) -> Element:
-            return run.answer_with({}, {place: value})
+    value: Element
+    place: Place
+    """The step whose value changes with it."""
+    reader: Place
+    """The step that goes on from it."""
+    operation: str = ""
+    operands: tuple[Element, ...] = ()
+    position: int = 0
 
-        yield _user(comparison, setting.place, setting.name), setting.element, everywhere
+    def with_value(self, value: Element) -> Element:
+        """What the step at ``place`` sets if the value is another."""
+        if not self.operation:
+            return value
+        before, after = self.operands[: self.position], self.operands[self.position + 1 :]
+        return combine(self.operation, (*before, value, *after))
+
+
+def _uses(comparison: Comparison) -> list[_Use]:
+    found = [
+        _Use(setting.element, setting.place, _user(comparison, setting.place, setting.name))
+        for setting in comparison.run.settings
+    ]
     for place, step in comparison.steps():
-        if not isinstance(step, Compute | Compare):
-            continue
-        operands = run.operands(place)
-        for position, operand in enumerate(operands):
-
-            def becomes(
-                value: Element,
-                place: Place = place,
-                operation: str = step.compute_op,
-                operands: list[Element] = operands,
-                position: int = position,
-            ) -> Element:
-                changed = [*operands[:position], value, *operands[position + 1 :]]
-                return run.answer_with({}, {place: combine(operation, changed)})
-
-            yield place, operand, becomes
+        if isinstance(step, Compute | Compare):
+            operands = tuple(comparison.run.operands(place))
+            found += [
+                _Use(operand, place, place, step.compute_op, operands, position)
+                for position, operand in enumerate(operands)
+            ]
+    return found
 
 
 def _user(comparison: Comparison, place: Place, name: str) -> Place:
@@ -417,7 +324,7 @@ def _superfluous(comparison: Comparison) -> Diagnosed | None:
         if isinstance(step, Init | Query):
             continue
         for operand in comparison.run.operands(place):
-            if comparison.is_right(comparison.run.answer_with({}, {place: operand})):
+            if comparison.aim.is_hit_at(place, operand):
                 for position, init in comparison.steps():
                     value = init.value if isinstance(init, Init) else None
                     if value in comparison.strange and value is not None:
@@ -425,10 +332,6 @@ def _superfluous(comparison: Comparison) -> Diagnosed | None:
                 explanation = f"The step {operation_of(step)} at {place[1]} is one too many."
                 return wrong_wiring(comparison, place, explanation)
     return None
-
-
-def _mends(comparison: Comparison, steps: dict[Place, Step]) -> bool:
-    return comparison.is_right(comparison.run.answer_with(steps))
 
 
 _FINDERS: tuple[Callable[[Comparison], Diagnosed | None], ...] = (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from trace_pipeline.evaluation.diagnosis.classes import Category, Diagnosed, Diagnosis, Place
 from trace_pipeline.evaluation.diagnosis.field import Element
 from trace_pipeline.evaluation.diagnosis.numbers import misreading
-from trace_pipeline.evaluation.diagnosis.reference import Comparison, operation_of, step_at
+from trace_pipeline.evaluation.diagnosis.reference import Comparison
+from trace_pipeline.evaluation.diagnosis.steps import operation_of, step_at
 from trace_pipeline.solver import formula
 from trace_pipeline.traces import Number, Query, Step
 
@@ -15,9 +18,17 @@ _LISTED = 3
 
 
 def number_fault(
-    comparison: Comparison, found: Number, expected: Number, place: Place
+    comparison: Comparison, found: Number, expected: Number, place: Place, *, sure: bool = True
 ) -> Diagnosed:
-    """``found`` stands where the reference has ``expected``."""
+    """``found`` stands where the reference has ``expected``.
+
+    Args:
+        comparison: The prediction and its reference.
+        found: The number that was read.
+        expected: One that was not.
+        place: Where ``found`` stands.
+        sure: Whether ``expected`` in its place makes the trace right.
+    """
     question = comparison.question
     read, wanted = question.show(found), question.show(expected)
     how = misreading(found, expected, question)
@@ -31,11 +42,11 @@ def number_fault(
             category=_number_category(comparison, expected),
         )
     if how is not None:
+        be = "should be" if sure else "seems to be"
+        why = "which the question says in words" if question.is_in_words(expected) else f"{how}"
         return Diagnosed(
             diagnosis=Diagnosis.NUMBER_MISREAD,
-            explanation=f"{read}{where} should be {wanted}: the number is {how}."
-            if not question.is_in_words(expected)
-            else f"{read}{where} should be {wanted}, which the question says in words.",
+            explanation=f"{read}{where} {be} {wanted}, {why}.",
             place=place,
             category=_number_category(comparison, expected, found),
         )
@@ -69,6 +80,20 @@ def number_missing(comparison: Comparison, expected: Number, place: Place | None
     )
 
 
+def unread_operand(
+    comparison: Comparison, expected: Number, place: Place, element: Element
+) -> Diagnosed:
+    """The step at ``place`` lacks ``expected``, which the reference uses for ``element``."""
+    step = step_at(comparison.trace, place)
+    missing = number_missing(comparison, expected, place)
+    return replace(
+        missing,
+        explanation=f"{comparison.question.show(expected)} is never read: "
+        f"{_shown(comparison, place)} computes {formula(step)}, the reference "
+        f"{comparison.reference.line(element)}.",
+    )
+
+
 def absent_number(comparison: Comparison, expected: Number, place: Place | None) -> Diagnosed:
     """``expected`` is not read; what stands there instead, if a number seems to."""
     for position, step in comparison.steps():
@@ -98,6 +123,16 @@ def number_invented(comparison: Comparison, found: Number, place: Place | None) 
         explanation=f"{shown}{where} is not in the question, and the reference has no such number.",
         place=place,
         category=_number_category(comparison, found),
+    )
+
+
+def answer_given(place: Place) -> Diagnosed:
+    """The init at ``place`` states the answer."""
+    return Diagnosed(
+        diagnosis=Diagnosis.NUMBER_INVENTED,
+        explanation="The answer itself is written down as an input; it has to be computed.",
+        place=place,
+        category=Category.VALUES,
     )
 
 

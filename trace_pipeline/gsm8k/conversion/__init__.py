@@ -9,9 +9,12 @@ from trace_pipeline.gsm8k.conversion.conversion import (
 from trace_pipeline.gsm8k.conversion.experts import Policy
 from trace_pipeline.gsm8k.conversion.report import (
     ConversionReport,
+    ConvertedTrace,
     conversion_record,
     convert,
     convert_file,
+    read_conversions,
+    write_conversions,
 )
 from trace_pipeline.gsm8k.conversion.variants import (
     Fixed,
@@ -23,6 +26,7 @@ from trace_pipeline.gsm8k.conversion.variants import (
 __all__ = [
     "Conversion",
     "ConversionReport",
+    "ConvertedTrace",
     "Failure",
     "FailureKind",
     "Fixed",
@@ -33,5 +37,7 @@ __all__ = [
     "convert",
     "convert_file",
     "convert_problem",
+    "read_conversions",
     "variant_maker",
+    "write_conversions",
 ]

@@ -30,7 +30,11 @@ def operands(calculations: Sequence[Calculated]) -> list[Slot]:
         _collect(calculation.expression, calculations[:index], own, "", False, 0)
         values = [slot.value for slot in own]
         slots += [
-            structs.replace(slot, from_last=values[place:].count(slot.value))
+            structs.replace(
+                slot,
+                from_last=values[place:].count(slot.value),
+                of_value=values.count(slot.value),
+            )
             for place, slot in enumerate(own)
         ]
     return slots
@@ -55,7 +59,12 @@ def assemble(
 
 
 def simplified(op: str, left: Node, right: Node) -> Node:
-    """``op(left, right)`` without neutral ones and zeros; ``x * (1/3)`` as ``x / 3``."""
+    """``op(left, right)`` without neutral ones and zeros; ``x * (1/3)`` as ``x / 3``.
+
+    What is divided by itself is one: ``1.2 / 1.2`` of an equation that is solved by hand.
+    """
+    if op == "div" and left == right:
+        return ONE
     if op == "mul" and left == ONE:
         return right
     if op in ("mul", "div") and right == ONE:

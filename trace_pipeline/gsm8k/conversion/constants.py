@@ -7,10 +7,16 @@ number of a solution passes as knowledge by accident.
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 from msgspec import Struct
 
 from trace_pipeline.traces.numbers import Number, normalise
+
+
+def words(text: str) -> frozenset[str]:
+    """A word list."""
+    return frozenset(text.split())
 
 
 class Constant(Struct, frozen=True):
@@ -25,6 +31,12 @@ class Constant(Struct, frozen=True):
     """Whether it only ever multiplies or divides."""
     converts: bool = False
     """Whether it converts one unit into another, so that an author may do it unsaid."""
+
+    @property
+    def units(self) -> frozenset[str]:
+        """Both units of ``minutes_per_hour``, singular; empty where nothing is converted."""
+        small, _, large = self.name.partition("_per_")
+        return frozenset((singular(small), large)) if self.converts and large else frozenset()
 
 
 _UNITS = """
@@ -120,7 +132,11 @@ legs 2 chicken duck bird person human ostrich turkey hen rooster goose
 legs 6 ant insect beetle bee ladybug
 legs 8 spider octopus
 legs 10 crab
-feet 2 sock shoe
+legs 2 leg
+arms 2 arm
+corners 4 square rectangle rectangular corner
+feet 2 sock shoe chicken duck bird person human ostrich turkey hen rooster goose
+feet 4 dog cat cow horse sheep goat pig animal zebra elephant lion giraffe camel lamb rabbit
 hands 2 hand arm glove hand
 eyes 2 eye
 ears 2 ear earring
@@ -150,9 +166,7 @@ digits 20 toe finger
 """
 
 
-_SAID = frozenset(
-    ("legs", "feet", "hands", "eyes", "ears", "shoes", "fingers", "toes", "wheels", "faces")
-)
+_SAID = words("legs arms feet hands eyes ears shoes fingers toes wheels faces corners")
 """Constants whose own noun has to be there too: a dog alone does not call for four legs."""
 _SCALES = frozenset(("halves", "both", "couple", "round_trip", "sides", "per_pair"))
 
@@ -168,11 +182,6 @@ def _read(table: str, converts: bool) -> list[Constant]:
 
 
 CONSTANTS: tuple[Constant, ...] = (*_read(_UNITS, True), *_read(_WORLD, False))
-
-
-def words(text: str) -> frozenset[str]:
-    """A word list."""
-    return frozenset(text.split())
 
 
 _SAME = {
@@ -201,6 +210,7 @@ _SAME = {
 }
 
 
+@lru_cache(maxsize=16384)
 def singular(word: str) -> str:
     """A rough singular without abbreviations: enough to compare words, not to print them."""
     if word in _SAME:

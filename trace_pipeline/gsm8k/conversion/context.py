@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from math import fsum
 
 from trace_pipeline.gsm8k.conversion.constants import singular
 from trace_pipeline.gsm8k.conversion.nodes import Slot
 from trace_pipeline.gsm8k.conversion.solution import Calculated
 from trace_pipeline.gsm8k.conversion.text import FUNCTION_WORDS, first_words, numbers_in
+from trace_pipeline.traces.numbers import Number
 
+RECALLED = 0.16
+"""Most that the words around an earlier result count."""
 SAME_UNIT = 0.12
 OTHER_UNIT = 0.1
 NO_MONEY = 0.2
@@ -30,7 +34,11 @@ class Context:
         priced = any(currency for _, _, currency in written)
         if len(written) >= slot.from_last:
             # The expression ends the prose: its operands are the last ones there.
-            written = [written[-slot.from_last]]
+            own = written[-slot.from_last]
+            written = [own]
+            if not own[1] and not own[2]:
+                # "5 petunias at $1 each is 5*1": the words stand beside the same number before.
+                written += _said_before(prose, slot) or _said_behind(calculation, slot)
         elif slot.from_last == 1:
             after = numbers_in(_sentence(calculation.after))
             written = [found for found in after if found[0] == value]
@@ -41,7 +49,10 @@ class Context:
         if slot.op in ("add", "sub"):
             self.beside |= first_words(calculation.after)  # terms and sum share a unit
         self.around = (
-            frozenset(singular(word) for word in re.findall(r"[a-z]+", prose.lower()))
+            frozenset(
+                singular(word)
+                for word in re.findall(r"[a-z]+", f"{prose} {_clause(calculation.after)}".lower())
+            )
             - FUNCTION_WORDS
         )
 
@@ -53,6 +64,11 @@ class Context:
         near = fsum(weights.get(word, 1.0) for word in self.around & nouns)
         around = fsum(weights.get(word, 1.0) for word in self.around & window)
         return min(0.24, 0.15 * beside) + min(0.2, 0.1 * near) + min(0.08, 0.02 * around)
+
+    def recalled(self, sentence: frozenset[str]) -> float:
+        """How well an earlier result's sentence fits: by the words that the question knows."""
+        known = (self.around & sentence).intersection(self._weights)
+        return min(RECALLED, 0.04 * fsum(self._weights[word] for word in known))
 
     def unit(self, unit: str, units: Collection[str]) -> float:
         """The cost of counting ``unit`` where the author names one of ``units``, or its gain."""
@@ -71,11 +87,35 @@ class Context:
         return NO_MONEY if self.beside or self._marks_money else UNMARKED_MONEY
 
 
+def _said_before(prose: str, slot: Slot) -> list[tuple[Number, frozenset[str], bool]]:
+    """What the sentence says of the operand before the expression repeats it bare."""
+    sentence = re.split(r"\n|[.?!] ", prose.rstrip())[-1]
+    found = [found for found in numbers_in(sentence) if found[0] == slot.value]
+    before = found[: -slot.of_value]
+    if slot.of_value == 1:
+        return before
+    return [before[-slot.from_last]] if len(before) == slot.of_value else []
+
+
+def _said_behind(calculation: Calculated, slot: Slot) -> list[tuple[Number, frozenset[str], bool]]:
+    """What the sentence says of the operand behind the result: "20*1 = 20 for 20 cookies"."""
+    if slot.of_value > 1:
+        return []
+    behind = numbers_in(_sentence(calculation.after))[1:]
+    return [found for found in behind if found[0] == slot.value][:1]
+
+
+def _clause(after: str) -> str:
+    """What follows a result up to the next number: ``dollars for the notebooks``."""
+    return re.split(r"\d", _sentence(after).lstrip("0123456789.,"), maxsplit=1)[0]
+
+
 def _sentence(after: str) -> str:
     """The rest of the sentence behind a result."""
     return re.split(r"\n|\. |\.$", after, maxsplit=1)[0]
 
 
+@lru_cache(maxsize=1024)
 def sentence_words(calculation: Calculated) -> frozenset[str]:
     """What the sentence of a calculation speaks of."""
     before = re.split(r"\n|\. ", calculation.before)[-1]

@@ -29,7 +29,7 @@ IMPLAUSIBLE = 3.0
 """A grounded reading that costs more is none: nothing in the text speaks for it."""
 IMPLAUSIBLE_UNGROUNDED = 6.0
 """The same with a number that only the solution states."""
-DOUBTFUL = 0.55
+DOUBTFUL = 0.58
 """A grounded reading with less confidence is not worth training on."""
 DOUBTFUL_UNGROUNDED = 0.2
 """The same for an ungrounded one, which is marked as such anyway."""

@@ -21,15 +21,19 @@ from trace_pipeline.gsm8k.conversion.nodes import (
     percent_of_one,
 )
 from trace_pipeline.gsm8k.conversion.solution import Calculated
-from trace_pipeline.gsm8k.conversion.text import Text, numbers_in
+from trace_pipeline.gsm8k.conversion.text import Text, first_words, numbers_in
 from trace_pipeline.traces.numbers import Number
 
 CONVERTED = 0.45
 """A unit converted unsaid."""
 FAR_CONVERTED = 0.3
 """More where only the solution names the unit."""
-OTHER_UNIT = 0.1
+OTHER_UNIT = 0.3
 """More where the number stands beside another unit."""
+UNSAID_UNIT = 0.2
+"""More for a result that the author gives no unit."""
+CENTS = "cents_per_dollar"
+"""All that money is ever converted by."""
 COMPLEMENT = 0.3
 """What is left of a whole, or a whole and a part."""
 BARE = 0.2
@@ -49,8 +53,15 @@ def derived(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
     for node, number, percent in _quantities(slot, text, calculations):
         if number == 0:
             continue
-        unit = text.units[node.mention] if isinstance(node, Given) else ""
-        yield from _converted(slot.value, node, number, conversions, unit)
+        units = frozenset[str]()
+        if isinstance(node, Given):
+            units = frozenset((text.units[node.mention],)) - {""}
+        elif isinstance(node, Earlier):
+            units = first_words(calculations[node.calculation].after)
+        far = UNSAID_UNIT * (isinstance(node, Earlier) and not units)
+        money = isinstance(node, Given) and text.mentions[node.mention].form is Form.MONEY
+        fitting = [c for c in conversions if not money or c[0].name == CENTS]
+        yield from _converted(slot.value, node, number, fitting, units, far)
         if percent or text.speaks_of_percent:
             yield from _percentages(slot.value, node, number, 0.0 if percent else BARE)
         if 0 < number < 1 and slot.value == 1 - number:
@@ -113,8 +124,7 @@ def _quantities(
             yield Given(index), mention.value, mention.form is Form.PERCENT
     for index in range(slot.calculation - 1, -1, -1):
         earlier = calculations[index]
-        percent = earlier.after[:12].lstrip("0123456789.").startswith(("%", " percent"))
-        yield Earlier(index), earlier.value, percent
+        yield Earlier(index), earlier.value, earlier.is_percent
 
 
 def _converted(
@@ -122,17 +132,19 @@ def _converted(
     node: Node,
     number: Number,
     conversions: Sequence[tuple[Constant, float]],
-    unit: str,
+    units: frozenset[str],
+    far: float,
 ) -> Iterator[Candidate]:
     for constant, penalty in conversions:
+        penalty += far
         small, _, large = constant.name.partition("_per_")
         other = World(constant.name, constant.value)
         # 2 hours * minutes_per_hour, 90 minutes / minutes_per_hour.
         if number * constant.value == value:
-            penalty += OTHER_UNIT * (unit not in ("", singular(large)))
+            penalty += OTHER_UNIT * (bool(units) and singular(large) not in units)
             yield Candidate(Apply("mul", (node, other)), CONVERTED + penalty)
         elif number == value * constant.value:
-            penalty += OTHER_UNIT * (unit not in ("", singular(small)))
+            penalty += OTHER_UNIT * (bool(units) and singular(small) not in units)
             yield Candidate(Apply("div", (node, other)), CONVERTED + penalty)
 
 

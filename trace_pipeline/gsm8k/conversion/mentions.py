@@ -13,6 +13,7 @@ from fractions import Fraction
 from msgspec import Struct
 
 from trace_pipeline.generation import numerals
+from trace_pipeline.gsm8k.conversion.constants import words
 from trace_pipeline.gsm8k.conversion.solution import NUMBER
 from trace_pipeline.traces.numbers import Number, normalise
 
@@ -69,6 +70,10 @@ MULTIPLES = {
 _CLOCKS = ("am", "pm", "a.m", "p.m", "o'clock", "o’clock")
 
 
+_BEHIND_PART = words(
+    "the more less as is are was were has have had do does did can will would like live"
+)
+"""Words after which "a third" is a share and no ordinal."""
 _GLYPHS = {"½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅛": (1, 8)}
 """Fractions in one character."""
 
@@ -208,6 +213,8 @@ class _Scanner:
         ):
             return self._add(position, after, value, Form.CLOCK)
         if self._at(after) in ("st", "nd", "rd", "th") and self._adjacent(after):
+            if self._at(position - 1) in ("a", "one") and value > 2 and isinstance(value, int):
+                return self._add(position, after + 1, Fraction(1, value), Form.PART, 1, value)
             return self._add(position, after, value, Form.ORDINAL)
         mixed = self._mixed(position, after, value)
         if mixed:
@@ -238,16 +245,19 @@ class _Scanner:
         return Form.MONEY if self._at(first - 1) in ("$", "€", "£") else plain
 
     def _mixed(self, first: int, after: int, whole: Number) -> int | None:
-        """``2 1/2``, ``2-1/2``, ``2 and 1/2``, ``two and a half``."""
+        """``2 1/2``, ``2-1/2``, ``2 and 1/2``, ``two and a half``, ``1 and half``."""
         joined = self._at(after) in ("and", "-")
         position = after + 1 if joined else after
         above, below = self._whole(position), self._whole(position + 2)
         if above and below and above < below and self._at(position + 1) == "/":
             value = whole + Fraction(above, below)
             return self._add(first, position + 3, value, Form.MIXED)
-        if self._at(after) != "and" or self._at(position) not in ("a", "one"):
+        if self._at(after) != "and":
             return None
-        position += 1 + (self._at(position + 1) == "-")
+        if self._at(position) in ("a", "one"):
+            position += 1 + (self._at(position + 1) == "-")
+        elif self._at(position) != "half" or self._at(position + 1) in ("of", "the"):
+            return None
         part = _PARTS.get(self._at(position))
         if part is None or part > 4:
             return None
@@ -286,7 +296,7 @@ class _Scanner:
             return self._at(position - 1) in ("a", "one")
         if word == "quarter" and after not in ("of", "as", "the"):
             return False
-        if self._at(position - 1) in ("a", "one") and after in ("the", "more", "less", "as"):
+        if self._at(position - 1) in ("a", "one") and after in _BEHIND_PART:
             return True
         return (after == "of" and self._at(position - 1) in ("a", "an")) or (
             after in ("of", "as")

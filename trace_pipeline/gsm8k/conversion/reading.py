@@ -22,13 +22,15 @@ from trace_pipeline.traces.numbers import Number
 
 BEAM = 48
 """Partial readings kept while operands are assigned from left to right."""
-DEAD = 1.0
+DEAD = 0.8
 """An annotated calculation that nothing uses."""
 DEAD_PLAIN = 0.4
 """A plain equation that nothing uses: it may be a mere remark."""
 REUSED = 0.2
 """A mention that an earlier operand has used already."""
-REUSED_RESULT = 0.1
+REUSED_RESULT = 0.06
+CANCELLED = 0.4
+"""A product divided by its own factor, a sum less its own term."""
 OUT_OF_ORDER = 0.06
 """A mention after a later one of the same number: authors use numbers in order."""
 
@@ -176,13 +178,24 @@ def _finished(
         start, end = bounds[index]
         given = [node for node in nodes[start:end] if isinstance(node, Given)]
         doubled = doubled or (len(set(given)) < len(given) and not calculations[index].solved)
-        cost += operands_cost(nodes[start:end], slots[start:end], text, calculations[index].solved)
+        cost += operands_cost(nodes[start:end], slots[start:end], text, calculations, index)
         for candidate in partial.chosen[start:end]:
             mentions, earlier = _uses(candidate.node)
             used, needed = used | mentions, needed | earlier
             cost += candidate.cost
             worst = max(worst, candidate.cost)
+        cost += CANCELLED * _cancels(roots[index])
         order.append(roots[index])
     used_mentions = frozenset(index for index in range(len(text.mentions)) if used >> index & 1)
     cost += sum(left_over(text, used_mentions).values())
     return Reading(tuple(order[::-1]), cost, used_mentions, dead, worst, doubled)
+
+
+def _cancels(root: Node) -> bool:
+    """Whether the last operation only undoes the one before."""
+    match root:
+        case Apply(op="div", args=(Apply(op="mul", args=inner), other)):
+            return other in inner
+        case Apply(op="sub", args=(Apply(op="add", args=inner), other)):
+            return other in inner
+    return False

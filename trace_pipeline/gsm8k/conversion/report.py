@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from trace_pipeline.generation.expressions import exact
 from trace_pipeline.gsm8k.conversion.conversion import (
     Conversion,
     Failure,
@@ -21,10 +22,29 @@ from trace_pipeline.gsm8k.loading import load_problem_file
 from trace_pipeline.gsm8k.problem import Problem, Rejected
 from trace_pipeline.solver import Solver
 from trace_pipeline.store import write_atomic
-from trace_pipeline.traces import number_to_json, render_trace
+from trace_pipeline.traces import (
+    Number,
+    Trace,
+    TraceError,
+    number_to_json,
+    parse_trace,
+    render_trace,
+)
+from trace_pipeline.validation import InvalidInputError
 
 RECORD_FIELDS = ("question", "trace", "answer", "index", "confidence", "grounded")
 """The fields of a record, in their order."""
+
+
+class ConvertedTrace(Struct, frozen=True):
+    """A conversion as it is stored: without the reading behind it."""
+
+    question: str
+    trace: Trace
+    answer: Number
+    index: int
+    confidence: float
+    grounded: bool
 
 
 class ConversionReport(Struct, frozen=True):
@@ -124,8 +144,51 @@ def convert_file(
     """
     problems = load_problem_file(source)
     report = convert(problems.problems, policy, problems.rejected)
-    write_atomic(Path(target), b"".join(_lines(report)))
+    write_conversions(Path(target), report)
     return report
+
+
+def write_conversions(path: Path, report: ConversionReport) -> None:
+    """Write every conversion as one JSON line; the file appears whole or not at all."""
+    write_atomic(path, b"".join(_lines(report)))
+
+
+def read_conversions(path: Path) -> list[ConvertedTrace]:
+    """Read what :func:`write_conversions` wrote.
+
+    Raises:
+        InvalidInputError: a file that is missing, or a line that is no conversion.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise InvalidInputError(f"{path}: cannot be read ({error.strerror})") from None
+    found = []
+    for number, line in enumerate(lines, 1):
+        try:
+            record = msgspec.json.decode(line, type=_Record)
+            found.append(
+                ConvertedTrace(
+                    record.question,
+                    parse_trace(record.trace),
+                    exact(record.answer),
+                    record.index,
+                    record.confidence,
+                    record.grounded,
+                )
+            )
+        except (msgspec.MsgspecError, TraceError) as error:
+            raise InvalidInputError(f"{path}:{number}: not a conversion: {error}") from None
+    return found
+
+
+class _Record(Struct, forbid_unknown_fields=True):
+    question: str
+    trace: str
+    answer: int | float
+    index: int
+    confidence: float
+    grounded: bool
 
 
 def _lines(report: ConversionReport) -> Iterator[bytes]:

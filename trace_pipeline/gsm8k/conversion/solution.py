@@ -28,6 +28,7 @@ from trace_pipeline.traces.numbers import Number
 NUMBER = r"\d{1,3}(?: \d{3})* 000(?!\d)|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
 """A number in figures; some authors write ``450 000``."""
 
+_DOLLARS = re.compile(rf"\s*(?:{NUMBER})?\s*(?:\$|dollars?\b|cents?\b)")
 _ANNOTATION = re.compile(r"<<.*?>>", re.DOTALL)
 _PIECE = re.compile(rf"(?P<number>{NUMBER})|(?P<word>[A-Za-z][A-Za-z'’]*)|(?P<mark>//|[^\s\w]|_)")
 _OPERATORS = {
@@ -57,6 +58,21 @@ class Calculated(Struct, frozen=True):
     """The prose from the previous calculation up to the result."""
     after: str
     """The first words from the result on."""
+
+    @property
+    def is_money(self) -> bool:
+        """Whether the author marks the result as money: ``= $18``, ``= 18 dollars``."""
+        return self.is_dollars or bool(_DOLLARS.match(self.after))
+
+    @property
+    def is_dollars(self) -> bool:
+        """Whether the author marks the result with a dollar sign: ``= $18``."""
+        return self.before.rstrip().endswith("$")
+
+    @property
+    def is_percent(self) -> bool:
+        """Whether the author marks the result as a percentage."""
+        return self.after[:12].lstrip("0123456789.").startswith(("%", " percent"))
 
 
 class _Found(Struct, frozen=True):

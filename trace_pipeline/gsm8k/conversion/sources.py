@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from trace_pipeline.gsm8k.conversion.constants import singular
+from trace_pipeline.gsm8k.annotations import Expression, Operation, Operator
+from trace_pipeline.gsm8k.conversion.constants import singular, words
 from trace_pipeline.gsm8k.conversion.context import Context, sentence_words
-from trace_pipeline.gsm8k.conversion.derived import CONVERTED, combined, derived
+from trace_pipeline.gsm8k.conversion.derived import CENTS, COMPLEMENT, combined, derived
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention
 from trace_pipeline.gsm8k.conversion.nodes import (
     HUNDRED,
@@ -40,6 +41,10 @@ CALLED = 0.12
 """A constant that a word of the question calls for."""
 HIT = 0.02
 """Off for each further word that calls for it, four at most."""
+SPOKEN = 0.05
+"""Off for a constant that the author's words call for too."""
+COMPUTED = 0.2
+"""A constant where an earlier result is this very number."""
 UNNEEDED = 0.6
 """A constant where the question gives this very number."""
 REMOTE = 0.5
@@ -50,11 +55,39 @@ NOT_PEOPLE = 0.3
 """More where the author counts something else."""
 SUBSET = 0.1
 """More where it is some of them."""
+UNNAMED = 0.2
+"""More where it is one more than are named."""
+AVERAGED = -0.2
+"""The number of terms of a sum that is divided, where the question speaks of an average."""
+PERSONS = words("person child kid friend student girl boy man woman player guest member")
+PERSON_ADDED = 0.15
+"""People counted where the author counts something else."""
+ADDED_MULTIPLE = 0.9
+"""Nobody adds ``twice``."""
+MULTIPLIES = 0.05
+"""Off for a factor in a product: ``twice`` can be nothing else."""
+STATED_RATE = 0.15
+"""Off for a conversion of which the author names both units."""
+ADDED_RATE = 0.4
+"""A conversion in a sum, where the author names no unit of it."""
+UNSAID_RATE = 0.15
+"""A conversion of which the author names neither unit."""
+STILL_DOLLARS = 0.6
+"""Dollars times a hundred where the author still has dollars."""
+HALVES = "halves"
+UNDIVIDED = 0.6
+"""Two halves where nothing is divided."""
 IMPLICIT_ONE = 0.3
 FACTOR_ONE = 0.45
 """Nobody multiplies by one unless something is one."""
 SHARE = 0.05
 """An earlier percentage written as a share of one."""
+SHARE_NOT_PRICE = 0.15
+"""A price below one where the question has this percentage too."""
+CONTINUED = 0.02
+"""Off for the result of the calculation right before."""
+AMONG_RESULTS = 0.12
+"""A number of the question in a sum of results, where it may be a result itself."""
 OLDER = 0.08
 """An earlier result where a later one has the same value."""
 IMPLIED = 0.2
@@ -78,7 +111,7 @@ def candidates(
     """
     found = list(_direct(slot, text, calculations))
     found += [Candidate(node, IMPLIED) for node, number in implied if number == slot.value]
-    if not any(candidate.cost < CONVERTED for candidate in found):
+    if not any(candidate.cost < COMPLEMENT for candidate in found):
         found += derived(slot, text, calculations)
     if not found or min(candidate.cost for candidate in found) >= REMOTE - 0.1:
         found += combined(slot, text, calculations, implied)
@@ -91,55 +124,141 @@ def candidates(
 
 def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Iterator[Candidate]:
     """Earlier results, numbers of the question and constants of this very value."""
-    if calculations[slot.calculation].solved and slot.value == 1:
+    solved = calculations[slot.calculation].solved
+    if solved and slot.value == 1:
         yield Candidate(ONE, 0.0)  # x itself
         return
     context = Context(calculations[slot.calculation], slot, text.weights)
+    alone = AMONG_RESULTS * _among_results(calculations, slot)
+    terms = len(_leaves(calculations[slot.calculation].expression))
     older = 0.0
     for index in range(slot.calculation - 1, -1, -1):
         earlier = calculations[index]
         if slot.value in (earlier.result, earlier.value):
-            bonus = context.bonus(first_words(earlier.after), sentence_words(earlier))
-            yield Candidate(Earlier(index), older - bonus)
+            counted = first_words(earlier.after)
+            cost = older - context.bonus(counted, frozenset())
+            cost -= context.recalled(sentence_words(earlier))
+            cost -= CONTINUED * (index == slot.calculation - 1)
+            if earlier.is_money:
+                cost += context.currency(True, counted)
+            yield Candidate(Earlier(index), cost)
             older = OLDER
         elif text.speaks_of_percent and slot.value * 100 == earlier.value:
-            yield Candidate(percent_of_one(Earlier(index)), SHARE)
+            yield Candidate(percent_of_one(Earlier(index)), SHARE if earlier.is_percent else REMOTE)
     for index, mention in enumerate(text.mentions):
-        cost = _FORM_COST.get(mention.form, 0.0) + EARLIER_FIRST * index
+        cost = _FORM_COST.get(mention.form, 0.0) + EARLIER_FIRST * index + alone
         cost -= context.bonus(text.nouns[index], text.windows[index])
         cost += context.currency(mention.form is Form.MONEY, text.nouns[index])
         cost += context.unit(text.units[index], text.units)
         if mention.denominator is not None:
-            yield from _fraction(slot, index, mention, cost)
+            spoken = not context.around.isdisjoint(text.words_of(index))
+            yield from _fraction(slot, index, mention, cost, spoken)
         elif mention.value == slot.value:
-            yield Candidate(Given(index), cost + _misuse(slot, text, index))
+            if mention.form is Form.MONEY and mention.value < 1:
+                cost += SHARE_NOT_PRICE * text.has_percent(mention.value * 100)
+            cost += 0.0 if solved else _misuse(slot, text, index, terms)
+            if slot.op in ("add", "sub") and text.units[index] in PERSONS:
+                cost += PERSON_ADDED * context.beside.isdisjoint(PERSONS)
+            yield Candidate(Given(index), cost)
         if mention.form is Form.PERCENT and mention.value == slot.value * 100:
             yield Candidate(percent_of_one(Given(index)), cost + 0.02)
-    yield from _world(slot, text, context)
+    yield from _world(slot, text, context, calculations, alone)
+    if slot.divides and _is_sum(calculations, slot):
+        spoken = not text.words.isdisjoint(("average", "mean"))
+        yield Candidate(World("count", slot.value), AVERAGED if spoken else COUNTED)
 
 
-def _world(slot: Slot, text: Text, context: Context) -> Iterator[Candidate]:
+def _among_results(calculations: Sequence[Calculated], slot: Slot) -> bool:
+    """Whether ``slot`` stands in a sum of three or more results."""
+    terms = _leaves(calculations[slot.calculation].expression)
+    if slot.op != "add" or len(terms) < 3:
+        return False
+    results = {earlier.result for earlier in calculations[: slot.calculation]}
+    return all(term in results for term in terms)
+
+
+def _leaves(expression: Expression) -> list[Number]:
+    if isinstance(expression, Operation):
+        return _leaves(expression.left) + _leaves(expression.right)
+    return [expression]
+
+
+def _is_sum(calculations: Sequence[Calculated], slot: Slot) -> bool:
+    """Whether what is divided is a sum of as many terms as ``slot`` says."""
+    expression = calculations[slot.calculation].expression
+    if isinstance(expression, Operation) and not isinstance(expression.left, Operation):
+        above = expression.left
+        for earlier in reversed(calculations[: slot.calculation]):
+            if above in (earlier.result, earlier.value):
+                return _terms(earlier.expression) == slot.value
+        return False
+    return isinstance(expression, Operation) and _terms(expression.left) == slot.value
+
+
+def _terms(expression: Expression) -> int:
+    """The terms of a sum; 1 for anything else."""
+    if not isinstance(expression, Operation) or expression.operator is not Operator.ADD:
+        return 1
+    return _terms(expression.left) + _terms(expression.right)
+
+
+def _world(
+    slot: Slot,
+    text: Text,
+    context: Context,
+    calculations: Sequence[Calculated],
+    alone: float,
+) -> Iterator[Candidate]:
     value = slot.value
     scales = slot.op in ("mul", "div")
-    mentioned = any(
-        value in (mention.value, mention.denominator)
-        and mention.form is not Form.ORDINAL
-        and not text.is_label(index)
+    alike = [
+        index
         for index, mention in enumerate(text.mentions)
-    )
+        if (value == mention.value or (value == mention.denominator and slot.divides))
+        and mention.form not in (Form.ORDINAL, Form.PERCENT)
+        and not text.is_label(index)
+    ]
+    before = calculations[: slot.calculation]
+    mentioned = bool(alike)
+    computed = COMPUTED * any(value in (e.result, e.value) for e in before)
+    halved = not context.around.isdisjoint(("half", "halve", "halfway"))
+    counted = any(text.units[index] in context.beside for index in alike)
     for constant in text.constants:
         if constant.value == value and (scales or not constant.scales):
             hits = len(constant.words & text.words) + len(constant.words & context.around)
-            named = not context.beside.isdisjoint(
+            named = not counted and not context.beside.isdisjoint(
                 constant.words | {singular(constant.name.partition("_")[0])}
             )
             needed = named or (constant.name == HUNDRED.name and slot.divides)
-            cost = CALLED + UNNEEDED * (mentioned and not needed) - HIT * min(hits, 4)
+            cost = CALLED + UNNEEDED * (mentioned and not needed) - HIT * min(hits, 4) + alone
+            if constant.units:
+                spoken = context.around.issuperset(constant.units)
+            else:
+                spoken = not context.around.isdisjoint(constant.words)
+            if constant.name == HUNDRED.name:
+                spoken = slot.divides or calculations[slot.calculation].is_percent
+            if not mentioned:
+                cost += -SPOKEN if named or spoken else computed
+            parts = frozenset(map(singular, constant.name.split("_")))
+            if not scales and constant.converts and not named:
+                cost += ADDED_RATE  # nobody adds the hours of a day to eggs
+            elif "per" in parts and parts.isdisjoint(context.around | context.beside):
+                cost += UNSAID_RATE
+            if constant.units and context.around.issuperset(constant.units):
+                cost -= STATED_RATE
+            if constant.name == CENTS and slot.op == "mul":
+                cost += STILL_DOLLARS * calculations[slot.calculation].is_dollars
+            if constant.name == HALVES and not slot.divides and not halved:
+                cost += UNDIVIDED
             yield Candidate(World(constant.name, value), cost)
     for constant in text.remote:
         if constant.value == value and (scales or not constant.scales):
             named = singular(constant.name.partition("_")[0]) in context.beside
             yield Candidate(World(constant.name, value), CALLED if named else REMOTE)
+    if isinstance(value, int) and value in text.calendar:
+        yield Candidate(World(text.calendar[value], value), CALLED + UNNEEDED * mentioned)
+    if value in text.day_ranges:
+        yield Candidate(World("days", value), CALLED)
     if value == 1:
         times = slot.op == "mul" or slot.divides
         yield Candidate(ONE, FACTOR_ONE if times else IMPLICIT_ONE)
@@ -150,35 +269,46 @@ def _world(slot: Slot, text: Text, context: Context) -> Iterator[Candidate]:
     people = len(text.names)
     uncounted = NOT_PEOPLE * bool(context.beside) * ("person" not in context.beside)
     if 2 <= value <= min(people + 1, 8):
-        yield Candidate(World("people", value), uncounted + COUNTED + SUBSET * (value < people))
+        odd = SUBSET * (value < people) + UNNAMED * (value > people)
+        yield Candidate(World("people", value), uncounted + COUNTED + odd)
     elif value == len(text.everyone) > 1:
         yield Candidate(World("people", value), uncounted + COUNTED)
 
 
-def _fraction(slot: Slot, index: int, mention: Mention, cost: float) -> Iterator[Candidate]:
+def _fraction(
+    slot: Slot, index: int, mention: Mention, cost: float, spoken: bool
+) -> Iterator[Candidate]:
     below = Given(index, Facet.DENOMINATOR)
     above: Node = Given(index, Facet.NUMERATOR) if mention.numerator != 1 else ONE
     if mention.value == slot.value:
         yield Candidate(Apply("div", (above, below)), cost)
     if mention.denominator == slot.value:
-        yield Candidate(below, cost + (0.0 if slot.divides else MISPLACED))
+        # "a third are 12, so all are 3 * 12": the author speaks of the third.
+        yield Candidate(
+            below, cost + (0.0 if slot.divides or (spoken and slot.op == "mul") else MISPLACED)
+        )
     if mention.numerator == slot.value and slot.op in ("mul", "div"):
         yield Candidate(above, cost + (MISPLACED if slot.divides else 0.05))
 
 
-def _misuse(slot: Slot, text: Text, index: int) -> float:
+def _misuse(slot: Slot, text: Text, index: int, terms: int) -> float:
     """The cost of a factor that is added, of a group of things that is no operand."""
     if text.is_label(index):
         return 0.4
-    if text.is_difference(index) and slot.op:
-        return 0.3 if slot.op in ("mul", "div") else -0.2
-    if text.is_factor(index):
+    factor = text.is_factor(index)
+    if factor and slot.op == "mul":
+        return -MULTIPLIES * text.is_multiple(index)
+    if text.is_difference(index) and slot.op and not factor:
+        if slot.op in ("mul", "div"):
+            return 0.3
+        return -0.2 if terms < 3 else 0.1  # "5 more than" is no term of a total
+    if factor:
         if slot.op in ("add", "sub"):
-            return 0.4
+            return ADDED_MULTIPLE if text.mentions[index].form is Form.MULTIPLE else 0.4
         if slot.op == "div" and not slot.divides and text.mentions[index].form is not Form.PERCENT:
             return 0.3
         return 0.1 * slot.divides
     return 0.3 if slot.op in ("add", "sub") and text.names_group(index) else 0.0
 
 
-_FORM_COST = {Form.ORDINAL: 0.4, Form.CLOCK: 0.1}
+_FORM_COST = {Form.ORDINAL: 0.6, Form.CLOCK: 0.1}

@@ -5,12 +5,22 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 
+from trace_pipeline.generation import numerals
 from trace_pipeline.gsm8k.conversion.constants import called_for, singular, words
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention, find_mentions, tokenize
 from trace_pipeline.gsm8k.conversion.solution import NUMBER, number_of
 from trace_pipeline.traces.numbers import Number
 
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MONTHS = words(
+    "january february march april may june july august september october november december"
+)
+_DAY_RANGE = re.compile(
+    rf"\b(?P<first>{'|'.join(_DAYS)})s? (?:to|through|until|till) (?P<last>{'|'.join(_DAYS)})",
+    re.IGNORECASE,
+)
 _NAME = re.compile(r"(?<![.?!\"“] )(?<!^)\b[A-Z][a-z]+\b")
 """A capitalised word that does not open a sentence."""
 _NO_NAMES = words(
@@ -30,8 +40,19 @@ _DEFINITE = words("the those these this that his her their its all both same")
 COMPARATIVES = words(
     "more less fewer older younger taller shorter longer heavier lighter faster slower"
 )
+_SPELLED = {numerals.words(value): value for value in range(2, 21)}
+_ADVERBS = {
+    "hourly": "hour",
+    "daily": "day",
+    "weekly": "week",
+    "monthly": "month",
+    "yearly": "year",
+    "annual": "year",
+}
 _NUMBER_AND_WORDS = re.compile(
-    rf"(?P<currency>\$\s?)?(?P<number>{NUMBER})(?P<after>\$)?\s*([A-Za-z]+)?(?:\s+([A-Za-z]+))?"
+    rf"(?P<currency>\$\s?)?(?:(?P<number>{NUMBER})|\b(?P<spelled>{'|'.join(_SPELLED)})\b)"
+    r"(?P<after>\$)?[\s-]*([A-Za-z]+)?(?:\s+([A-Za-z]+))?",
+    re.IGNORECASE,
 )
 
 
@@ -49,9 +70,20 @@ class Text:
         self.constants = called_for(self.words)
         prose = {singular(word) for word in re.findall(r"[a-z]+|[$%¢]", solution.lower())}
         named = {constant.name for constant in self.constants}
+        self.day_ranges = set(_day_ranges(question))
+        """Lengths of ``Monday to Thursday`` and the like, both ends included."""
+        self.calendar = {
+            len(found): unit
+            for unit, known in (("months", _MONTHS), ("days", _DAYS))
+            if len(found := self.words.intersection(known)) > 1
+        }
+        """How many months and days the question names: ``in September and October``."""
         self.remote = [c for c in called_for(prose) if c.name not in named]
         self.names = set(_NAME.findall(question)) - _NO_NAMES
-        opening = {token.text for token in self.tokens if token.text.istitle()}
+        counted = {
+            self.tokens[place].text for m in self.mentions for place in range(m.first, m.last)
+        }
+        opening = {token.text for token in self.tokens if token.text.istitle()} - counted
         self.everyone = self.names | (opening - _NO_NAMES)
         """The names and what may be one: capitalised words that open a sentence."""
         self.sentences: list[int] = []
@@ -73,10 +105,24 @@ class Text:
         """Whether percentages occur in the question at all."""
         return not self.words.isdisjoint(("%", "percent", "percentage"))
 
+    def words_of(self, index: int) -> frozenset[str]:
+        """The words that a mention is written in: ``one``, ``third``."""
+        mention = self.mentions[index]
+        tokens = self.tokens[mention.first : mention.last]
+        return frozenset(singular(t.lower) for t in tokens if t.kind == "word") - {"one"}
+
+    def has_percent(self, value: Number) -> bool:
+        """Whether the question has this percentage."""
+        return any(m.form is Form.PERCENT and m.value == value for m in self.mentions)
+
     def is_factor(self, index: int) -> bool:
         """Whether a mention multiplies: ``twice``, ``3 times``, ``20 percent``."""
+        return self.mentions[index].form is Form.PERCENT or self.is_multiple(index)
+
+    def is_multiple(self, index: int) -> bool:
+        """Whether a mention says how many times: ``twice``, ``3 times``."""
         mention = self.mentions[index]
-        if mention.form in (Form.MULTIPLE, Form.PERCENT):
+        if mention.form is Form.MULTIPLE:
             return True
         return mention.last < len(self.tokens) and self.tokens[mention.last].lower == "times"
 
@@ -113,6 +159,13 @@ class Text:
         behind = [token.lower for token in self.tokens[last : last + 3]]
         return any(word in COMPARATIVES for word in behind)
 
+    def multiplies_next(self, index: int) -> bool:
+        """Whether a mention counts things of the next mention's size: ``three 8-cup bags``."""
+        if index + 1 >= len(self.mentions):
+            return False
+        between = self.tokens[self.mentions[index].last : self.mentions[index + 1].first]
+        return all(token.text in "$€£" for token in between)
+
     def _unit(self, mention: Mention) -> str:
         for token in self.tokens[mention.last : mention.last + 3]:
             word = singular(token.lower)
@@ -127,22 +180,40 @@ class Text:
         for token in self.tokens[mention.last : mention.last + after]:
             if token.text in ".?!;":
                 break
-            found.add(singular(token.lower))
+            found.add(_root(token.lower))
         for token in reversed(self.tokens[max(0, mention.first - before) : mention.first]):
             if token.text in ".?!;":
                 break
-            found.add(singular(token.lower))
+            found.add(_root(token.lower))
         return frozenset(found) - FUNCTION_WORDS
 
 
-def numbers_in(prose: str) -> Iterator[tuple[Number, frozenset[str], bool]]:
+def _root(word: str) -> str:
+    return _ADVERBS.get(word) or singular(word)
+
+
+def _day_ranges(question: str) -> Iterator[int]:
+    for match in _DAY_RANGE.finditer(question):
+        first, last = (_DAYS.index(match[end].lower()) for end in ("first", "last"))
+        yield (last - first) % 7 + 1
+
+
+@lru_cache(maxsize=4096)
+def numbers_in(prose: str) -> tuple[tuple[Number, frozenset[str], bool], ...]:
     """Numbers of a solution's prose, the words behind each, and whether it is money."""
+    return tuple(_numbers_in(prose))
+
+
+def _numbers_in(prose: str) -> Iterator[tuple[Number, frozenset[str], bool]]:
     for match in _NUMBER_AND_WORDS.finditer(prose):
-        beside = frozenset(singular(word.lower()) for word in match.groups()[3:] if word)
+        beside = frozenset(singular(word.lower()) for word in match.groups()[4:] if word)
         money = bool(match["currency"] or match["after"])
-        yield number_of(match["number"]), beside - FUNCTION_WORDS, money
+        spelled = match["spelled"]
+        value = _SPELLED[spelled.lower()] if spelled else number_of(match["number"])
+        yield value, beside - FUNCTION_WORDS, money
 
 
+@lru_cache(maxsize=4096)
 def first_words(after: str) -> frozenset[str]:
     """The first two words of ``after``: what a result counts."""
     found = re.findall(r"[A-Za-z]+", after)[:2]

@@ -5,7 +5,14 @@ from collections import Counter
 import dagster as dg
 from pydantic import Field
 
-from trace_pipeline.generation import Example, audit, dataset_hash, write_examples
+from trace_pipeline.generation import (
+    AuditReport,
+    Example,
+    Generator,
+    audit,
+    dataset_hash,
+    write_examples,
+)
 from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.automation import MADE_FROM, files_seen, schema_files
 from trace_pipeline.pipeline.dataset_tables import statistics_metadata
@@ -42,7 +49,8 @@ class AuditConfig(dg.Config):
             "audit_clean",
             asset="schema_validation",
             blocking=True,
-            description="The audit finds nothing: labels, grounding, grammar, structure, reach.",
+            description="The audit finds nothing: labels, grounding, grammar, structure, reach, "
+            "and the experiment's examples fit its model.",
         )
     ],
 )
@@ -57,7 +65,7 @@ def schema_validation(
     """Every problem schema and word list: read, typed, compiled, and audited on samples."""
     bench = open_workbench(experiment, artifacts, tracking, solver)
     context.log_event(files_seen(bench.catalog_sha256))
-    report = audit(bench.catalog, config.samples, bench.experiment.seed)
+    report = audit_for(bench, config.samples)
     findings = sum(sum(row.findings.values()) for row in report.rows)
     with bench.store.write(bench.key("schema_validation")) as draft:
         write_json(draft.path / "audit.json", report)
@@ -74,6 +82,17 @@ def schema_validation(
             "schemas": len(bench.catalog.plans),
             "schemas_by_expert": metadata.table(["expert", "schemas"], sorted(by_expert.items())),
             "audit": metadata.preformatted(report.to_table()),
+            "tokens": metadata.table(
+                ["", "longest", "limit"],
+                [
+                    ["trace (decoding.max_tokens)", report.longest_target, report.max_tokens],
+                    [
+                        "prompt and trace (sft.max_len)",
+                        report.longest_sequence,
+                        report.max_len or "none: overflow is cut",
+                    ],
+                ],
+            ),
             **metadata.of_artifact(draft.stored),
         },
         check_results=[
@@ -84,6 +103,20 @@ def schema_validation(
             )
         ],
     )
+
+
+def audit_for(bench: Workbench, samples: int) -> AuditReport:
+    """The audit of every schema as the experiment words and names it.
+
+    The tokens of those that it trains on are held against the limits of its model.
+    """
+    from trace_pipeline.modeling.lengths import lengths_for
+
+    used, config = bench.generator, bench.experiment.data
+    every = Generator(
+        bench.catalog, bench.experiment.seed, naming=config.naming, wording=config.wording
+    )
+    return audit(every, samples, lengths=lengths_for(bench.experiment), measured=used.plans)
 
 
 @dg.asset(

@@ -3,9 +3,12 @@
 import dagster as dg
 
 from trace_pipeline.evaluation import (
+    MARKDOWN,
+    PAGE,
+    BenchmarkKind,
     CautionCode,
     Evaluation,
-    Figure,
+    Forgetting,
     Report,
     accuracy_figure,
     groups_figure,
@@ -25,13 +28,17 @@ from trace_pipeline.gsm8k import read_problem_set
 from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.assets.models import rl_checkpoint
 from trace_pipeline.pipeline.assets.problems import gsm8k_problems
+from trace_pipeline.pipeline.assets.traces import gsm8k_train_traces
 from trace_pipeline.pipeline.card import CARD, Trained, model_card
+from trace_pipeline.pipeline.forgetting import FORGETTING, forgetting_metrics, measure_forgetting
 from trace_pipeline.pipeline.judging import (
     BASELINE,
+    FEW_SHOT,
     PREDICTIONS,
     baseline,
     decoding_config,
     failures_metadata,
+    few_shot_baseline,
     judge,
     learnt_shapes,
     stored_evaluation,
@@ -50,13 +57,14 @@ from trace_pipeline.pipeline.resources import (
     TrackingResource,
     open_workbench,
 )
+from trace_pipeline.pipeline.tracking import Stage
 from trace_pipeline.pipeline.workbench import Workbench
-from trace_pipeline.store import Artifact
+from trace_pipeline.store import Artifact, write_json
 
 
 @dg.asset(
     group_name="evaluation",
-    kinds={"parquet"},
+    kinds={"parquet", "markdown"},
     deps=[rl_checkpoint],
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
@@ -76,14 +84,17 @@ def synthetic_eval(
     policy = open_policy(bench, checkpoint)
     with bench.stage("synthetic_eval", bench.dataset_hash(partitions)) as stage:
         evaluation = judge(bench, policy, benchmark, decoding_config(bench), "rl")
-        stored = _store(bench, "synthetic_eval", evaluation, [checkpoint, *partitions])
+        report = build_report(bench, evaluation, checkpoint)
+        stored = _store(bench, "synthetic_eval", evaluation, [checkpoint, *partitions], report)
         stage.finals({f"synthetic.{k}": v for k, v in evaluation.metrics().items()})
+        _log_files(stage, stored)
     context.log.info("held-out synthetic problems: %s", evaluation.correct)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.sha256),
         metadata={
             "accuracy": evaluation.correct.rate,
             "parsed": evaluation.parsed.rate,
+            "report": _page(stored),
             "by_expert": metadata.of_table(groups_table("", "expert", evaluation.by_expert())),
             "outcomes": metadata.of_table(outcomes_table(evaluation)),
             "by_steps": metadata.of_table(groups_table("", "steps", evaluation.by_steps())),
@@ -102,7 +113,7 @@ def synthetic_eval(
 @dg.asset(
     group_name="evaluation",
     kinds={"parquet", "markdown"},
-    deps=[rl_checkpoint, gsm8k_problems, synthetic_eval],
+    deps=[rl_checkpoint, gsm8k_problems, gsm8k_train_traces, synthetic_eval],
     backfill_policy=dg.BackfillPolicy.single_run(),
     check_specs=[
         dg.AssetCheckSpec(
@@ -130,7 +141,7 @@ def gsm8k_eval(
     tracking: TrackingResource,
     solver: SolverResource,
 ) -> dg.MaterializeResult:
-    """The trained model on real problems, the untuned base beside it, and the report."""
+    """The trained model on real problems, the untuned base beside it (zero- and few-shot)."""
     bench = open_workbench(experiment, artifacts, tracking, solver)
     checkpoint, problems = bench.require("rl_checkpoint"), bench.require("gsm8k_problems")
     partitions = bench.partitions()
@@ -140,18 +151,25 @@ def gsm8k_eval(
         benchmark = benchmark.first(bench.experiment.eval.problems)
     benchmark = with_reference_traces(benchmark, problem_set.problems, learnt_shapes(bench))
     with bench.stage("gsm8k_eval", bench.dataset_hash(partitions)) as stage:
-        base = baseline(bench, open_base(bench), benchmark)
+        traces, untuned = bench.require("gsm8k_train_traces"), open_base(bench)
+        base = baseline(bench, untuned, benchmark)
+        few_shot = few_shot_baseline(bench, untuned, benchmark, traces)
         policy = open_policy(bench, checkpoint)
         evaluation = judge(bench, policy, benchmark, decoding_config(bench), "rl")
-        report = build_report(bench, evaluation, base, checkpoint)
+        forgetting = None
+        if bench.experiment.eval.forgetting:
+            forgetting = measure_forgetting(bench, untuned, policy)
+        report = build_report(bench, evaluation, checkpoint, base, few_shot, forgetting)
         card = describe_model(bench, checkpoint, report)
-        stored = _store(bench, "gsm8k_eval", evaluation, [checkpoint, problems], report, card)
+        parents = [checkpoint, problems, traces]
+        stored = _store(bench, "gsm8k_eval", evaluation, parents, report, card)
         finals = {f"gsm8k.{k}": v for k, v in evaluation.metrics().items()}
-        if base:
-            finals |= {f"gsm8k_base.{k}": v for k, v in base.metrics().items()}
+        finals |= forgetting_metrics(forgetting)
+        for name, untrained in (("gsm8k_base", base), ("gsm8k_base_few_shot", few_shot)):
+            if untrained:
+                finals |= {f"{name}.{k}": v for k, v in untrained.metrics().items()}
         stage.finals(finals)
-        for name in ("report.md", "report.html", PREDICTIONS):
-            stage.log.artifact(stored.path / name, "report")
+        _log_files(stage, stored)
         stage.log.dataset(
             benchmark.name,
             evaluation.fingerprint,
@@ -180,7 +198,7 @@ def gsm8k_eval(
         metadata={
             "headline": report.headline,
             "accuracy": evaluation.correct.rate,
-            "report": dg.MetadataValue.path(str(stored.path / "report.html")),
+            "report": _page(stored),
             "model_card": dg.MetadataValue.md(card),
             "models": metadata.of_table(models_table(report.models)),
             "by_steps": metadata.of_table(groups_table("", "steps", evaluation.by_steps())),
@@ -191,6 +209,7 @@ def gsm8k_eval(
             "verdicts_plot": metadata.picture(verdicts_figure(report.models), "verdicts"),
             "mlflow": dg.MetadataValue.url(stage.link()),
             **_predictions(stored, evaluation),
+            **({"forgetting": metadata.of_table(forgetting.table())} if forgetting else {}),
             **metadata.of_artifact(stored),
         },
         check_results=[
@@ -217,12 +236,17 @@ def overlapping_examples(bench: Workbench, partitions: list[Artifact]) -> int:
 
 
 def build_report(
-    bench: Workbench, evaluation: Evaluation, base: Evaluation | None, checkpoint: Artifact
+    bench: Workbench,
+    evaluation: Evaluation,
+    checkpoint: Artifact,
+    base: Evaluation | None = None,
+    few_shot: Evaluation | None = None,
+    forgetting: Forgetting | None = None,
 ) -> Report:
-    """The report of an evaluation, with the synthetic figures of the same checkpoint beside."""
+    """The report of an evaluation; beside real problems stand the same checkpoint's synthetic."""
     synthetic = None
     key = bench.key("synthetic_eval")
-    if bench.store.has(key):
+    if evaluation.kind is not BenchmarkKind.SYNTHETIC and bench.store.has(key):
         beside = bench.store.read(key)
         if beside.manifest.parents.get(checkpoint.manifest.key) == checkpoint.sha256:
             synthetic = stored_evaluation(beside.path)
@@ -231,8 +255,10 @@ def build_report(
         title=bench.experiment.name,
         evaluation=evaluation,
         base=base,
+        others=(few_shot,) if few_shot else (),
         synthetic=synthetic,
-        curves=tuple(Figure(name, caption, png) for name, caption, png in curves(bench)),
+        curves=tuple(curves(bench)),
+        forgetting=forgetting,
         facts=(
             ("base model", bench.experiment.model.reference),
             ("checkpoint", f"{manifest.key} version {manifest.version}"),
@@ -267,21 +293,24 @@ def _store(
     asset: str,
     evaluation: Evaluation,
     parents: list[Artifact],
-    report: Report | None = None,
+    report: Report,
     card: str = "",
 ) -> Artifact:
     with bench.store.write(bench.key(asset)) as draft:
         write_evaluation(draft.path / PREDICTIONS, evaluation)
         if card:
             (draft.path / CARD).write_text(card, encoding="utf-8")
-        if report:
-            write_report(draft.path, report)
-        if report and report.base:
-            (draft.path / BASELINE).mkdir()
-            write_evaluation(draft.path / BASELINE / PREDICTIONS, report.base)
+        write_report(draft.path, report)
+        beside = {BASELINE: report.base, FEW_SHOT: next(iter(report.others), None)}
+        for name, untuned in beside.items():
+            if untuned:
+                (draft.path / name).mkdir()
+                write_evaluation(draft.path / name / PREDICTIONS, untuned)
+        if report.forgetting:
+            write_json(draft.path / FORGETTING, report.forgetting)
         settings = bench.experiment.to_dict()
         draft.config = {name: settings[name] for name in ("decoding", "eval", "solver")}
-        draft.summary = evaluation.metrics()
+        draft.summary = evaluation.metrics() | forgetting_metrics(report.forgetting)
         draft.derive_from(*parents)
     return draft.stored
 
@@ -289,6 +318,15 @@ def _store(
 def _predictions(stored: Artifact, evaluation: Evaluation) -> dict[str, dg.MetadataValue]:
     columns = parquet_columns(stored.path / PREDICTIONS, PREDICTION_MEANINGS)
     return rows_and_columns(evaluation.total, columns)
+
+
+def _log_files(stage: Stage, stored: Artifact) -> None:
+    for name in (MARKDOWN, PAGE, PREDICTIONS):
+        stage.log.artifact(stored.path / name, "report")
+
+
+def _page(stored: Artifact) -> dg.MetadataValue:
+    return dg.MetadataValue.path(str(stored.path / PAGE))
 
 
 def _warning(name: str, text: str | None) -> dg.AssetCheckResult:

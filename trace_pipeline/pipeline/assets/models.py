@@ -2,10 +2,11 @@
 
 import dagster as dg
 
-from trace_pipeline.evaluation import loss_figure, reward_figure
-from trace_pipeline.pipeline import metadata
+from trace_pipeline.evaluation import loss_figure
+from trace_pipeline.pipeline import metadata, reinforcement
 from trace_pipeline.pipeline.assets.data import synthetic_dataset
 from trace_pipeline.pipeline.assets.problems import gsm8k_problems
+from trace_pipeline.pipeline.assets.traces import gsm8k_train_traces
 from trace_pipeline.pipeline.policies import METRICS, open_base, train_checkpoint, training_data
 from trace_pipeline.pipeline.resources import (
     ArtifactsResource,
@@ -67,6 +68,7 @@ def base_model(
         dg.AssetDep(synthetic_dataset, partition_mapping=dg.AllPartitionMapping()),
         base_model,
         gsm8k_problems,
+        gsm8k_train_traces,
     ],
     backfill_policy=dg.BackfillPolicy.single_run(),
     check_specs=[
@@ -92,19 +94,30 @@ def sft_checkpoint(
     tracking: TrackingResource,
     solver: SolverResource,
 ) -> dg.MaterializeResult:
-    """The base model fine-tuned to write the traces of the synthetic examples."""
+    """The base model fine-tuned to write the traces of synthetic examples and real problems."""
     from trace_pipeline.modeling.checkpoints import checkpoint_differs_from
-    from trace_pipeline.modeling.finetuning import train_sft
+    from trace_pipeline.modeling.launch import run_sft
     from trace_pipeline.modeling.records import read_records
 
     bench = open_workbench(experiment, artifacts, tracking, solver)
     partitions, base = bench.partitions(), open_base(bench)
     data = training_data(bench, partitions)
-    context.log.info("%d training examples; %s", len(data.train), data.dropped.describe())
+    examples = data.train + data.real
+    context.log.info(
+        "%d synthetic and %d real training examples; %s",
+        len(data.train),
+        len(data.real),
+        data.dropped.describe(),
+    )
     if not data.left.clean:
         raise dg.Failure(f"test questions would be trained on: {data.left.describe()}")
     settings = {k: bench.experiment.to_dict()[k] for k in ("seed", "model", "prompt", "sft")}
-    parents = [*partitions, bench.require("base_model"), bench.require("gsm8k_problems")]
+    parents = [
+        *partitions,
+        *bench.real_traces(),
+        bench.require("base_model"),
+        bench.require("gsm8k_problems"),
+    ]
     with bench.stage("sft", bench.dataset_hash(partitions)) as stage:
         stage.log.dataset(
             "synthetic",
@@ -113,19 +126,29 @@ def sft_checkpoint(
             "training",
             f'{{"train": {len(data.train)}, "validation": {len(data.validation)}}}',
         )
+        for traces in bench.real_traces():
+            stage.log.dataset(
+                "gsm8k_train_traces",
+                traces.sha256,
+                f"{bench.store.url}/{traces.manifest.key}",
+                "training",
+                f'{{"train": {len(data.real)}, "validation": {len(data.real_validation)}}}',
+            )
         stored, info = train_checkpoint(
             bench,
             "sft_checkpoint",
             parents,
             settings,
-            lambda folder: train_sft(
+            lambda folder: run_sft(
                 bench.experiment,
                 base,
-                data.train,
+                examples,
                 folder,
                 lambda step, values: stage.metrics(
                     {f"sft.{k}": v for k, v in values.items()}, step
                 ),
+                validation=data.held_out(),
+                processes=experiment.processes,
             ),
         )
         stage.finals({f"sft.final_{name}": value for name, value in info.metrics.items()})
@@ -134,11 +157,13 @@ def sft_checkpoint(
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.sha256),
         metadata={
-            "training_examples": len(data.train),
+            "training_examples": len(examples),
+            "synthetic_examples": len(data.train),
+            "real_examples": len(data.real),
             "parameters_trained": info.parameters_trained,
             "final_loss": info.metrics["loss"],
             "loss_curve": metadata.picture(loss_figure(records), "loss by step"),
-            "samples": metadata.sample_traces(data.train),
+            "samples": metadata.sample_traces([*data.train[:2], *data.real[:2]], 4),
             "mlflow": dg.MetadataValue.url(stage.link()),
             **metadata.of_artifact(stored),
         },
@@ -186,19 +211,20 @@ def rl_checkpoint(
 ) -> dg.MaterializeResult:
     """The fine-tuned model reinforced with rewards that the solver verifies."""
     from trace_pipeline.modeling.checkpoints import checkpoint_differs_from
+    from trace_pipeline.modeling.kept_rollouts import read_rollouts
     from trace_pipeline.modeling.records import read_records
     from trace_pipeline.modeling.reinforcement import train_rl
 
     bench = open_workbench(experiment, artifacts, tracking, solver)
     sft, base, partitions = bench.require("sft_checkpoint"), open_base(bench), bench.partitions()
     data = training_data(bench, partitions)
-    names = ("seed", "model", "rl", "decoding", "solver")
+    names = ("seed", "model", "prompt", "sft", "rl", "decoding", "solver")
     settings = {name: bench.experiment.to_dict()[name] for name in names}
     with bench.stage("rl", bench.dataset_hash(partitions)) as stage:
         stored, info = train_checkpoint(
             bench,
             "rl_checkpoint",
-            [sft, *partitions],
+            [sft, *partitions, *bench.real_traces()],
             settings,
             lambda folder: train_rl(
                 bench.experiment,
@@ -208,28 +234,25 @@ def rl_checkpoint(
                 folder,
                 base,
                 lambda step, values: stage.metrics({f"rl.{k}": v for k, v in values.items()}, step),
+                data.real,
+                data.real_validation,
             ),
         )
         stage.finals({f"rl.final_{name}": value for name, value in info.metrics.items()})
     records = read_records(stored.path / METRICS)
     change = checkpoint_differs_from(stored.path, sft.path, base)
-    signal = any(record["grad_norm"] for record in records)
-    if not signal:
-        context.log.warning("the checkpoint is the SFT checkpoint: %s", _no_signal(len(records)))
-    shown = ("iteration", "reward", "correct", "baseline", "zero_variance_share", "clipped_share")
-    rows = [[record.get(name, "") for name in shown] for record in records]
-    curve = (
-        {"reward_curve": metadata.picture(reward_figure(records, reward="reward"), "reward")}
-        if records
-        else {}
-    )
+    unchanged = reinforcement.why_unchanged(records, info.selected)
+    if unchanged:
+        context.log.warning("the checkpoint is the SFT checkpoint: %s", unchanged)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.sha256),
         metadata={
-            "iterations": bench.experiment.rl.iterations,
+            "method": bench.experiment.rl.method,
+            "iterations": sum(record["iteration"] > 0 for record in records),
             "parameters_trained": info.parameters_trained,
-            "by_iteration": metadata.table(shown, rows),
-            **curve,
+            **reinforcement.described(info.stopped, info.selected),
+            **reinforcement.shown(records),
+            **reinforcement.samples(read_rollouts(stored.path)),
             "mlflow": dg.MetadataValue.url(stage.link()),
             **metadata.of_artifact(stored),
         },
@@ -237,18 +260,9 @@ def rl_checkpoint(
             dg.AssetCheckResult(
                 passed=change > 0,
                 check_name="loads_and_differs_from_parent",
-                severity=dg.AssetCheckSeverity.ERROR if signal else dg.AssetCheckSeverity.WARN,
-                description=None if signal else _no_signal(len(records)),
+                severity=dg.AssetCheckSeverity.WARN if unchanged else dg.AssetCheckSeverity.ERROR,
+                description=unchanged or None,
                 metadata={"largest_change_of_a_weight": change, "iterations": len(records)},
             )
         ],
-    )
-
-
-def _no_signal(iterations: int) -> str:
-    if not iterations:
-        return "rl.iterations is 0"
-    return (
-        f"in all {iterations} iterations every completion earned the same reward, so there was "
-        "nothing to learn from; see docs/training.md, reward 0"
     )

@@ -1,0 +1,106 @@
+"""Two processes take the same steps as one with twice the accumulation.
+
+``trajectory.json`` holds the losses and gradient norms of the run, committed. The tolerance is
+what float32 leaves when sums are taken in another order and the difference has passed through
+the optimizer: one part in a thousand covers other machines' kernels as well; a gradient that
+is averaged by process instead of by token, or a batch dealt out twice, differs by percents.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.modeling.tiny import experiment, problems
+from trace_pipeline.experiment import Experiment
+from trace_pipeline.generation import Example
+from trace_pipeline.modeling.base_models import BaseModel
+from trace_pipeline.modeling.batching import Sequences
+from trace_pipeline.modeling.distributed import World
+from trace_pipeline.modeling.finetuning import train_sft
+from trace_pipeline.modeling.launch import require_devices, run_sft
+from trace_pipeline.modeling.records import read_records
+from trace_pipeline.modeling.schedule import plan_steps
+from trace_pipeline.validation import InvalidInputError
+
+TRAJECTORY = Path(__file__).with_name("trajectory.json")
+TOLERANCE = 1e-3
+
+
+def settings(accumulate: int) -> Experiment:
+    """Two epochs of five batches: the last step of two processes has work for one alone."""
+    return experiment(
+        sft={"accumulate": accumulate, "epochs": 2, "learning_rate": 0.003, "batch_tokens": 520}
+    )
+
+
+def examples(count: int) -> list[Example]:
+    return [
+        Example(
+            question=p.question,
+            trace=p.trace,
+            answer=p.answer,
+            expert=p.expert,
+            schema="arithmetic/eggs",
+            index=index,
+            split="train",
+        )
+        for index, p in enumerate(problems(count))
+    ]
+
+
+def assert_follows(records: list[dict[str, Any]]) -> None:
+    committed = json.loads(TRAJECTORY.read_text())
+    for name, values in committed.items():
+        assert [r[name] for r in records] == pytest.approx(values, rel=TOLERANCE), name
+
+
+def test_one_process_follows_the_committed_trajectory(base: BaseModel, tmp_path: Path) -> None:
+    train_sft(settings(2), base, examples(9), tmp_path / "one")
+    assert_follows(read_records(tmp_path / "one" / "metrics.jsonl"))
+
+
+def test_two_processes_follow_it_too(base: BaseModel, tmp_path: Path) -> None:
+    told: list[int] = []
+    info = run_sft(
+        settings(1),
+        base,
+        examples(9),
+        tmp_path / "two",
+        lambda step, _: told.append(step),
+        validation=examples(3),
+        processes=2,
+    )
+    records = read_records(tmp_path / "two" / "metrics.jsonl")
+    assert_follows(records)
+    assert told == [int(record["step"]) for record in records]
+    assert info.metrics["val_loss"] == records[-1]["val_loss"]
+    left = sorted(path.name for path in (tmp_path / "two").iterdir())
+    assert left == ["checkpoint.json", "metrics.jsonl", "weights.safetensors"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 6])
+def test_shares_are_disjoint_and_complete(count: int) -> None:
+    items = list(range(count))
+    shares = [World(rank, 3).share(items) for rank in range(3)]
+    assert sorted(item for share in shares for item in share) == items
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_other_processes_go_on_only_with_the_same_steps(caplog: pytest.LogCaptureFixture) -> None:
+    sequences = [Sequences([1, 2], [3] * length) for length in range(1, 9)]
+    two = plan_steps(sequences, settings(1), processes=2)
+    one = plan_steps(sequences, settings(2), processes=1)
+    assert one.steps == two.steps
+    one.require_same(two.counters())
+    assert "the weights agree up to the order of sums" in caplog.text
+    with pytest.raises(InvalidInputError, match="Go on with 2 processes"):
+        plan_steps(sequences, settings(1)).require_same(two.counters())
+
+
+def test_one_gpu_is_not_shared_by_processes() -> None:
+    with pytest.raises(InvalidInputError, match=r"names one GPU for 2 processes"):
+        require_devices("cuda:0", 2)

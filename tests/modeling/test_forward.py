@@ -1,0 +1,98 @@
+"""Running on prefix trees changes nothing but the speed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+import torch
+
+from tests.modeling.tiny import problems
+from trace_pipeline.experiment import LoraConfig
+from trace_pipeline.modeling.batching import Batch, collate, tokenise
+from trace_pipeline.modeling.checkpoints import Policy
+from trace_pipeline.modeling.forward import frozen_layers, lower_states, runs_on_trees
+from trace_pipeline.modeling.frozen import keep_frozen_states
+from trace_pipeline.modeling.lora import add_adapters
+from trace_pipeline.modeling.objective import completion_logprobs
+from trace_pipeline.modeling.trainable import select_trainable
+
+
+def batch_of(policy: Policy) -> Batch:
+    """Five sequences, of which two have a prompt and the beginning of a trace in common."""
+    first, *others = tokenise(policy.prompt, problems(4), 1024)
+    variant = type(first)(first.prompt, [*first.completion[:20], 7, 8, 9])
+    return collate([first, variant, *others])
+
+
+def loss_and_gradients(policy: Policy, batch: Batch) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    logprobs, _ = completion_logprobs(policy.model, batch)
+    chosen = [p for p in policy.model.parameters() if p.requires_grad]
+    return logprobs, list(torch.autograd.grad(logprobs.sum(), chosen))
+
+
+@pytest.mark.parametrize("trainable", ["all", "last_layers", "lora"])
+def test_log_probabilities_and_gradients_are_those_of_padded_rows(
+    policy: Policy, trainable: str
+) -> None:
+    if trainable == "lora":
+        add_adapters(policy.model, LoraConfig(rank=2))
+    select_trainable(policy.model, trainable, 1)
+    batch = batch_of(policy)
+    assert batch.shared > 100
+    ours, gradients = loss_and_gradients(policy, batch)
+    with patch("trace_pipeline.modeling.forward.runs_on_trees", lambda _: False):
+        plain, expected = loss_and_gradients(policy, batch)
+    torch.testing.assert_close(ours, plain)
+    for mine, theirs in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("trainable", "layers", "frozen"), [("all", 1, 0), ("last_layers", 1, 2), ("last_layers", 3, 0)]
+)
+def test_frozen_layers_are_those_below_what_is_trained(
+    policy: Policy, trainable: str, layers: int, frozen: int
+) -> None:
+    select_trainable(policy.model, trainable, layers)
+    assert frozen_layers(policy.model) == frozen
+    states = lower_states(policy.model, batch_of(policy))
+    assert not states.requires_grad
+
+
+def test_kept_states_are_those_of_any_batch(policy: Policy, tmp_path: Path) -> None:
+    """Also where an epoch groups the sequences in another way than the first one did."""
+    select_trainable(policy.model, "last_layers", 1)
+    sequences = tokenise(policy.prompt, problems(5), 1024)
+    kept = keep_frozen_states(policy.model, sequences, [[0, 1], [2, 3, 4]], tmp_path)
+    assert kept is not None
+    for indices in ([0, 1], [4, 0, 2], [3], [1, 2, 3, 4]):
+        batch = collate([sequences[i] for i in indices])
+        with_kept, _ = completion_logprobs(policy.model, batch, lower=kept.of(indices, batch))
+        without, _ = completion_logprobs(policy.model, batch)
+        torch.testing.assert_close(with_kept, without, rtol=1e-5, atol=1e-5)
+    assert not list(tmp_path.iterdir())  # nothing that a kill could leave behind
+
+
+def test_states_are_not_kept_without_room(
+    policy: Policy, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    select_trainable(policy.model, "last_layers", 1)
+    sequences = tokenise(policy.prompt, problems(5), 1024)
+    with patch("trace_pipeline.modeling.frozen.DISK_SHARE", 0):
+        assert keep_frozen_states(policy.model, sequences, [[0, 1, 2, 3, 4]], tmp_path) is None
+    assert "computed anew in each epoch" in caplog.text
+
+
+def test_models_with_a_sliding_window_run_on_padded_rows(tmp_path: Path) -> None:
+    from transformers import MistralConfig
+
+    sizes = {"hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1}
+
+    class Model:
+        config = MistralConfig(sliding_window=16, **sizes)
+
+    assert not runs_on_trees(Model)
+    Model.config = MistralConfig(sliding_window=None, **sizes)
+    assert runs_on_trees(Model)

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import pytest
+from msgspec import Struct
+
+from trace_pipeline.validation import InvalidInputError, convert
+
+
+class Color(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Circle(Struct, tag_field="kind", tag="circle"):
+    radius: int
+
+
+class Square(Struct, tag_field="kind", tag="square"):
+    side: int
+    color: Color = Color.RED
+
+
+class Page(Struct, forbid_unknown_fields=True):
+    shapes: dict[str, Circle | Square]
+    sizes: dict[str, dict[str, int]] = {}
+    paper: Literal["a4", "letter"] = "a4"
+    rows: list[dict[str, int]] = []
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({}, "$: the field 'shapes' is missing; add it"),
+        ({"shapes": {}, "shape": 1}, "$: unknown field 'shape'; remove it or correct its name"),
+        ({"shapes": []}, "$.shapes: expected object, found []"),
+        (
+            {"shapes": {"a": {"kind": "circle", "radius": 1}, "b": {"kind": "circle"}}},
+            "$.shapes.b: the field 'radius' is missing; add it",
+        ),
+        (
+            {"shapes": {"a": {"kind": "squere", "side": 1}}},
+            "$.shapes.a.kind: unknown value 'squere'; did you mean 'square'? "
+            "There are: circle, square",
+        ),
+        (
+            {"shapes": {"a": {"kind": "square", "side": 1, "color": "green"}}},
+            "$.shapes.a.color: unknown value 'green'. There are: red, blue",
+        ),
+        (
+            {"shapes": {}, "paper": "a5"},
+            "$.paper: unknown value 'a5'. There are: a4, letter",
+        ),
+        (
+            {"shapes": {}, "sizes": {"x": {"w": 1}, "y": {"w": 1, "h": "2"}}},
+            "$.sizes.y.h: expected int, found '2'",
+        ),
+        ({"shapes": {}, "rows": [{}, {"n": None}]}, "$.rows[1].n: expected int, found None"),
+    ],
+)
+def test_what_does_not_fit_is_named_with_its_place(data: object, message: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        convert(data, Page, "page.json")
+    assert str(caught.value) == f"page.json: {message}"
+
+
+def test_what_fits_is_typed() -> None:
+    page = convert({"shapes": {"a": {"kind": "circle", "radius": 2}}}, Page, "page.json")
+    assert page.shapes == {"a": Circle(2)}

@@ -1,0 +1,144 @@
+"""The model's forward pass over a batch in which every shared prefix is computed once.
+
+All sequences of a batch lie behind each other without padding, as the nodes of a prefix
+tree: what several of them begin with (the system prompt, the question of a group of rollouts)
+is there once. Linear layers and norms see each node once; attention alone unfolds the tree
+into rows, so that a sequence attends to itself and nothing else. The layers are those of
+transformers, given another attention function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from trace_pipeline.modeling.batching import Batch
+
+TREE = "trace_pipeline_tree"
+"""Name of the attention function among those of transformers."""
+TREE_MODELS = frozenset({"llama", "mistral", "qwen2", "qwen3"})
+"""Model types whose stack is embeddings, layers that take ``position_embeddings``, a norm."""
+
+
+def runs_on_trees(model: Any) -> bool:
+    """Whether the layers of ``model`` can be run on prefix trees; others run on padded rows."""
+    config = model.config
+    window = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
+    return config.model_type in TREE_MODELS and not window
+
+
+def frozen_layers(model: Any) -> int:
+    """Layers from the bottom whose output no training changes; 0 if there is no such part."""
+    if not runs_on_trees(model):
+        return 0
+    base = model.base_model
+    if any(parameter.requires_grad for parameter in base.embed_tokens.parameters()):
+        return 0
+    for count, layer in enumerate(base.layers):
+        if any(parameter.requires_grad for parameter in layer.parameters()):
+            return count
+    return len(base.layers)
+
+
+def target_states(model: Any, batch: Batch, lower: torch.Tensor | None = None) -> torch.Tensor:
+    """(M, H) last hidden states, after the norm, where a target is predicted.
+
+    Args:
+        model: a causal language model.
+        batch: M targets in all.
+        lower: (N, H) what the frozen layers gave for ``batch``, when it is known already.
+    """
+    if not runs_on_trees(model):
+        output = model.base_model(input_ids=batch.input_ids, use_cache=False).last_hidden_state
+        states: torch.Tensor = output.flatten(0, 1)[batch.homes[batch.positions]]
+        return states
+    base = model.base_model
+    if lower is None:
+        hidden = run_layers(model, batch, base.embed_tokens(batch.ids), 0, len(base.layers))
+    else:
+        hidden = run_layers(model, batch, lower, frozen_layers(model), len(base.layers))
+    normed: torch.Tensor = base.norm(hidden.index_select(0, batch.positions))
+    return normed
+
+
+@torch.no_grad()
+def lower_states(model: Any, batch: Batch) -> torch.Tensor:
+    """(N, H) what the frozen layers of ``model`` make of ``batch``."""
+    embedded = model.base_model.embed_tokens(batch.ids)
+    return run_layers(model, batch, embedded, 0, frozen_layers(model))
+
+
+def run_layers(
+    model: Any, batch: Batch, hidden: torch.Tensor, first: int, last: int
+) -> torch.Tensor:
+    """(N, H) -> (N, H): the layers ``first`` to before ``last``."""
+    base = model.base_model
+    depths = batch.depths[None]
+    hidden = hidden[None]  # (1, N, H)
+    rotation = base.rotary_emb(hidden, position_ids=depths)
+    with _attention_on_trees(model):
+        for layer in base.layers[first:last]:
+            output = layer(
+                hidden,
+                attention_mask=None,
+                position_ids=depths,
+                position_embeddings=rotation,
+                use_cache=False,
+                paths=batch.paths,
+                homes=batch.homes,
+            )
+            hidden = output[0] if isinstance(output, tuple) else output
+    return hidden[0]
+
+
+@contextmanager
+def _attention_on_trees(model: Any) -> Iterator[None]:
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+    if TREE not in ALL_ATTENTION_FUNCTIONS.valid_keys():
+        ALL_ATTENTION_FUNCTIONS.register(TREE, _tree_attention)
+    config = model.config
+    before = config._attn_implementation
+    config._attn_implementation = TREE
+    try:
+        yield
+    finally:
+        config._attn_implementation = before
+
+
+def _tree_attention(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: None,
+    *,
+    paths: torch.Tensor,
+    homes: torch.Tensor,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Causal attention of (1, heads, N, D) along the rows that ``paths`` (B, T) spells.
+
+    Rows are padded on the right, so no real position sees padding, and no mask is needed.
+    """
+
+    def unfold(states: torch.Tensor) -> torch.Tensor:
+        nodes = states[0].transpose(0, 1)  # (N, heads, D)
+        rows = nodes.index_select(0, paths.flatten()).view(*paths.shape, *nodes.shape[1:])
+        return rows.transpose(1, 2)  # (B, heads, T, D)
+
+    rows = functional.scaled_dot_product_attention(
+        unfold(query),
+        unfold(key),
+        unfold(value),
+        is_causal=True,
+        scale=scaling,
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+    nodes = rows.transpose(1, 2).flatten(0, 1).index_select(0, homes)  # (N, heads, D)
+    return nodes[None], None

@@ -1,0 +1,64 @@
+"""How good a model in training is on held-out examples: loss, and the solver's verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from trace_pipeline.experiment import Experiment
+from trace_pipeline.modeling.batching import TraceExample, collate, fill_batches, tokenise
+from trace_pipeline.modeling.checkpoints import Policy
+from trace_pipeline.modeling.decoding import Decoder
+from trace_pipeline.modeling.distributed import World
+from trace_pipeline.modeling.objective import completion_logprobs
+from trace_pipeline.modeling.rollouts import make_solver, scored
+
+
+class Validation:
+    """Held-out examples, dealt out to the processes of a run."""
+
+    def __init__(
+        self, experiment: Experiment, policy: Policy, examples: Sequence[TraceExample], world: World
+    ) -> None:
+        config = experiment.sft
+        self._policy, self._world, self._batches = policy, world, list[list[int]]()
+        self._experiment = experiment
+        self._problems = examples[: config.evaluate_problems]
+        self._sequences = []
+        if examples:
+            self._sequences = tokenise(policy.prompt, examples, config.max_len, config.overflow)
+            lengths = [len(s) for s in self._sequences]
+            order = sorted(range(len(lengths)), key=lambda index: lengths[index])
+            self._batches = fill_batches(order, lengths, config.batch_tokens)
+
+    def __bool__(self) -> bool:
+        """Whether there are any examples."""
+        return bool(self._sequences)
+
+    def evaluate(self) -> dict[str, float]:
+        """Mean loss per target token, and the solver's accuracy where problems are decoded.
+
+        All processes must call it together.
+        """
+        loss = 0.0
+        with torch.no_grad():
+            for indices in self._world.share(self._batches):
+                batch = collate([self._sequences[i] for i in indices])
+                batch = batch.to(self._policy.model.device)
+                loss -= float(completion_logprobs(self._policy.model, batch)[0].sum())
+        targets = sum(len(s.completion) for s in self._sequences)
+        figures = {"val_loss": self._world.sum([loss])[0] / targets}
+        if self._problems:
+            figures["val_problems"] = len(self._problems)
+            figures["val_accuracy"] = self._world.sum([self._correct()])[0] / len(self._problems)
+        return figures
+
+    def _correct(self) -> float:
+        """How many of this process's problems the model solves greedily."""
+        mine = self._world.share(self._problems)
+        if not mine:
+            return 0
+        decoder = Decoder(self._policy, self._experiment.decoding)
+        figures = scored("val", decoder, mine, make_solver(self._experiment))
+        return figures["val_correct"]

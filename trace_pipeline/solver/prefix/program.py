@@ -1,0 +1,233 @@
+"""What is written of a trace, run as far as it goes, and what may be added to it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import cast
+
+from trace_pipeline.solver.arithmetic import COMPUTATIONS
+from trace_pipeline.solver.execution import PERCENTAGES, move, resolve_source, run
+from trace_pipeline.solver.experts import EXPERT_OPERATIONS
+from trace_pipeline.solver.shortcut import check_short_circuit
+from trace_pipeline.traces.errors import TraceError
+from trace_pipeline.traces.limits import MAX_ARGUMENTS, MAX_STEPS
+from trace_pipeline.traces.numbers import Number
+from trace_pipeline.traces.operations import COMPUTE_ARITIES, OPERATIONS
+from trace_pipeline.traces.steps import (
+    AddEntity,
+    Compare,
+    Compute,
+    Consume,
+    Init,
+    PercentIncrease,
+    PercentOf,
+    PercentOff,
+    Query,
+    Step,
+    SubTrace,
+    Trace,
+    Transfer,
+)
+
+ENDING_STEPS = 3
+"""Steps with which any sub-trace can be ended validly: init, compute, query."""
+PLACEHOLDER = " new"
+"""Stands for a name that is not chosen yet; no text can hold it."""
+_FINISHING = ("add", "mul", "sub")
+
+
+class Program:
+    """The sub-traces that are finished and the steps of the one at hand, with all values."""
+
+    def __init__(self, composed: bool) -> None:
+        self.composed = composed
+        self.done: tuple[SubTrace, ...] = ()
+        self.results: tuple[Number, ...] = ()
+        self.expert = ""
+        self.steps: tuple[Step, ...] = ()
+        self.values: dict[str, Number] = {}
+        self._made: tuple[str, ...] = ()
+        """Names whose value some step other than init has set; the latest last."""
+        self._refused: frozenset[str] = frozenset()
+        """Names that were a short circuit when last asked for; they stay so until they change."""
+        self._targets: dict[str, bool] = {}
+
+    def copy(self) -> Program:
+        """An independent copy."""
+        other = Program(self.composed)
+        other.done, other.results = self.done, self.results
+        other.expert, other.steps, other._made = self.expert, self.steps, self._made
+        other.values = dict(self.values)
+        other._refused = self._refused
+        other._targets = dict(self._targets)
+        return other
+
+    def begin(self, expert: str) -> None:
+        """Start the next sub-trace."""
+        self.expert, self.steps, self.values, self._made = expert, (), {}, ()
+        self._refused = frozenset()
+        self._changed()
+
+    def add(self, step: Step) -> None:
+        """Append a step that :meth:`allows`; a query finishes the sub-trace."""
+        if isinstance(step, Query):
+            self.done = (*self.done, SubTrace(self.expert, (*self.steps, step)))
+            self.results = (*self.results, self.values[step.var])
+            self.steps = ()
+        else:
+            made = self._effect(step, self.values)
+            self._made += made
+            self._refused -= set(made)
+            self.steps = (*self.steps, step)
+        self._changed()
+
+    def _changed(self) -> None:
+        self._targets = {}
+
+    def _effect(self, step: Step, values: dict[str, Number]) -> tuple[str, ...]:
+        """Change ``values`` as ``step`` does; the names that it computed.
+
+        Raises:
+            TraceError: the solver would refuse the step.
+        """
+        if isinstance(step, Init):
+            if step.source is None:
+                values[step.var] = cast(Number, step.value)
+            else:
+                values[step.var] = self.results[resolve_source(step.source, len(self.done))]
+            return ()
+        if isinstance(step, Compute | Compare):
+            values[step.var] = COMPUTATIONS[step.compute_op]([values[a] for a in step.args])
+            return (step.var,)
+        if isinstance(step, PercentOff | PercentIncrease | PercentOf):
+            rate = values[step.rate] if isinstance(step.rate, str) else step.rate
+            values[step.var] = PERCENTAGES[type(step)](values[step.base], rate)
+            return (step.var,)
+        move(step, values, [], 0, 0, None)
+        if isinstance(step, Transfer):
+            return (step.from_entity, step.to_entity)
+        assert isinstance(step, Consume | AddEntity)
+        return (step.entity,)
+
+    # -- what may come ---------------------------------------------------------------------
+
+    @property
+    def must_end(self) -> bool:
+        """Whether only an end fits into what is left of the steps."""
+        return len(self.steps) + ENDING_STEPS >= MAX_STEPS
+
+    def allows(self, step: Step) -> bool:
+        """Whether the solver would run ``step`` next."""
+        try:
+            self._effect(step, dict(self.values))
+        except TraceError:
+            return False
+        return True
+
+    def ops(self) -> tuple[str, ...]:
+        """The ops that the next step may have, in the vocabulary's order."""
+        return tuple(op for op in EXPERT_OPERATIONS[self.expert] if self._possible(op))
+
+    def _possible(self, op: str) -> bool:
+        if op in ("init", "add_entity"):
+            return True
+        if op == "query":
+            return any(self.targets())
+        if op in ("consume", "transfer"):
+            return bool(self.stocks())
+        return bool(self.values)  # of any variable, add is sure to be possible, or sub
+
+    def stocks(self) -> tuple[str, ...]:
+        """Names of which something can be taken."""
+        return tuple(name for name, value in self.values.items() if value >= 0)
+
+    def computations(self) -> tuple[str, ...]:
+        """Every ``compute_op`` that some arguments allow."""
+        return tuple(
+            op
+            for op, (low, _) in COMPUTE_ARITIES.items()
+            if any(self._leads(op, (name,), low) for name in self.values)
+        )
+
+    def extensions(self, op: str, args: tuple[str, ...]) -> tuple[str, ...]:
+        """The names that may follow ``args`` as arguments of ``op``."""
+        low, high = COMPUTE_ARITIES[op]
+        if len(args) >= min(high, MAX_ARGUMENTS):
+            return ()
+        return tuple(name for name in self.values if self._leads(op, (*args, name), low))
+
+    def _leads(self, op: str, args: tuple[str, ...], low: int) -> bool:
+        """Whether ``args`` are enough and allowed, or one more makes them so."""
+        if len(args) >= low:
+            return self.closes(op, args)
+        return any(self.closes(op, (*args, name)) for name in self.values)
+
+    def closes(self, op: str, args: tuple[str, ...]) -> bool:
+        """Whether ``op`` can be computed of just ``args``."""
+        low, high = COMPUTE_ARITIES[op]
+        return low <= len(args) <= high and self.allows(Compute(op, args, PLACEHOLDER))
+
+    def targets(self) -> Iterator[str]:
+        """Names whose query ends the sub-trace validly, the latest first."""
+        for name in dict.fromkeys(reversed(self._made)):
+            if name not in self._targets:
+                steps = (*self.steps, Query(name))
+                after = Trace((*self.done, SubTrace(self.expert, steps)))
+                self._targets[name] = name not in self._refused and self._valid(after)
+                if not self._targets[name]:
+                    self._refused |= {name}
+            if self._targets[name]:
+                yield name
+
+    def _valid(self, trace: Trace) -> bool:
+        try:
+            outcome = run(trace)
+            if outcome.suspects:
+                # What a composition has must stay valid whatever sub-traces follow.
+                check_short_circuit(trace, outcome, proven=self.composed)
+        except TraceError:
+            return False
+        return True
+
+    def ending(self) -> list[Step]:
+        """Few steps that end the sub-trace at hand validly, from between two steps."""
+        target = next(self.targets(), None)
+        if target is not None:
+            return [Query(target)]
+        name = next(n for n in self._fresh("result") if n not in self.values)
+        for step in self._closing(name):
+            if self._ends_by(step):
+                return [step, Query(name)]
+        start = next(n for n in self._fresh("a") if n not in self.values)
+        double = Compute("add", (start, start), name)
+        for value in itertools.count(2):  # some double equals no given number
+            longer = self.copy()
+            longer.add(Init(start, value))
+            if longer._ends_by(double):
+                return [Init(start, value), double, Query(name)]
+        raise AssertionError
+
+    def _ends_by(self, step: Compute) -> bool:
+        after = self.copy()
+        after.add(step)
+        return next(after.targets(), None) == step.var
+
+    def _closing(self, name: str) -> Iterator[Compute]:
+        """Computations of the latest variables that may serve as an end."""
+        latest = list(self.values)[-3:]
+        for args in itertools.product(latest, repeat=2):
+            for op in _FINISHING:
+                if self.closes(op, args):
+                    yield Compute(op, args, name)
+
+    @staticmethod
+    def _fresh(name: str) -> Iterator[str]:
+        yield name
+        for count in itertools.count(1):
+            yield f"{name}{count}"
+
+
+def first_field(op: str) -> str:
+    """The field that follows ``op`` in its step."""
+    return next(iter(OPERATIONS[op].fields))
