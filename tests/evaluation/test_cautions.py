@@ -29,7 +29,11 @@ FEW, FORMAT, CLIPPED, BUILTIN = (
         ({"correct": 40, "wrong": 60, "clipped": 3}, None, {CLIPPED}),
         ({"correct": 60, "wrong": 40, "kind": BenchmarkKind.BUILTIN}, None, {BUILTIN}),
         ({"correct": 60, "wrong": 40, "kind": BenchmarkKind.SYNTHETIC}, None, set()),
-        ({"wrong": 9, "clipped": 9, "kind": BenchmarkKind.BUILTIN}, None, {FEW, FORMAT, CLIPPED, BUILTIN}),
+        (
+            {"wrong": 9, "clipped": 9, "kind": BenchmarkKind.BUILTIN},
+            None,
+            {FEW, FORMAT, CLIPPED, BUILTIN},
+        ),
     ],
 )
 def test_cautions_follow_from_the_figures(evaluate, outcome, base, expected):

@@ -11,6 +11,7 @@ import torch
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.modeling import train_rl
 from trace_pipeline.modeling.base_models import resolve_base
+from trace_pipeline.modeling.distributed import joined
 
 METHODS = {
     "policy_gradient": {"estimator": "rloo", "resample": 1, "updates": 2, "select": "best"},
@@ -25,15 +26,17 @@ def main(base: Path, sft: Path, out: Path) -> None:
     """
     accumulate = 2 // int(os.environ.get("WORLD_SIZE", "1"))
     torch.set_num_threads(1)
-    for method, settings in METHODS.items():
-        rl = {
-            "iterations": 2, "prompts": 3, "samples": 2, "temperature": 1.1, "max_tokens": 24,
-            "evaluate_problems": 3, "evaluate_every": 1, "learning_rate": 1e-3,
-            "rewards": {"parse_fail": 0.0, "invalid_trace": 0.2},
-        }  # fmt: skip
-        sft_settings = {"trainable": "all", "accumulate": accumulate}
-        whole = experiment(rl=rl | settings, sft=sft_settings, decoding={"max_tokens": 20})
-        train_rl(whole, sft, problems(4), problems(3), out / method, resolve_base(str(base)))
+    # Joined once: torch.distributed may hang when a process joins a second time.
+    with joined():
+        for method, settings in METHODS.items():
+            rl = {
+                "iterations": 2, "prompts": 3, "samples": 2, "temperature": 1.1, "max_tokens": 24,
+                "evaluate_problems": 3, "evaluate_every": 1, "learning_rate": 1e-3,
+                "rewards": {"parse_fail": 0.0, "invalid_trace": 0.2},
+            }  # fmt: skip
+            sft_settings = {"trainable": "all", "accumulate": accumulate}
+            whole = experiment(rl=rl | settings, sft=sft_settings, decoding={"max_tokens": 20})
+            train_rl(whole, sft, problems(4), problems(3), out / method, resolve_base(str(base)))
 
 
 if __name__ == "__main__":
