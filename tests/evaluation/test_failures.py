@@ -58,11 +58,12 @@ def test_the_report_shows_them_in_both_forms(diagnosed, evaluate):
         "How predictions fail",
         "The notebook's categories",
         "By coverage of the schemas",
-        "number_misread: problem 1, wrong_answer:-26",
         "50 as cracked should be 5",
     ):
         assert text in markdown, text
         assert text.replace("'", "&#x27;") in page, text
+    # The page has a browser of all predictions instead of examples.
+    assert "number_misread: problem 1, wrong_answer:-26" in markdown
     assert "figures/diagnoses.png" in markdown
     without = render_markdown(Report(title="tiny", evaluation=evaluate(correct=2)))
     assert "How predictions fail" not in without

@@ -19,14 +19,13 @@ class Rule(Struct, frozen=True):
     because: str
 
 
-SWITCHES = ("iterations", "train")
+SWITCHES = ("iterations",)
 """Fields of a section that say whether the rest of it is read."""
 
 RULES = (
     Rule("sft.layers", lambda e: e.sft.trainable == "all", "sft.trainable is all"),
     Rule("sft.layers", lambda e: e.sft.trainable == "lora", "sft.trainable is lora"),
     Rule("sft.lora.", lambda e: e.sft.trainable != "lora", "sft.trainable is not lora"),
-    Rule("data.gsm8k.", lambda e: not e.data.gsm8k.train, "data.gsm8k.train is 0"),
     Rule("rl.", lambda e: not e.rl.iterations, "rl.iterations is 0"),
     Rule(
         "rl.baseline_momentum",

@@ -68,7 +68,8 @@ class Vocabulary:
 
     def text(self, token: int) -> str:
         """What ``token`` adds to a text that it does not begin."""
-        return self._texts[token]
+        # A model may have more rows than its tokenizer has tokens; they add nothing.
+        return self._texts[token] if token < len(self._texts) else ""
 
     def alone(self, text: str) -> list[int]:
         """Tokens of ``text`` in the middle of another, where it does not go together with it."""

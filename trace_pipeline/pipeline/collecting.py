@@ -16,11 +16,9 @@ from trace_pipeline.solver import Solver, VerdictKind
 from trace_pipeline.store import Artifact, ArtifactStore, object_sha256
 from trace_pipeline.traces import Reason
 
-ROLLOUTS = "rollouts.jsonl"
-
 
 class _Rolled(Struct, frozen=True):
-    """What is counted of a line of ``rollouts.jsonl``."""
+    """What is counted of a kept rollout."""
 
     iteration: int
     text: str
@@ -90,11 +88,11 @@ def _outcomes(artifact: Artifact) -> Outcomes:
 
 def count_short_circuits(checkpoint: Artifact) -> list[RolloutCount]:
     """Short circuits by iteration, by today's rules even where the run accepted them."""
-    from trace_pipeline.modeling.records import read_records
+    from trace_pipeline.modeling.kept_rollouts import read_rollouts
 
     solver = Solver()
     counted: dict[int, list[tuple[bool, bool]]] = {}
-    for record in read_records(checkpoint.path / ROLLOUTS):
+    for record in read_rollouts(checkpoint.path):
         rollout = convert(record, _Rolled)
         short = solver.verify(rollout.text, 0).reason is Reason.SHORT_CIRCUIT
         correct = rollout.kind == VerdictKind.CORRECT

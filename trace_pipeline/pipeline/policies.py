@@ -19,7 +19,7 @@ from trace_pipeline.evaluation import Figure, Form, loss_figure, reward_figure
 from trace_pipeline.generation import Example, read_examples
 from trace_pipeline.gsm8k import Overlap, ProblemSet, find_overlaps, read_problem_set
 from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
-from trace_pipeline.store import MANIFEST, Artifact
+from trace_pipeline.store import MANIFEST, Artifact, object_sha256
 
 if TYPE_CHECKING:
     from trace_pipeline.modeling.base_models import BaseModel
@@ -150,7 +150,8 @@ def _twin(
         if key.endswith(f"/{asset}"):
             manifest = bench.store.manifest(key)
             same = sorted(manifest.parents.values()) == sorted(parents.values())
-            if same and manifest.config == settings:
+            # By hash: what was stored as JSON has lists where settings may have tuples.
+            if same and object_sha256(manifest.config) == object_sha256(settings):
                 return key
     return None
 
