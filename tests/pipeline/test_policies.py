@@ -45,7 +45,9 @@ def test_the_same_training_of_another_experiment_is_taken_over(
 
     def train(folder: Path) -> CheckpointInfo:
         assert (folder / "metrics.jsonl").stat().st_size > 0
-        return train_sft(budget.experiment, open_base(tiny), data.train, folder)
+        return train_sft(
+            budget.experiment, open_base(tiny), data.train, folder, validation=data.held_out()
+        )
 
     stored, _ = train_checkpoint(budget, "sft_checkpoint", parents(tiny), settings(budget), train)
     original = tiny.require("sft_checkpoint")
