@@ -103,10 +103,12 @@ def test_without_a_result_the_commands_are_named(result) -> None:
     assert "trace-pipeline run --experiment a" not in page
 
 
-def test_results_on_different_problems_are_refused(result) -> None:
+def test_results_on_different_problems_are_no_measurement(result) -> None:
     results = {"a": result("a", 4, 4), "b": result("b", 5, 4)}
-    with pytest.raises(InvalidInputError, match="different problems"):
-        measure(CLAIM, results)
+    assert measure(CLAIM, results) is None
+    page = render_claims([CLAIM], results)
+    assert "on different problems; it takes both anew" in page
+    assert "run --experiment a\ntrace-pipeline run --experiment b" in page
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,12 @@ from msgspec.structs import replace
 from tests.pipeline.conftest import FinishedRun
 from trace_pipeline.cli import cli
 from trace_pipeline.evaluation.reference import load_reference
-from trace_pipeline.pipeline.collecting import collect
+from trace_pipeline.pipeline.collecting import asks_other_problems, collect
 from trace_pipeline.pipeline.comparing import choose
 from trace_pipeline.pipeline.reference import publish_reference
 from trace_pipeline.pipeline.resources import ArtifactsResource, TrackingResource
 from trace_pipeline.pipeline.tracking import Tracking
+from trace_pipeline.pipeline.workbench import Workbench
 from trace_pipeline.validation import InvalidInputError
 
 PRESETS = Path(__file__).parents[2] / "experiments"
@@ -160,6 +161,11 @@ def test_results_are_collected_from_finished_experiments(finished: FinishedRun) 
     assert len(result.evaluations["gsm8k_base"].correct) == 4
     assert result.settings["sft.trainable"] == "all"
     assert [r.rollouts for r in result.rollouts] == [2, 2]
+    assert not asks_other_problems(bench, result)
+    reseeded = Workbench(
+        replace(bench.experiment, seed=1), bench.root, bench.store, bench.tracking, bench.solver
+    )
+    assert asks_other_problems(reseeded, result)
 
 
 def test_an_unsent_run_is_named(finished: FinishedRun, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,8 +46,8 @@ def compare(names: tuple[str, ...], common: bool, out: Path | None) -> None:
     "--run",
     "running",
     is_flag=True,
-    help="First run the claims' experiments that have no outcomes here, one by one, and collect "
-    "them. Interrupted, it goes on where it was.",
+    help="First run the claims' experiments that have no outcomes here, or had other problems "
+    "than the schemas give now, and collect them. Interrupted, it goes on where it was.",
 )
 def claims(collecting: bool, running: bool) -> None:
     """Write docs/claims.md from the outcomes kept in docs/results/claims."""
@@ -62,10 +62,13 @@ def claims(collecting: bool, running: bool) -> None:
     names = list(dict.fromkeys(name for claim in known for name in claim.presets))
     if running:
         from trace_pipeline.definitions import defs
+        from trace_pipeline.pipeline.collecting import asks_other_problems
+        from trace_pipeline.pipeline.resources import bench_of
         from trace_pipeline.pipeline.running import run_pipeline
 
+        before = read_results(folder)
         for name in names:
-            if name not in read_results(folder):
+            if name not in before or asks_other_problems(bench_of(name), before[name]):
                 click.echo(run_pipeline(name, defs))
                 _collect(folder, [name])
     if collecting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
@@ -59,12 +60,25 @@ class Benchmark(Struct, frozen=True, kw_only=True):
         """The questions in order, as written."""
         return [item.question for item in self.items]
 
+    @property
+    def fingerprint(self) -> str:
+        """Hex SHA-256 of the problems, as :attr:`Evaluation.fingerprint` has it."""
+        return fingerprint((item.index, item.question, item.gold) for item in self.items)
+
     def first(self, count: int) -> Benchmark:
         """The same benchmark with its first ``count`` problems only, which its notes say."""
         if count >= len(self.items):
             return self
         note = f"only the first {count} of {len(self.items):,} problems were answered"
         return replace(self, items=self.items[:count], notes=(*self.notes, note))
+
+
+def fingerprint(problems: Iterable[tuple[int, str, Number]]) -> str:
+    """Hex SHA-256 of problems: index, question and gold of each, in order."""
+    digest = hashlib.sha256()
+    for index, question, gold in problems:
+        digest.update(f"{index}\0{question}\0{gold}\0".encode())
+    return digest.hexdigest()
 
 
 def real_benchmark(problems: ProblemSet) -> Benchmark:

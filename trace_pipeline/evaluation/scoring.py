@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -10,7 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from trace_pipeline.evaluation.benchmark import Benchmark, BenchmarkKind, Item
+from trace_pipeline.evaluation.benchmark import Benchmark, BenchmarkKind, Item, fingerprint
 from trace_pipeline.evaluation.diagnosis import Diagnosis, diagnose
 from trace_pipeline.evaluation.sampled import Sampled, summarise_samples
 from trace_pipeline.evaluation.statistics import Proportion
@@ -157,10 +156,7 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     @property
     def fingerprint(self) -> str:
         """Hex SHA-256 of the problems: equal for evaluations of the same problems only."""
-        digest = hashlib.sha256()
-        for p in self.predictions:
-            digest.update(f"{p.index}\0{p.question}\0{p.gold}\0".encode())
-        return digest.hexdigest()
+        return fingerprint((p.index, p.question, p.gold) for p in self.predictions)
 
     def by_expert(self) -> tuple[Group, ...]:
         """Groups by the expert that had to answer; on real problems by the one that did."""

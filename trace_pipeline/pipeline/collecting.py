@@ -6,9 +6,12 @@ from collections.abc import Iterable
 
 from msgspec import Struct, convert
 
+from trace_pipeline.evaluation import synthetic_benchmark
 from trace_pipeline.evaluation.results import Outcomes, Result, RolloutCount, outcomes_of
+from trace_pipeline.experiment import EXPERTS
 from trace_pipeline.pipeline.comparing import settings_of
 from trace_pipeline.pipeline.judging import BASELINE, stored_evaluation
+from trace_pipeline.pipeline.workbench import Workbench
 from trace_pipeline.solver import Solver, VerdictKind
 from trace_pipeline.store import Artifact, ArtifactStore, object_sha256
 from trace_pipeline.traces import Reason
@@ -37,6 +40,23 @@ def collect(store: ArtifactStore, names: Iterable[str]) -> list[Result]:
         if made_from == {checkpoint.sha256}:
             found.append(_result(store, name, checkpoint, synthetic, real))
     return found
+
+
+def asks_other_problems(bench: Workbench, result: Result) -> bool:
+    """Whether the experiment's held-out problems are others now than those of ``result``.
+
+    Schemas and words change; results on the problems of then pair with each other only.
+    """
+    data = bench.experiment.data
+    examples = [
+        example
+        for expert in EXPERTS
+        for example in bench.test_generator.sample(
+            data.test, data.of_test().mix, "test", expert=expert
+        )
+    ]
+    now = synthetic_benchmark(examples).fingerprint
+    return result.evaluations["synthetic"].problems_sha256 != now
 
 
 def _result(
