@@ -100,7 +100,9 @@ def render_claims(claims: Sequence[Claim], results: Mapping[str, Result]) -> str
         "The notebook's findings, each as a pair of presets on the embedded model (SmolLM2-135M-"
         f"Instruct). Measured so far: {count} of {len(claims)}. This page is written by "
         "`trace-pipeline claims` from the outcome bits in `docs/results/claims/`; nothing on it "
-        "is typed by hand.",
+        "is typed by hand. A result belongs to the revision that the table at the end names: "
+        "schemas that have changed since give other problems, and `trace-pipeline claims --run` "
+        "then measures anew.",
         "A result here says what a model of 135M parameters does after few examples of a few "
         "patterns, with one seed. The intervals and p-values cover the choice of the problems, not "
         "the luck of a training run: a run this short may miss an expert altogether. Where the "
