@@ -40,8 +40,8 @@ from trace_pipeline.modeling.progress import Progress
 from trace_pipeline.modeling.prompts import Prompt
 from trace_pipeline.modeling.records import RecordFile, read_records, size_of_records
 from trace_pipeline.modeling.rollouts import Rollout, make_solver, roll_out, summarise, validate
-from trace_pipeline.modeling.trace_pool import TracePool
-from trace_pipeline.modeling.trace_tokens import canonical_form, prompt_tokenizer
+from trace_pipeline.modeling.trace_pool import TracePool, canonical_form
+from trace_pipeline.modeling.trace_tokens import prompt_tokenizer
 from trace_pipeline.modeling.training import OnMetrics, TrainingError
 from trace_pipeline.solver import VerdictKind
 from trace_pipeline.store import write_atomic

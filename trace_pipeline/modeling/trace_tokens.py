@@ -13,6 +13,7 @@ a digit it belongs to the phrase.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import torch
@@ -20,8 +21,26 @@ import torch
 from trace_pipeline.experiment import PromptConfig
 from trace_pipeline.modeling.base_models import BaseModel, load_tokenizer
 from trace_pipeline.solver import EXPERT_OPERATIONS
+from trace_pipeline.traces import Compute, Init, Query, SubTrace, Trace, render_trace
 from trace_pipeline.traces.operations import COMPUTE_ARITIES, OPERATIONS, Field
+from trace_pipeline.validation import InvalidInputError
 
+_SAMPLE = render_trace(
+    Trace(
+        tuple(
+            SubTrace(
+                "arithmetic",
+                (
+                    Init("eggs", Fraction(25, 2)),
+                    Init("bob.cards", 30),
+                    Compute("add", ("eggs", "bob.cards"), "result"),
+                    Query("result"),
+                ),
+            )
+            for _ in range(2)
+        )
+    )
+)
 _SPACED = {Field.NUMBER, Field.QUANTITY}
 """Fields whose values begin with a digit more often than not."""
 
@@ -51,14 +70,30 @@ def prompt_tokenizer(base: BaseModel, config: PromptConfig) -> Any:
     """The tokenizer of ``base``, with a token for each phrase if ``config`` asks for them.
 
     Raises:
-        InvalidInputError: the base has no tokenizer that loads.
+        InvalidInputError: the base has no tokenizer that loads, or one that cannot take phrases.
     """
     tokenizer = load_tokenizer(base)
     if config.trace_tokens:
-        from tokenizers import AddedToken
-
-        tokenizer.add_tokens([AddedToken(phrase, normalized=False) for phrase in trace_phrases()])
+        add_phrases(tokenizer, base.reference)
     return tokenizer
+
+
+def add_phrases(tokenizer: Any, reference: str) -> None:
+    """Give ``tokenizer`` a token for each phrase.
+
+    Raises:
+        InvalidInputError: it alters the text between added tokens, as those do that begin
+            every piece of text with a space.
+    """
+    from tokenizers import AddedToken
+
+    tokenizer.add_tokens([AddedToken(phrase, normalized=False) for phrase in trace_phrases()])
+    ids = tokenizer(_SAMPLE, add_special_tokens=False)["input_ids"]
+    if tokenizer.decode(ids, clean_up_tokenization_spaces=False) != _SAMPLE:
+        raise InvalidInputError(
+            f"base model {reference!r}: its tokenizer alters the text between added tokens; set "
+            "prompt.trace_tokens: false"
+        )
 
 
 @torch.no_grad()
