@@ -71,8 +71,8 @@ def train_ours(part: str, options: argparse.Namespace, reuse: bool) -> None:
     from trace_pipeline.experiment import experiment_from_dict
     from trace_pipeline.modeling import resolve_base, train_sft
     from trace_pipeline.modeling.batching import plan_batches, tokenise
-    from trace_pipeline.modeling.checkpoints import load_tokenizer
     from trace_pipeline.modeling.prompts import Prompt
+    from trace_pipeline.modeling.trace_tokens import prompt_tokenizer
 
     sft = {"trainable": "all" if part == "full" else "last_layers", "layers": LAYERS}
     sft |= {"batch_tokens": options.batch_tokens, "epochs": 100 if reuse else 1}
@@ -83,7 +83,7 @@ def train_ours(part: str, options: argparse.Namespace, reuse: bool) -> None:
     base, data = resolve_base("embedded"), examples(REUSED_TRACES if reuse else TRACES)
     warm_up = 1
     if reuse:
-        prompt = Prompt(experiment.prompt, load_tokenizer(base))
+        prompt = Prompt(experiment.prompt, prompt_tokenizer(base, experiment.prompt))
         lengths = [len(s) for s in tokenise(prompt, data, experiment.sft.max_len)]
         warm_up = len(plan_batches(lengths, options.batch_tokens, SEED))
     turns = Turns(warm_up)

@@ -140,6 +140,11 @@ def _check(experiment: Experiment, where: str) -> None:
             f"{where}: $.decoding.engine: vllm cannot be constrained; use native, or constrained: "
             "false"
         )
+    if experiment.prompt.trace_tokens and experiment.sft.trainable == "lora":
+        raise ExperimentError(
+            f"{where}: $.prompt.trace_tokens: LoRA trains neither embeddings nor head, so new "
+            "tokens would stay as they begin; use sft.trainable: all or last_layers"
+        )
     if not experiment.data.train and not experiment.data.gsm8k.train:
         raise ExperimentError(
             f"{where}: $.data.train: 0 leaves nothing to train on; expected 1 or more, or real "

@@ -25,3 +25,6 @@ class PromptConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """System prompt (NOTEBOOK, finding 8: the 450-token one costs 20 points)."""
     template: Literal["chat", "plain"] = "chat"
     """The model's own chat template, or plain text."""
+    trace_tokens: bool = False
+    """A token of its own for each fixed phrase of the trace language: the same text in 2.5 times
+    fewer tokens. The new tokens' rows are learned, so it needs a head that is trained."""

@@ -11,6 +11,7 @@ from trace_pipeline.generation.findings import Finding, GenerationError
 from trace_pipeline.generation.grounding import (
     FIGURES,
     numbers_of,
+    plainly_printed,
     spelled_in,
     trace_numbers,
 )
@@ -147,11 +148,12 @@ def _not_whole(name: str, value: Number, loose: bool) -> str:
 def ungrounded(plan: Plan, found: Realisation) -> Iterator[tuple[Finding, str]]:
     """The trace's numbers that the question neither gives nor implies by a declared constant."""
     # The cheapest evidence first: figures as they are printed, phrases, figures read, words.
-    figures = set(FIGURES.findall(found.question))
-    doubtful = [n for n in trace_numbers(found.trace.subtraces) if str(n) not in figures]
+    question = found.question
+    doubtful = [n for n in trace_numbers(found.trace.subtraces) if not plainly_printed(n, question)]
     if not doubtful:
         return
-    text = found.question.lower()
+    figures = set(FIGURES.findall(question))
+    text = question.lower()
     doubtful = [n for n in doubtful if not any(p in text for p in plan.implied_by.get(n, ()))]
     if not doubtful:
         return

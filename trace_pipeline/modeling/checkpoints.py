@@ -12,7 +12,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,11 +24,11 @@ from trace_pipeline.experiment import LoraConfig, PromptConfig
 from trace_pipeline.modeling.base_models import (
     BaseModel,
     load_model,
-    load_tokenizer,
     resolve_base,
 )
 from trace_pipeline.modeling.lora import add_adapters, merge_adapters, weight_changes
 from trace_pipeline.modeling.prompts import Prompt, Shot
+from trace_pipeline.modeling.trace_tokens import make_room, prompt_tokenizer
 from trace_pipeline.modeling.trainable import untie_head
 from trace_pipeline.modeling.weights import weight_files, write_tensors
 from trace_pipeline.provenance import library_versions, utc_now
@@ -104,8 +104,27 @@ def load_base_policy(
     Raises:
         InvalidInputError: a model or tokenizer that cannot be used.
     """
-    rendered = Prompt(prompt, load_tokenizer(base), shots)
-    return Policy(load_model(base, dtype, device), rendered, base)
+    rendered = Prompt(prompt, prompt_tokenizer(base, prompt), shots)
+    model = load_model(base, dtype, device)
+    if prompt.trace_tokens:
+        make_room(model, base, rendered.tokenizer)
+    return Policy(model, rendered, base)
+
+
+def load_untuned_policy(
+    base: BaseModel,
+    prompt: PromptConfig,
+    dtype: str = "auto",
+    device: str = "auto",
+    shots: tuple[Shot, ...] = (),
+) -> Policy:
+    """The base model as it is, to compare with: tokens that it never saw are left out.
+
+    Raises:
+        InvalidInputError: a model or tokenizer that cannot be used.
+    """
+    known = msgspec.structs.replace(prompt, trace_tokens=False)
+    return load_base_policy(base, known, dtype, device, shots)
 
 
 def read_info(folder: Path) -> CheckpointInfo:
@@ -232,8 +251,8 @@ def load_checkpoint(
     weights = folder / WEIGHTS
     if not weights.is_file() or file_sha256(weights) != info.weights_sha256:
         raise InvalidInputError(f"{weights}: missing or altered since it was saved; train it again")
-    model = load_model(base, dtype, device)
-    tensors = load_file(weights)
+    policy = load_base_policy(base, info.prompt, dtype, device)
+    model, tensors = policy.model, load_file(weights)
     if info.adapters is not None:
         add_adapters(model, info.adapters)
     elif HEAD in tensors:
@@ -249,7 +268,7 @@ def load_checkpoint(
     if adapters is not None and merge:
         merge_adapters(model)
         adapters = None
-    return Policy(model, Prompt(info.prompt, load_tokenizer(base)), base, info, adapters)
+    return replace(policy, info=info, adapters=adapters)
 
 
 def checkpoint_differs_from(
@@ -280,7 +299,12 @@ def checkpoint_differs_from(
         missing = child.keys() - before.keys()
         if missing:
             before |= _base_tensors(base or resolve_base(info.base), missing)
-    changes = [float((child[n].float() - before[n].float()).abs().max()) for n in child]
+    # Tokens of its own give a checkpoint rows that its base lacks.
+    changes = [
+        float((child[name][: len(tensor)].float() - tensor.float()).abs().max())
+        for name, tensor in before.items()
+        if name in child
+    ]
     if not all(math.isfinite(change) for change in changes):
         raise InvalidInputError(f"{folder}: holds weights that are not finite; train it again")
     return max(changes)

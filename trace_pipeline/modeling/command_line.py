@@ -21,8 +21,8 @@ from trace_pipeline.generation import read_examples
 from trace_pipeline.modeling.base_models import BaseModel, resolve_base
 from trace_pipeline.modeling.checkpoints import (
     CheckpointInfo,
-    load_base_policy,
     load_checkpoint,
+    load_untuned_policy,
     read_info,
 )
 from trace_pipeline.modeling.decoding import Completion
@@ -134,7 +134,7 @@ def _run_decode(options: argparse.Namespace) -> None:
     if options.checkpoint:
         policy = load_checkpoint(options.checkpoint, base, model.dtype, model.device)
     else:
-        policy = load_base_policy(base, experiment.prompt, model.dtype, model.device)
+        policy = load_untuned_policy(base, experiment.prompt, model.dtype, model.device)
     with Progress("decoding", len(questions), "problems") as progress:
         completions = open_engine(policy, experiment.decoding).decode(
             questions, on_progress=lambda done, _, tokens: progress.update(done, f"{tokens} tokens")

@@ -141,8 +141,7 @@ class TraceConstraint:
                 return self._close()
         firsts: dict[int, None] = {}
         for text in texts:
-            rest = self._owed + text[len(typed) :].rstrip(" ")
-            firsts[self._path(rest)[0]] = None
+            firsts[self._first(self._owed + text[len(typed) :])] = None
         if may_end:
             firsts[self._end_id] = None
         many: Ids | None = None
@@ -156,7 +155,7 @@ class TraceConstraint:
         vocabulary, owed = self._vocabulary, self._owed
         if free.whole(body) and not owed:
             for end in free.ends:
-                firsts[self._path(end.rstrip(" "))[0]] = None
+                firsts[self._first(end)] = None
         if owed and owed != " ":  # something that no token joins with what follows
             firsts[self._path(owed)[0]] = None
             return None
@@ -233,6 +232,11 @@ class TraceConstraint:
         if list(encoded[:count]) == self._context and len(encoded) > count:
             return list(encoded[count:])
         return self._vocabulary.alone(text)
+
+    def _first(self, text: str) -> int:
+        """The first token of ``text``, whose last space may go to what follows it."""
+        token = self._path(text)[0]
+        return token if token in self._vocabulary.phrases else self._path(text.rstrip(" "))[0]
 
     def _text(self, token: int, *, first: bool) -> str:
         """What ``token`` adds; some tokenizers begin a text with a space that is none."""

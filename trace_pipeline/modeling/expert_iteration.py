@@ -22,7 +22,7 @@ import msgspec
 from msgspec import to_builtins
 
 from trace_pipeline.experiment import DecodingConfig, Experiment
-from trace_pipeline.modeling.base_models import BaseModel, load_tokenizer
+from trace_pipeline.modeling.base_models import BaseModel
 from trace_pipeline.modeling.batching import TraceExample
 from trace_pipeline.modeling.checkpoints import (
     Policy,
@@ -41,6 +41,7 @@ from trace_pipeline.modeling.prompts import Prompt
 from trace_pipeline.modeling.records import RecordFile, read_records, size_of_records
 from trace_pipeline.modeling.rollouts import Rollout, make_solver, roll_out, summarise, validate
 from trace_pipeline.modeling.trace_pool import TracePool, canonical_form
+from trace_pipeline.modeling.trace_tokens import prompt_tokenizer
 from trace_pipeline.modeling.training import OnMetrics, TrainingError
 from trace_pipeline.solver import VerdictKind
 from trace_pipeline.store import write_atomic
@@ -99,7 +100,7 @@ class _Rounds:
         self._sft_folder, self._out_dir, self._run = sft_folder, out_dir, run
         self._world = world
         self._solver = make_solver(experiment)
-        self._prompt = Prompt(experiment.prompt, load_tokenizer(base))
+        self._prompt = Prompt(experiment.prompt, prompt_tokenizer(base, experiment.prompt))
         self._stream = ProblemStream(data, config, experiment.seed)
         self._pool = TracePool(config.expert_iteration.keep, config.expert_iteration.references)
         self._watch = CollapseWatch(config.collapse)

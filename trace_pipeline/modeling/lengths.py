@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from trace_pipeline.experiment import Experiment
 from trace_pipeline.generation.audit import Lengths
-from trace_pipeline.modeling.base_models import load_tokenizer, resolve_base
+from trace_pipeline.modeling.base_models import resolve_base
 from trace_pipeline.modeling.prompts import Prompt
+from trace_pipeline.modeling.trace_tokens import prompt_tokenizer
 
 
 def lengths_for(experiment: Experiment) -> Lengths:
@@ -14,7 +15,8 @@ def lengths_for(experiment: Experiment) -> Lengths:
     Raises:
         InvalidInputError: a base model that cannot be found.
     """
-    prompt = Prompt(experiment.prompt, load_tokenizer(resolve_base(experiment.model.reference)))
+    base = resolve_base(experiment.model.reference)
+    prompt = Prompt(experiment.prompt, prompt_tokenizer(base, experiment.prompt))
     return Lengths(
         prompt=lambda question: len(prompt.prompt_ids(question)),
         target=lambda trace: len(prompt.target_ids(trace)),

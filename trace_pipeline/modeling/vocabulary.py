@@ -37,6 +37,8 @@ class Vocabulary:
         self.encode: Callable[[str], tuple[int, ...]] = lru_cache(maxsize=65536)(self._encode)
         """Tokens of a text of its own."""
         special = set(tokenizer.all_special_ids)
+        self.phrases = frozenset(tokenizer.get_added_vocab().values()) - special
+        """Tokens that stand for whole phrases, whatever follows them (see ``trace_tokens``)."""
         raw = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
         byte_level = any(token is not None and token.startswith("\u0120") for token in raw)
         self._texts = [_text(token, byte_level) if token else "" for token in raw]

@@ -132,7 +132,7 @@ def _untuned(
 
     The cache is shared by all experiments: the key holds all that the figures depend on.
     """
-    from trace_pipeline.modeling.checkpoints import load_base_policy
+    from trace_pipeline.modeling.checkpoints import load_untuned_policy
 
     experiment = bench.experiment
     decoding = DecodingConfig(
@@ -155,7 +155,7 @@ def _untuned(
         identity["shots"] = to_builtins(shots)
     key = f"_baselines/{object_sha256(identity)[:16]}"
     if not bench.store.has(key):
-        policy = load_base_policy(
+        policy = load_untuned_policy(
             base, experiment.prompt, experiment.model.dtype, experiment.model.device, shots
         )
         name = f"base, {len(shots)}-shot" if shots else "base"
