@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Literal
 
 from msgspec import Struct
@@ -15,7 +16,7 @@ from trace_pipeline.generation.findings import GenerationError
 from trace_pipeline.generation.naming import Naming
 from trace_pipeline.generation.plan import Plan, Wording
 from trace_pipeline.generation.randomness import fingerprint
-from trace_pipeline.generation.realisation import Accept, Realisation, realise
+from trace_pipeline.generation.realisation import Accept, Realisation, realise, require_sound
 from trace_pipeline.generation.vocabulary import CatalogError
 from trace_pipeline.generation.wording import vary
 from trace_pipeline.solver import Solver
@@ -119,17 +120,36 @@ class Generator:
             CatalogError: an unknown schema or split.
             GenerationError: constraints that cannot be met, or an example that fails verification.
         """
+        return self._of_schema(schema, (index,), split)[0]
+
+    def _of_schema(self, schema: str, indices: Iterable[int], split: str) -> list[Example]:
+        """Examples of one schema: all of them drawn, then all of them verified.
+
+        The processor's cache holds the code of the one or of the other, hardly of both.
+        """
         plan = self.catalog.plan(schema)
-        found = self.realise(plan, self.wording_of(plan, index, split), index, split)
-        return Example(
-            question=found.question,
-            trace=found.trace,
-            answer=found.answer,
-            expert=plan.expert,
-            schema=plan.id,
-            index=index,
-            split=split,
-        )
+        drawn = [(index, self._drawn(plan, index, split)) for index in indices]
+        if self.verify:
+            for index, found in drawn:
+                try:
+                    require_sound(plan, found, self.naming, self.solver)
+                except GenerationError as error:
+                    raise _placed(error, plan, found.wording, index, split) from None
+        return [
+            Example(
+                question=found.question,
+                trace=found.trace,
+                answer=found.answer,
+                expert=plan.expert,
+                schema=plan.id,
+                index=index,
+                split=split,
+            )
+            for index, found in drawn
+        ]
+
+    def _drawn(self, plan: Plan, index: int, split: str) -> Realisation:
+        return self._realised(plan, self.wording_of(plan, index, split), index, split, False)
 
     def wordings(self, plan: Plan, split: str) -> tuple[Wording, ...]:
         """The templates of a schema that serve a split under this generator's options.
@@ -160,6 +180,11 @@ class Generator:
         Raises:
             GenerationError: constraints that cannot be met, or an example that fails verification.
         """
+        return self._realised(plan, wording, index, split, self.verify)
+
+    def _realised(
+        self, plan: Plan, wording: Wording, index: int, split: str, verify: bool
+    ) -> Realisation:
         try:
             return realise(
                 plan,
@@ -170,11 +195,10 @@ class Generator:
                 fixed=self.phrasings != "all",
                 accept=_ACCEPT.get(split),
                 rewrite=vary if self.wording == "varied" else None,
-                verify=self.verify,
+                verify=verify,
             )
         except GenerationError as error:
-            place = f"{plan.id} {wording.name} #{index} ({split})"
-            raise GenerationError(error.kind, f"{place}: {error}") from None
+            raise _placed(error, plan, wording, index, split) from None
 
     def quotas(self, n: int, mix: Mapping[str, float] | None = None, split: str = "train") -> Quota:
         """How many of ``n`` examples each schema gives.
@@ -249,8 +273,18 @@ class Generator:
         """
         remaining = iter(places)
         while block := list(islice(remaining, BLOCK)):
-            made = {place: self.example(*place, split) for place in sorted(block)}
+            made: dict[tuple[str, int], Example] = {}
+            for schema, found in groupby(sorted(block), key=itemgetter(0)):
+                indices = [index for _, index in found]
+                for example in self._of_schema(schema, indices, split):
+                    made[schema, example.index] = example
             yield from map(made.__getitem__, block)
+
+
+def _placed(
+    error: GenerationError, plan: Plan, wording: Wording, index: int, split: str
+) -> GenerationError:
+    return GenerationError(error.kind, f"{plan.id} {wording.name} #{index} ({split}): {error}")
 
 
 def _check_split(split: str) -> None:

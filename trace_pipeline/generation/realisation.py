@@ -100,9 +100,18 @@ def realise(
         )
     found = Realisation(question, trace, answer, story, wording)
     if verify:
-        for kind, fault in faults(plan, found, naming, solver):
-            raise GenerationError(kind, f"{fault} (question: {question!r})")
+        require_sound(plan, found, naming, solver)
     return found
+
+
+def require_sound(plan: Plan, found: Realisation, naming: Naming, solver: Solver) -> None:
+    """Stop at an example that fails verification.
+
+    Raises:
+        GenerationError: its gravest fault.
+    """
+    for kind, fault in faults(plan, found, naming, solver):
+        raise GenerationError(kind, f"{fault} (question: {found.question!r})")
 
 
 def faults(
