@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from trace_pipeline.modeling.base_models import BaseModel
 from trace_pipeline.modeling.checkpoints import Policy, load_checkpoint
 from trace_pipeline.modeling.constrained import TraceConstraint
 from trace_pipeline.modeling.decoding import Completion, Decoder, Sampling
+from trace_pipeline.modeling.trace_tokens import add_phrases
 from trace_pipeline.modeling.vocabulary import Vocabulary
 from trace_pipeline.paths import project_root
 from trace_pipeline.solver import Solver, VerdictKind
@@ -76,10 +78,21 @@ def generated_traces(count: int) -> list[str]:
     return [render_trace(example.trace) for example in generator.sample(count)]
 
 
+def with_phrases(make: Callable[[], Any]) -> Callable[[], Any]:
+    def maker() -> Any:
+        tokenizer = make()
+        add_phrases(tokenizer, "tiny")
+        return tokenizer
+
+    return maker
+
+
 MAKERS = {
     "bytes": make_tokenizer,
     "merges": make_merging_tokenizer,
     "sentences": make_sentence_tokenizer,
+    "bytes and phrases": with_phrases(make_tokenizer),
+    "merges and phrases": with_phrases(make_merging_tokenizer),
 }
 
 

@@ -26,5 +26,5 @@ class PromptConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     template: Literal["chat", "plain"] = "chat"
     """The model's own chat template, or plain text."""
     trace_tokens: bool = False
-    """A token of its own for each fixed phrase of the trace language: the same text in 2.5 times
-    fewer tokens. The new tokens' rows are learned, so it needs a head that is trained."""
+    """A token of its own for each fixed phrase of the trace language: the same text in fewer
+    tokens. The new tokens' rows are learned, so it needs a head that is trained."""

@@ -128,13 +128,12 @@ class Generator:
         The processor's cache holds the code of the one or of the other, hardly of both.
         """
         plan = self.catalog.plan(schema)
-        drawn = [(index, self._drawn(plan, index, split)) for index in indices]
-        if self.verify:
-            for index, found in drawn:
-                try:
-                    require_sound(plan, found, self.naming, self.solver)
-                except GenerationError as error:
-                    raise _placed(error, plan, found.wording, index, split) from None
+        drawn = [
+            (index, self._drawn(plan, self.wording_of(plan, index, split), index, split))
+            for index in indices
+        ]
+        for index, found in drawn:
+            self._check(plan, found, index, split)
         return [
             Example(
                 question=found.question,
@@ -147,9 +146,6 @@ class Generator:
             )
             for index, found in drawn
         ]
-
-    def _drawn(self, plan: Plan, index: int, split: str) -> Realisation:
-        return self._realised(plan, self.wording_of(plan, index, split), index, split, False)
 
     def wordings(self, plan: Plan, split: str) -> tuple[Wording, ...]:
         """The templates of a schema that serve a split under this generator's options.
@@ -180,11 +176,18 @@ class Generator:
         Raises:
             GenerationError: constraints that cannot be met, or an example that fails verification.
         """
-        return self._realised(plan, wording, index, split, self.verify)
+        found = self._drawn(plan, wording, index, split)
+        self._check(plan, found, index, split)
+        return found
 
-    def _realised(
-        self, plan: Plan, wording: Wording, index: int, split: str, verify: bool
-    ) -> Realisation:
+    def _check(self, plan: Plan, found: Realisation, index: int, split: str) -> None:
+        if self.verify:
+            try:
+                require_sound(plan, found, self.naming, self.solver)
+            except GenerationError as error:
+                raise _placed(error, plan, found.wording, index, split) from None
+
+    def _drawn(self, plan: Plan, wording: Wording, index: int, split: str) -> Realisation:
         try:
             return realise(
                 plan,
@@ -195,7 +198,7 @@ class Generator:
                 fixed=self.phrasings != "all",
                 accept=_ACCEPT.get(split),
                 rewrite=vary if self.wording == "varied" else None,
-                verify=verify,
+                verify=False,
             )
         except GenerationError as error:
             raise _placed(error, plan, wording, index, split) from None

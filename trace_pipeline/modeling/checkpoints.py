@@ -111,22 +111,6 @@ def load_base_policy(
     return Policy(model, rendered, base)
 
 
-def load_untuned_policy(
-    base: BaseModel,
-    prompt: PromptConfig,
-    dtype: str = "auto",
-    device: str = "auto",
-    shots: tuple[Shot, ...] = (),
-) -> Policy:
-    """The base model as it is, to compare with: tokens that it never saw are left out.
-
-    Raises:
-        InvalidInputError: a model or tokenizer that cannot be used.
-    """
-    known = msgspec.structs.replace(prompt, trace_tokens=False)
-    return load_base_policy(base, known, dtype, device, shots)
-
-
 def read_info(folder: Path) -> CheckpointInfo:
     """The description of the checkpoint in ``folder``.
 

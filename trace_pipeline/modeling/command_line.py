@@ -21,13 +21,14 @@ from trace_pipeline.generation import read_examples
 from trace_pipeline.modeling.base_models import BaseModel, resolve_base
 from trace_pipeline.modeling.checkpoints import (
     CheckpointInfo,
+    load_base_policy,
     load_checkpoint,
-    load_untuned_policy,
     read_info,
 )
 from trace_pipeline.modeling.decoding import Completion
 from trace_pipeline.modeling.engines import open_engine
 from trace_pipeline.modeling.progress import Progress
+from trace_pipeline.modeling.trace_tokens import known_to_base
 from trace_pipeline.modeling.training import TrainingError
 from trace_pipeline.store import write_atomic
 from trace_pipeline.validation import InvalidInputError
@@ -134,7 +135,7 @@ def _run_decode(options: argparse.Namespace) -> None:
     if options.checkpoint:
         policy = load_checkpoint(options.checkpoint, base, model.dtype, model.device)
     else:
-        policy = load_untuned_policy(base, experiment.prompt, model.dtype, model.device)
+        policy = load_base_policy(base, known_to_base(experiment.prompt), model.dtype, model.device)
     with Progress("decoding", len(questions), "problems") as progress:
         completions = open_engine(policy, experiment.decoding).decode(
             questions, on_progress=lambda done, _, tokens: progress.update(done, f"{tokens} tokens")

@@ -51,13 +51,14 @@ def forgetting_metrics(forgetting: Forgetting | None) -> dict[str, float]:
 
 def _before(bench: Workbench, base: BaseModel) -> _Before:
     """The base's losses and replies; measured once and then cached by all that they depend on."""
-    from trace_pipeline.modeling.checkpoints import load_untuned_policy
+    from trace_pipeline.modeling.checkpoints import load_base_policy
     from trace_pipeline.modeling.forgetting import (
         REPLY_TOKENS,
         base_replies,
         text_losses,
         texts_sha256,
     )
+    from trace_pipeline.modeling.trace_tokens import known_to_base
 
     experiment = bench.experiment
     identity: dict[str, Any] = {
@@ -68,8 +69,8 @@ def _before(bench: Workbench, base: BaseModel) -> _Before:
     }
     key = f"_forgetting/{object_sha256(identity)[:16]}"
     if not bench.store.has(key):
-        untuned = load_untuned_policy(
-            base, experiment.prompt, experiment.model.dtype, experiment.model.device
+        untuned = load_base_policy(
+            base, known_to_base(experiment.prompt), experiment.model.dtype, experiment.model.device
         )
         replies = base_replies(untuned, experiment.decoding.batch_size)
         losses = text_losses(untuned, replies)

@@ -132,9 +132,11 @@ def _untuned(
 
     The cache is shared by all experiments: the key holds all that the figures depend on.
     """
-    from trace_pipeline.modeling.checkpoints import load_untuned_policy
+    from trace_pipeline.modeling.checkpoints import load_base_policy
+    from trace_pipeline.modeling.trace_tokens import known_to_base
 
     experiment = bench.experiment
+    prompt = known_to_base(experiment.prompt)
     decoding = DecodingConfig(
         max_tokens=experiment.eval.baseline.max_tokens,
         batch_size=min(experiment.decoding.batch_size, LONG_PROMPTS)
@@ -144,7 +146,7 @@ def _untuned(
     )
     identity: dict[str, Any] = {
         "base": base.sha256,
-        "prompt": to_builtins(experiment.prompt),
+        "prompt": to_builtins(prompt),
         "dtype": experiment.model.dtype,
         "problems": [[item.question, str(item.gold), item.expert] for item in chosen.items],
         "max_tokens": decoding.max_tokens,
@@ -155,8 +157,8 @@ def _untuned(
         identity["shots"] = to_builtins(shots)
     key = f"_baselines/{object_sha256(identity)[:16]}"
     if not bench.store.has(key):
-        policy = load_untuned_policy(
-            base, experiment.prompt, experiment.model.dtype, experiment.model.device, shots
+        policy = load_base_policy(
+            base, prompt, experiment.model.dtype, experiment.model.device, shots
         )
         name = f"base, {len(shots)}-shot" if shots else "base"
         evaluation = judge(bench, policy, chosen, decoding, name)

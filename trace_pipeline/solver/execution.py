@@ -162,7 +162,7 @@ def _run_subtrace(
         for place, step in enumerate(steps):
             if type(step) not in vocabulary:
                 raise _MisshapenError
-            # ``type`` is cheaper than ``isinstance``, and no step has subclasses.
+            # ``type`` is cheaper than ``isinstance``; subclasses are in no vocabulary.
             if type(step) is Init:
                 name = step.var
                 if step.source is None:

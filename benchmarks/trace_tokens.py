@@ -1,0 +1,45 @@
+"""How many tokens converted training problems take, with and without ``prompt.trace_tokens``.
+
+    TRACE_PIPELINE_GSM8K=<folder with train.jsonl and test.jsonl> python -m benchmarks.trace_tokens
+
+Without the folder it counts on the built-in problems. The settings are those of ``gsm8k_real``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from benchmarks.common import table
+from trace_pipeline.experiment import load_experiment
+from trace_pipeline.gsm8k.loading import load_problems, load_training_problems
+from trace_pipeline.gsm8k.training import training_traces
+from trace_pipeline.modeling.base_models import resolve_base
+from trace_pipeline.modeling.batching import tokenise
+from trace_pipeline.modeling.prompts import Prompt
+from trace_pipeline.modeling.trace_tokens import prompt_tokenizer, trace_phrases
+
+
+def main() -> None:
+    """Print the table."""
+    experiment = load_experiment("gsm8k_real", Path("experiments"))
+    base = resolve_base(experiment.model.reference)
+    tests = [problem.question for problem in load_problems().problems]
+    made = training_traces(load_training_problems(), tests, experiment.data.gsm8k, experiment.seed)
+    rows = []
+    for added in (False, True):
+        config = replace(experiment.prompt, trace_tokens=added)
+        prompt = Prompt(config, prompt_tokenizer(base, config))
+        sequences = tokenise(prompt, made.train, experiment.sft.max_len)
+        asked = sum(len(sequence.prompt) for sequence in sequences)
+        written = sum(len(sequence.completion) for sequence in sequences)
+        count = len(sequences)
+        means = [f"{tokens / count:.1f}" for tokens in (asked, written, asked + written)]
+        rows.append([str(added).lower(), *means, f"{asked + written:,}"])
+    print(f"{len(made.train):,} problems, {len(trace_phrases())} phrases\n")
+    print(table(["trace_tokens", "prompt", "trace", "both", "in all"], rows))
+
+
+if __name__ == "__main__":
+    main()
