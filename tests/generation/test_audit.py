@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 from fractions import Fraction
 from typing import Any
@@ -71,7 +70,7 @@ def planted(catalog: Catalog, **changes: Any) -> set[str]:
     wording = generator.wording_of(plan, 0, "train")
     sound = generator.realise(plan, wording, 0, "train")
     assert not list(judge(plan, wording, sound, generator))
-    drawn = dataclasses.replace(sound, **{k: v(sound) for k, v in changes.items()})
+    drawn = sound._replace(**{k: v(sound) for k, v in changes.items()})
     return {kind.value for kind, _ in judge(plan, wording, drawn, generator)}
 
 

@@ -198,7 +198,7 @@ def test_one_word_in_two_roles(catalog: Catalog) -> None:
     wording = generator.wording_of(plan, 0, "train")
     sound = generator.realise(plan, wording, 0, "train")
     draws = {**sound.story.draws, "two": sound.story.draws["one"]}
-    drawn = dataclasses.replace(sound, story=dataclasses.replace(sound.story, draws=draws))
+    drawn = sound._replace(story=dataclasses.replace(sound.story, draws=draws))
     assert Finding.ROLES in {kind for kind, _ in judge(plan, wording, drawn, generator)}
 
 

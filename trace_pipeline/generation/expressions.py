@@ -111,7 +111,7 @@ def compile_expression(source: str | int | float) -> Expression:
             raise ExpressionError(f"{error} in {text!r}; {_ALLOWED}") from None
         raise ExpressionError(f"expected an expression, found {text!r}") from None
 
-    if isinstance(tree.body, ast.Name | ast.Constant):
+    if isinstance(tree.body, ast.Name | ast.Constant) or _plain_test(tree.body):
         return Expression(text, frozenset(names), evaluate)  # in normal form as it is
 
     def finished(values: Values) -> Number:
@@ -124,6 +124,17 @@ def compile_expression(source: str | int | float) -> Expression:
         return value if type(value) is int else normalise(value)
 
     return Expression(text, frozenset(names), finished)
+
+
+def _plain_test(node: ast.expr) -> bool:
+    """Whether ``node`` gives 1 or 0 whatever its names stand for: a test without a division."""
+    divides = any(isinstance(part, ast.Div | ast.FloorDiv | ast.Mod) for part in ast.walk(node))
+    match node:
+        case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
+            return not divides
+        case ast.Call(func=ast.Name(id="whole" | "distinct")):
+            return not divides
+    return False
 
 
 def _compile(node: ast.expr, names: set[str]) -> Evaluator:
@@ -146,7 +157,13 @@ def _compile(node: ast.expr, names: set[str]) -> Evaluator:
             return lambda values: int(not inner(values))
         case ast.BoolOp(op=op, values=operands):
             parts = [_compile(operand, names) for operand in operands]
-            combine = all if isinstance(op, ast.And) else any
+            every = isinstance(op, ast.And)
+            if len(parts) == 2:
+                one, other = parts
+                if every:
+                    return lambda values: 1 if one(values) and other(values) else 0
+                return lambda values: 1 if one(values) or other(values) else 0
+            combine = all if every else any
             return lambda values: int(combine(part(values) for part in parts))
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             return _comparison([left, *comparators], ops, names)
@@ -186,11 +203,14 @@ def _comparison(operands: list[ast.expr], ops: list[ast.cmpop], names: set[str])
         test, (left, right) = tests[0], parts
         match operands:
             case [ast.Name(id=first), ast.Name(id=second)]:
-                return lambda values: int(test(values[first], values[second]))
+                return lambda values: 1 if test(values[first], values[second]) else 0
+            case [ast.Name(id=first), ast.Constant()]:
+                constant = right({})
+                return lambda values: 1 if test(values[first], constant) else 0
             case [_, ast.Constant()]:
                 constant = right({})
-                return lambda values: int(test(left(values), constant))
-        return lambda values: int(test(left(values), right(values)))
+                return lambda values: 1 if test(left(values), constant) else 0
+        return lambda values: 1 if test(left(values), right(values)) else 0
 
     def chain(values: Values) -> int:
         found = [part(values) for part in parts]

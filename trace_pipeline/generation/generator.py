@@ -34,8 +34,8 @@ _SHARES: tuple[Split, ...] = ("train",) * 6 + ("validation", "test")
 """The split of a question by its hash: three quarters, an eighth, an eighth of all texts."""
 
 
-class Example(Struct, frozen=True, kw_only=True):
-    """One verified problem."""
+class Example(Struct, frozen=True, kw_only=True, gc=False):
+    """One verified problem; it holds no cycle, so the garbage collector need not follow it."""
 
     question: str
     trace: Trace
@@ -50,8 +50,7 @@ class Example(Struct, frozen=True, kw_only=True):
 
 def split_of(question: str) -> Split:
     """The split to which a text belongs, whichever schema made it."""
-    text = "split\0" + " ".join(question.lower().split())
-    return _SHARES[fingerprint(text) % len(_SHARES)]
+    return _SHARES[fingerprint("split\0" + " ".join(question.lower().split())) % len(_SHARES)]
 
 
 class Generator:
@@ -276,12 +275,13 @@ class Generator:
         """
         remaining = iter(places)
         while block := list(islice(remaining, BLOCK)):
-            made: dict[tuple[str, int], Example] = {}
-            for schema, found in groupby(sorted(block), key=itemgetter(0)):
-                indices = [index for _, index in found]
-                for example in self._of_schema(schema, indices, split):
-                    made[schema, example.index] = example
-            yield from map(made.__getitem__, block)
+            order = sorted(range(len(block)), key=block.__getitem__)
+            made: list[Example] = []
+            for schema, found in groupby(map(block.__getitem__, order), key=itemgetter(0)):
+                made += self._of_schema(schema, [index for _, index in found], split)
+            for place, example in zip(order, list(made), strict=True):
+                made[place] = example
+            yield from made
 
 
 def _placed(

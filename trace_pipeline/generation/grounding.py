@@ -9,7 +9,7 @@ from fractions import Fraction
 from operator import attrgetter
 
 from trace_pipeline.generation import numerals
-from trace_pipeline.traces import Consume, Init, Number, Step, SubTrace, Transfer
+from trace_pipeline.traces import Compute, Consume, Init, Number, Query, Step, SubTrace, Transfer
 from trace_pipeline.traces.numbers import normalise
 from trace_pipeline.traces.steps import AddEntity, PercentIncrease, PercentOf, PercentOff
 
@@ -34,7 +34,13 @@ MEANINGS: dict[str, int] = {
 """Words that give a factor or a divisor."""
 
 _NUMBERS: dict[str, int] = {numerals.words(value): value for value in range(101)} | MEANINGS
+_SPELLINGS: dict[Number, tuple[str, ...]] = {
+    value: tuple(word for word, meant in _NUMBERS.items() if meant == value)
+    for value in _NUMBERS.values()
+}
+"""The words of each number that has some, the most usual first."""
 _IN_WORDS = string.ascii_letters + "-"
+_IN_WORD = frozenset(_IN_WORDS)
 FIGURES = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 """A number in figures, with or without thousands commas."""
 _JOINED = frozenset("0123456789.,")
@@ -79,6 +85,21 @@ def plainly_printed(number: Number, text: str) -> bool:
     return False
 
 
+def plainly_spelled(number: Number, lower: str) -> bool:
+    """Whether ``lower``, a text in small letters, gives ``number`` by a word that stands alone.
+
+    True is sure; False may be a word in a hyphenated one, which ``spelled_in`` takes apart.
+    """
+    for word in _SPELLINGS.get(number, ()):
+        start = lower.find(word)
+        while start >= 0:
+            end = start + len(word)
+            if lower[start - 1 : start] not in _IN_WORD and lower[end : end + 1] not in _IN_WORD:
+                return True
+            start = lower.find(word, end)
+    return False
+
+
 def numbers_of(figures: Iterable[str]) -> set[Number]:
     """The values of numbers in figures."""
     found: set[Number] = set()
@@ -108,7 +129,10 @@ def trace_numbers(subtraces: Iterable[SubTrace]) -> list[Number]:
     found: list[Number] = []
     for subtrace in subtraces:
         for step in subtrace.steps:
-            states = _STATES.get(type(step))
+            kind = type(step)
+            if kind is Compute or kind is Query:
+                continue
+            states = _STATES.get(kind)
             if states is not None:
                 stated = states(step)
                 if stated is not None and not isinstance(stated, str):

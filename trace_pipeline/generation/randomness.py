@@ -24,7 +24,7 @@ class Stream:
     __slots__ = ("_counter", "_key", "_pool")
 
     def __init__(self, *key: str | int) -> None:
-        self._key = "\0".join(map(str, key)).encode()
+        self._key = _joined(key)
         self._counter = 0
         self._pool = int.from_bytes(blake2b(self._key, digest_size=_BLOCK).digest())
 
@@ -45,4 +45,10 @@ class Stream:
 
 def fingerprint(*key: str | int) -> int:
     """A 64-bit hash of ``key``, the same on every machine."""
-    return int.from_bytes(blake2b("\0".join(map(str, key)).encode(), digest_size=8).digest())
+    return int.from_bytes(blake2b(_joined(key), digest_size=8).digest())
+
+
+def _joined(key: tuple[str | int, ...]) -> bytes:
+    if len(key) == 1 and isinstance(key[0], str):
+        return key[0].encode()
+    return "\0".join(map(str, key)).encode()

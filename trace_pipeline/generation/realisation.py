@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from trace_pipeline.generation.expressions import ExpressionError
 from trace_pipeline.generation.findings import Finding, GenerationError
 from trace_pipeline.generation.grounding import (
-    FIGURES,
-    numbers_of,
+    figures_in,
     plainly_printed,
+    plainly_spelled,
     spelled_in,
     trace_numbers,
 )
@@ -33,8 +33,7 @@ LARGEST_ANSWER = 10**9
 """Answers beyond this are taken for a mistake in a schema's ranges."""
 
 
-@dataclass(frozen=True, slots=True)
-class Realisation:
+class Realisation(NamedTuple):
     """One drawn, written and verified problem."""
 
     question: str
@@ -145,7 +144,7 @@ def faults(
         if not loose or 100 % value.denominator:
             yield Finding.WHOLE, _not_whole(name, value, loose)
     yield from ungrounded(plan, found)
-    if _LEFTOVER.search(found.question):
+    if leftover(found.question):
         yield Finding.PLACEHOLDER, "a placeholder or bracket is left in the question"
 
 
@@ -161,12 +160,16 @@ def ungrounded(plan: Plan, found: Realisation) -> Iterator[tuple[Finding, str]]:
     doubtful = [n for n in trace_numbers(found.trace.subtraces) if not plainly_printed(n, question)]
     if not doubtful:
         return
-    figures = set(FIGURES.findall(question))
     text = question.lower()
-    doubtful = [n for n in doubtful if not any(p in text for p in plan.implied_by.get(n, ()))]
+    implied = plan.implied_by
+    doubtful = [
+        n
+        for n in doubtful
+        if not plainly_spelled(n, text) and not any(p in text for p in implied.get(n, ()))
+    ]
     if not doubtful:
         return
-    given = numbers_of(figures)
+    given = figures_in(question)
     doubtful = [n for n in doubtful if n not in given]
     if not doubtful:
         return
@@ -181,4 +184,14 @@ def ungrounded(plan: Plan, found: Realisation) -> Iterator[tuple[Finding, str]]:
             )
 
 
-_LEFTOVER = re.compile(r"[${}\[\]|](?![0-9])")
+_MARKS = re.compile(r"[{}\[\]|](?![0-9])")
+_DOLLAR = re.compile(r"\$(?![0-9])")
+
+
+def leftover(question: str) -> bool:
+    """Whether a mark of the template language is left in a question; ``$5`` is money."""
+    # Looking for one sign at a time is a tenth of a pattern's cost, and nearly always enough.
+    for mark in "{}[]|":
+        if mark in question and _MARKS.search(question):
+            return True
+    return "$" in question and _DOLLAR.search(question) is not None

@@ -233,19 +233,17 @@ def _builder(
         case InitSpec(var=var, value=str() | int() | float() as value, source=None):
             number = _expression(value, numbers, f"{where}.value")
             reads.update(number.names)
-            builder = lambda names, values: Init(names[var], number.evaluate(values))  # noqa: E731
+            given = number.evaluate
+            builder = lambda names, values: Init(names[var], given(values))  # noqa: E731
         case InitSpec():
-            given = "both" if step.value is not None else "neither"
-            raise TracePlanError(f"{where}: expected either value or source, found {given}")
+            found = "both" if step.value is not None else "neither"
+            raise TracePlanError(f"{where}: expected either value or source, found {found}")
         case (
             ComputeSpec(compute_op=op, args=args, var=var)
             | CompareSpec(compute_op=op, args=args, var=var)
         ):
             kind = Compute if isinstance(step, ComputeSpec) else Compare
-            operands = [name(arg, "args") for arg in args]
-            builder = lambda names, values: kind(  # noqa: E731
-                op, tuple([names[operand] for operand in operands]), names[var]
-            )
+            builder = _computing(kind, op, [name(arg, "args") for arg in args], var)
         case QuerySpec(var=var):
             name(var, "var")
             return lambda names, values: Query(names[var])
@@ -274,6 +272,17 @@ def _builder(
         raise TracePlanError(f"{where}.var: {var!r} exists already; take another name")
     known.add(var)
     return builder
+
+
+def _computing(
+    kind: type[Compute] | type[Compare], op: str, operands: list[str], var: str
+) -> Builder:
+    if len(operands) == 2:  # nearly all of them; a loop would take longer
+        first, second = operands
+        return lambda names, values: kind(op, (names[first], names[second]), names[var])
+    return lambda names, values: kind(
+        op, tuple([names[operand] for operand in operands]), names[var]
+    )
 
 
 def _expression(source: Source, numbers: frozenset[str], where: str) -> Expression:

@@ -180,15 +180,21 @@ def _run_subtrace(
                 givens.append(value)
             elif type(step) is Compute or type(step) is Compare:
                 name, args = step.var, step.args
-                values = [state[arg] for arg in args]
-                if name in state:
-                    raise _redefined(name)
                 short = _SHORT_WAY.get(step.compute_op)
-                if short and len(values) == 2 and type(values[0]) is type(values[1]) is int:
-                    value = short(values[0], values[1])
+                if (
+                    short is not None
+                    and len(args) == 2
+                    and type(left := state[args[0]]) is type(right := state[args[1]]) is int
+                ):
+                    if name in state:
+                        raise _redefined(name)
+                    value = short(left, right)
                     if not _LOWEST < value < _BOUND:
                         bounded(value)
                 else:
+                    values = [state[arg] for arg in args]
+                    if name in state:
+                        raise _redefined(name)
                     low, high = COMPUTE_ARITIES[step.compute_op]
                     if not low <= len(values) <= high:
                         raise _MisshapenError
