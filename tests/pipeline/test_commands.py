@@ -285,3 +285,19 @@ def test_the_page_stays_on_this_machine() -> None:
         "--browser.gatherUsageStats=false",
     } <= set(line)
     assert line[-2:] == ["--", "tiny"]
+
+
+def test_run_stops_after_the_asset_that_is_named(project: Path) -> None:
+    result = run("run", "--experiment", "tiny", "--until", "gsm8k_problems")
+    assert result.exit_code == 0, result.output
+    assert "gsm8k_problems and what it needs: done in" in result.output
+    assert [found.name for found in (project / "artifacts" / "tiny").iterdir()] == [
+        "gsm8k_problems"
+    ]
+
+
+def test_run_refuses_to_stop_after_an_asset_that_does_not_exist(project: Path) -> None:
+    result = run("run", "--experiment", "tiny", "--until", "sft_checkpiont")
+    assert result.exit_code != 0
+    assert "unknown asset 'sft_checkpiont'; did you mean 'sft_checkpoint'?" in result.output
+    assert not (project / "artifacts").exists()

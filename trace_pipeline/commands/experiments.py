@@ -26,7 +26,10 @@ _experiment = click.option(
     show_default=True,
     help="Processes that SFT trains in; a GPU each where there are any.",
 )
-def run(name: str, processes: int) -> None:
+@click.option(
+    "--until", metavar="ASSET", help="Stop after this asset, such as sft_checkpoint; default: all."
+)
+def run(name: str, processes: int, until: str | None) -> None:
     """Run the whole chain of an experiment: data, SFT, RL, evaluation, report."""
     from trace_pipeline.experiment import load_experiment
     from trace_pipeline.paths import project_root
@@ -35,7 +38,7 @@ def run(name: str, processes: int) -> None:
     from trace_pipeline.definitions import defs
     from trace_pipeline.pipeline.running import run_pipeline
 
-    click.echo(run_pipeline(name, defs, processes))
+    click.echo(run_pipeline(name, defs, processes, until))
 
 
 @click.command()

@@ -195,6 +195,8 @@ class _Trainer:
                 if on_metrics:
                     on_metrics(number, metrics)
                 note = f"loss {metrics['loss']:.3f}, {metrics['tokens_per_second']:.0f} tokens/s"
+                if "val_loss" in metrics:
+                    note += f", validation loss {metrics['val_loss']:.4f}"
                 progress.update(number, note)
                 if number % self._config.save_every == 0 and number < len(steps):
                     self._save(number, self._records)

@@ -11,23 +11,30 @@ from trace_pipeline.paths import project_root
 from trace_pipeline.pipeline.partitions import RANGE_TAGS
 from trace_pipeline.pipeline.resources import bench_of
 from trace_pipeline.pipeline.summary import summary
-from trace_pipeline.validation import InvalidInputError
+from trace_pipeline.validation import InvalidInputError, unknown_name
 
 
 class PipelineError(InvalidInputError):
     """A run of which a step or a blocking check failed; the terminal has shown why."""
 
 
-def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1) -> str:
+def run_pipeline(
+    name: str, definitions: dg.Definitions, processes: int = 1, until: str | None = None
+) -> str:
     """Run everything of the experiment ``name`` and return the closing table.
-
-    SFT trains in ``processes`` processes.
 
     The run is recorded in the project's Dagster instance, so the UI shows it.
 
+    Args:
+        name: of the experiment.
+        definitions: the code location.
+        processes: that SFT trains in.
+        until: the asset to stop after; what it does not need is left out. All, when absent.
+
     Raises:
-        PipelineError: a step or a blocking check failed.
+        PipelineError: a step or a blocking check failed, or there is no such asset.
     """
+    wanted = _up_to(until, definitions) if until is not None else None
     root = project_root()
     os.chdir(root)
     os.environ["TRACE_PIPELINE_EXPERIMENT"] = name
@@ -38,6 +45,7 @@ def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1) -> 
             instance=instance,
             tags={**RANGE_TAGS, "experiment": name},
             raise_on_error=False,
+            asset_selection=wanted,
             run_config={
                 "loggers": {"console": {}},
                 "resources": {"experiment": {"config": {"name": name, "processes": processes}}},
@@ -50,4 +58,16 @@ def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1) -> 
             f"`trace-pipeline run --experiment {name}` goes on with training that was interrupted"
         )
     minutes = (time.monotonic() - started) / 60
+    if until is not None:
+        return f"\n{until} and what it needs: done in {minutes:.1f} minutes"
     return f"\n{summary(bench_of(name))}\n\ndone in {minutes:.1f} minutes"
+
+
+def _up_to(asset: str, definitions: dg.Definitions) -> list[dg.AssetKey]:
+    """``asset`` and all that it is made from."""
+    graph = definitions.resolve_asset_graph()
+    key = dg.AssetKey(asset)
+    if key not in graph.materializable_asset_keys:
+        known = sorted(known.to_user_string() for known in graph.materializable_asset_keys)
+        raise PipelineError(unknown_name("asset", asset, known))
+    return sorted(dg.AssetSelection.assets(key).upstream().resolve(graph))

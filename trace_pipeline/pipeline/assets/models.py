@@ -1,5 +1,7 @@
 """The models: base, fine-tuned, reinforced."""
 
+from collections.abc import Mapping
+
 import dagster as dg
 
 from trace_pipeline.evaluation import loss_figure
@@ -168,7 +170,7 @@ def sft_checkpoint(
             "synthetic_examples": len(data.train),
             "real_examples": len(data.real),
             "parameters_trained": info.parameters_trained,
-            "final_loss": info.metrics["loss"],
+            **_losses(info.metrics),
             "loss_curve": metadata.picture(loss_figure(records), "loss by step"),
             "samples": metadata.sample_traces([*data.train[:2], *data.real[:2]], 4),
             "mlflow": dg.MetadataValue.url(stage.link()),
@@ -273,3 +275,9 @@ def rl_checkpoint(
             )
         ],
     )
+
+
+def _losses(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The last step's loss, and that on the held-out examples where there are any."""
+    names = {"final_loss": "loss", "validation_loss": "val_loss"}
+    return {shown: metrics[name] for shown, name in names.items() if name in metrics}
