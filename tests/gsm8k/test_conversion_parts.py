@@ -134,6 +134,7 @@ def test_roundings_agree(value: Number, written: Number, agree: bool) -> None:
         ("it's $30 + $60 = $90", None),
         ("x = x", None),
         ("12 cats + 3 = 15", None),
+        ("10 crates x 2 = 20", None),
     ],
 )
 def test_an_unknown_is_isolated(text: str, expected: str | None) -> None:

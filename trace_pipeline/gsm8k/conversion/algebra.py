@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -92,7 +93,13 @@ def _equations(text: str) -> Iterator[tuple[int, list[str], list[str]]]:
                 kept.append(token)
             sides.append(kept[::-1] if from_end else kept)
         unknowns = {token for side in sides for token in side if token.isalpha()}
-        if len(unknowns) == 1 and all(sides):
+        # "10 crates x 2 = 20": behind a word an x before a number multiplies too.
+        times = any(
+            first in ("x", "X") and second[0].isdigit()
+            for side in sides
+            for first, second in pairwise(side)
+        )
+        if len(unknowns) == 1 and all(sides) and not times:
             yield match.end(), sides[0], sides[1]
 
 

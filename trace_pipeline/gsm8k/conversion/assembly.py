@@ -27,7 +27,7 @@ def operands(calculations: Sequence[Calculated]) -> list[Slot]:
     slots: list[Slot] = []
     for index, calculation in enumerate(calculations):
         own: list[Slot] = []
-        _collect(calculation.expression, calculations[:index], own, "", False, 0)
+        _collect(calculation.expression, calculations[:index], own, "", "", 0)
         values = [slot.value for slot in own]
         slots += [
             structs.replace(
@@ -85,17 +85,18 @@ def _collect(
     before: Sequence[Calculated],
     slots: list[Slot],
     op: str,
-    divides: bool,
+    side: str,
     group: int,
 ) -> None:
     if not isinstance(expression, Operation) or _is_written_share(expression, before):
-        slots.append(Slot(len(before), evaluate(expression), op, divides, group))
+        divides, minuend = op in ("div", "floordiv") and side == "right", op + side == "subleft"
+        slots.append(Slot(len(before), evaluate(expression), op, divides, group, minuend=minuend))
         return
     own = _OPS[expression.operator]
     if own != op or own not in ("add", "mul"):
         group = len(slots) + 1
-    _collect(expression.left, before, slots, own, False, group)
-    _collect(expression.right, before, slots, own, own in ("div", "floordiv"), group)
+    _collect(expression.left, before, slots, own, "left", group)
+    _collect(expression.right, before, slots, own, "right", group)
 
 
 def _is_written_share(expression: Operation, before: Sequence[Calculated]) -> bool:

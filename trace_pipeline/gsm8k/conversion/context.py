@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from functools import lru_cache
 from math import fsum
 
 from trace_pipeline.gsm8k.conversion.constants import singular
 from trace_pipeline.gsm8k.conversion.nodes import Slot
 from trace_pipeline.gsm8k.conversion.solution import Calculated
-from trace_pipeline.gsm8k.conversion.text import FUNCTION_WORDS, first_words, numbers_in
+from trace_pipeline.gsm8k.conversion.text import (
+    FUNCTION_WORDS,
+    Text,
+    first_words,
+    numbers_in,
+    rest_of_sentence,
+)
 from trace_pipeline.traces.numbers import Number
 
 RECALLED = 0.16
 """Most that the words around an earlier result count."""
 SAME_UNIT = 0.12
 OTHER_UNIT = 0.1
-NO_MONEY = 0.2
-"""Money where the author counts something, or marks other numbers as money."""
+NO_MONEY = 0.3
+"""Money where the author counts something."""
+OTHER_MONEY = 0.2
+"""Money where the author marks other numbers as money."""
 UNMARKED_MONEY = 0.03
+NO_MONEY_TERM = 0.12
+"""What is no money in a sum that the author marks as money."""
+OTHER_PERSON = 0.08
+"""A number of somebody whom the author does not name beside those that he names."""
+SAME_PERSON = 0.04
 
 
 class Context:
     """How the author writes one operand: the words behind it, a currency sign before it."""
 
-    def __init__(self, calculation: Calculated, slot: Slot, weights: Mapping[str, float]) -> None:
+    def __init__(self, calculation: Calculated, slot: Slot, text: Text) -> None:
         prose, value = calculation.before, slot.value
-        self._weights = weights
+        self._weights = text.weights
+        self._money_sum = calculation.is_money and slot.op in ("add", "sub")
+        self._named = sentence_words(calculation) & text.persons
         self.beside: frozenset[str] = frozenset()
         self._currency: bool | None = None
         written = [found for found in numbers_in(prose) if found[0] == value]
@@ -40,7 +55,7 @@ class Context:
                 # "5 petunias at $1 each is 5*1": the words stand beside the same number before.
                 written += _said_before(prose, slot) or _said_behind(calculation, slot)
         elif slot.from_last == 1:
-            after = numbers_in(_sentence(calculation.after))
+            after = numbers_in(rest_of_sentence(calculation.after))
             written = [found for found in after if found[0] == value]
         for _, beside, currency in written:
             self.beside |= beside
@@ -76,15 +91,26 @@ class Context:
             return -SAME_UNIT
         return OTHER_UNIT if unit and not self.beside.isdisjoint(units) else 0.0
 
+    def person(self, subject: str) -> float:
+        """The cost of a number of somebody else than the author speaks of, or the gain."""
+        if not subject or not self._named:
+            return 0.0
+        return -SAME_PERSON if subject in self._named else OTHER_PERSON
+
     def currency(self, money: bool, nouns: frozenset[str]) -> float:
         """The cost of money where the author writes none, and the reverse."""
+        if self._money_sum and not self._currency:
+            plain = not money and nouns.isdisjoint(("dollar", "cent", "$"))
+            return NO_MONEY_TERM * plain
         if self._currency is None:
             return 0.0
         if self._currency:
             return 0.0 if money or not nouns.isdisjoint(("dollar", "cent", "$")) else 0.15
-        if not money:
+        if not money or not self.beside.isdisjoint(("dollar", "cent")):
             return 0.0
-        return NO_MONEY if self.beside or self._marks_money else UNMARKED_MONEY
+        if self.beside:
+            return NO_MONEY
+        return OTHER_MONEY if self._marks_money else UNMARKED_MONEY
 
 
 def _said_before(prose: str, slot: Slot) -> list[tuple[Number, frozenset[str], bool]]:
@@ -101,23 +127,21 @@ def _said_behind(calculation: Calculated, slot: Slot) -> list[tuple[Number, froz
     """What the sentence says of the operand behind the result: "20*1 = 20 for 20 cookies"."""
     if slot.of_value > 1:
         return []
-    behind = numbers_in(_sentence(calculation.after))[1:]
+    sentence = rest_of_sentence(calculation.after)
+    if " than " in sentence:
+        return []  # "40/5 = 8 boxes of more than 5 pounds" says nothing of the 5 that divides
+    behind = numbers_in(sentence)[1:]
     return [found for found in behind if found[0] == slot.value][:1]
 
 
 def _clause(after: str) -> str:
     """What follows a result up to the next number: ``dollars for the notebooks``."""
-    return re.split(r"\d", _sentence(after).lstrip("0123456789.,"), maxsplit=1)[0]
-
-
-def _sentence(after: str) -> str:
-    """The rest of the sentence behind a result."""
-    return re.split(r"\n|\. |\.$", after, maxsplit=1)[0]
+    return re.split(r"\d", rest_of_sentence(after).lstrip("0123456789.,"), maxsplit=1)[0]
 
 
 @lru_cache(maxsize=1024)
 def sentence_words(calculation: Calculated) -> frozenset[str]:
     """What the sentence of a calculation speaks of."""
     before = re.split(r"\n|\. ", calculation.before)[-1]
-    text = f"{before} {_sentence(calculation.after)}".lower()
+    text = f"{before} {rest_of_sentence(calculation.after)}".lower()
     return frozenset(singular(word) for word in re.findall(r"[a-z]+", text)) - FUNCTION_WORDS

@@ -29,7 +29,7 @@ IMPLAUSIBLE = 3.0
 """A grounded reading that costs more is none: nothing in the text speaks for it."""
 IMPLAUSIBLE_UNGROUNDED = 6.0
 """The same with a number that only the solution states."""
-DOUBTFUL = 0.58
+DOUBTFUL = 0.6
 """A grounded reading with less confidence is not worth training on."""
 DOUBTFUL_UNGROUNDED = 0.2
 """The same for an ungrounded one, which is marked as such anyway."""
@@ -118,7 +118,11 @@ def convert_problem(
         if answer != problem.gold:
             message = f"{format_number(answer)} instead of {format_number(problem.gold)}"
             return Failure(problem.index, FailureKind.WRONG_VALUE, message)
-        margin = rival_margin(reading, found[position + 1 :], text)
+        rivals = found[position + 1 :]
+        if is_grounded(reading.root):
+            # That a number may be the author's own invention says nothing for another origin.
+            rivals = [rival for rival in rivals if is_grounded(rival.root)]
+        margin = rival_margin(reading, rivals, text)
         confidence = confidence_of(reading, margin, text)
         if confidence < (DOUBTFUL if is_grounded(reading.root) else DOUBTFUL_UNGROUNDED):
             message = f"confidence {confidence:.2f}"
@@ -134,9 +138,7 @@ def convert_problem(
             origins,
             reading,
             text,
-            _alternatives(reading, found[position + 1 :], problem, text, policy)
-            if margin < TIED
-            else (),
+            _alternatives(reading, rivals, problem, text, policy) if margin < TIED else (),
         )
     return failure
 

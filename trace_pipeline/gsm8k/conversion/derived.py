@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from trace_pipeline.gsm8k.conversion.constants import Constant, singular
+from trace_pipeline.gsm8k.conversion.context import Context
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention
 from trace_pipeline.gsm8k.conversion.nodes import (
     HUNDRED,
@@ -20,6 +21,7 @@ from trace_pipeline.gsm8k.conversion.nodes import (
     World,
     percent_of_one,
 )
+from trace_pipeline.gsm8k.conversion.operation import leaves
 from trace_pipeline.gsm8k.conversion.solution import Calculated
 from trace_pipeline.gsm8k.conversion.text import Text, first_words, numbers_in
 from trace_pipeline.traces.numbers import Number
@@ -42,6 +44,14 @@ ROUNDED = 0.5
 """An earlier result rounded unsaid."""
 COMBINED = 0.9
 """A number put together unsaid from two others."""
+OWN_UNIT = 0.35
+"""Off for a sum with a number that counts what the author counts: one trip less."""
+WHAT_IS_LEFT = 0.3
+"""Off for taking the result right before from what it is a part of: half of the rest."""
+COEFFICIENT = 0.3
+"""Off for ``x + 2x`` in an equation: one and a multiple."""
+PART_ADDED = 0.45
+"""More for a sum with the parts of a fraction."""
 SEEN = 0.15
 """Off for each of the two that stands in the prose before."""
 
@@ -84,7 +94,11 @@ def combined(
 ) -> Iterator[Candidate]:
     """One unsaid operation on two quantities that stand ready."""
     value = slot.value
-    seen = {number for number, _, _ in numbers_in(calculations[slot.calculation].before)}
+    calculation = calculations[slot.calculation]
+    seen = {number for number, _, _ in numbers_in(calculation.before)}
+    counted = Context(calculation, slot, text).beside
+    last = Earlier(slot.calculation - 1)
+    part_of = leaves(calculations[slot.calculation - 1].expression) if slot.calculation else []
     pool = [
         (node, number)
         for node, number, _ in _quantities(slot, text, calculations)
@@ -97,20 +111,54 @@ def combined(
             cost = COMBINED - SEEN * (a in seen) - SEEN * (b in seen) + SEEN * (right == ONE)
             cost += SEEN * (isinstance(left, Earlier) and isinstance(right, Earlier))
             cost += 3 * SEEN * (a == 1 or (b == 1 and right != ONE))  # a one is not worth a step
+            summed = cost + _odd_sum(left, right, text, calculations, counted)
             if a + b == value:
-                yield Candidate(Apply("add", (left, right)), cost)
+                whole = calculation.solved and right == ONE and _is_multiple(left, text)
+                yield Candidate(Apply("add", (left, right)), summed - COEFFICIENT * whole)
             if a - b == value:
-                yield Candidate(Apply("sub", (left, right)), cost)
+                rest = WHAT_IS_LEFT * (right == last and a in part_of)
+                yield Candidate(Apply("sub", (left, right)), summed - rest)
             elif b - a == value:
-                yield Candidate(Apply("sub", (right, left)), cost)
+                yield Candidate(Apply("sub", (right, left)), summed)
             if right == ONE:
                 continue
             if a * b == value:
-                yield Candidate(Apply("mul", (left, right)), cost + SEEN)
+                yield Candidate(Apply("mul", (left, right)), cost + 2 * SEEN)
             if b * value == a:
-                yield Candidate(Apply("div", (left, right)), cost + SEEN)
+                yield Candidate(Apply("div", (left, right)), cost + 2 * SEEN)
             elif a * value == b:
-                yield Candidate(Apply("div", (right, left)), cost + SEEN)
+                yield Candidate(Apply("div", (right, left)), cost + 2 * SEEN)
+
+
+def _is_multiple(node: Node, text: Text) -> bool:
+    return isinstance(node, Given) and text.is_multiple(node.mention)
+
+
+def _odd_sum(
+    left: Node,
+    right: Node,
+    text: Text,
+    calculations: Sequence[Calculated],
+    counted: frozenset[str],
+) -> float:
+    """How odd it is to add or subtract two quantities unsaid, where the author counts something."""
+    cost = 0.0
+    units: list[bool] = []
+    money: set[bool] = set()
+    for node in (left, right):
+        if isinstance(node, Given):
+            cost += PART_ADDED * (node.facet is not Facet.VALUE)
+            units.append(text.units[node.mention] in counted)
+            money.add(text.mentions[node.mention].form is Form.MONEY)
+        elif isinstance(node, Earlier):
+            earlier = calculations[node.calculation]
+            units.append(not first_words(earlier.after).isdisjoint(counted))
+            money.update([True] if earlier.is_money else [])
+    if all(units):
+        cost -= OWN_UNIT
+    if len(money) == 2 or (ONE in (left, right) and money == {True}):
+        cost += OTHER_UNIT  # dollars and things
+    return cost
 
 
 def _quantities(

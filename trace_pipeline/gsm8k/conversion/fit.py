@@ -36,8 +36,14 @@ PAIRED = 0.45
 """Off for both numbers of one fraction together; more for one without the other."""
 UNIT = 0.2
 """Off for a conversion beside its unit; more for a product of two numbers of one unit."""
+INVERTED = 0.15
+"""A term of a longer sum that the question gives before the term that the author writes first."""
+SQUARED_MONEY = 6
+"""How many mixtures a price of prices is as odd as."""
 _LENGTHS = words("foot inch yard meter centimeter mile kilometer by")
 """Units that may be multiplied with themselves."""
+WRONG_KIND = 0.3
+"""A result that is money where the author has none, or the reverse."""
 GROUP_LEFT_OVER = 0.1
 DIFFERENCE_LEFT_OVER = 0.3
 """More for ``6 more than``: nobody compares for nothing."""
@@ -74,6 +80,7 @@ def operands_cost(
         _repeated(nodes, slots, text, calculations[index].solved)
         + _torn_fractions(nodes, slots, given, text)
         + _odd_products(nodes, slots, text)
+        + INVERTED * _inversions(nodes, slots)
         + _odd_money(nodes, text, calculations, index)
         - ADJACENT * _adjacent(nodes, slots, text)
         + _constants(nodes, slots, mentions, text)
@@ -118,6 +125,20 @@ def _adjacent(nodes: Sequence[Node], slots: Sequence[Slot], text: Text) -> int:
     return sum(
         (group, mention + 1) in factors and text.multiplies_next(mention)
         for group, mention in factors
+    )
+
+
+def _inversions(nodes: Sequence[Node], slots: Sequence[Slot]) -> int:
+    """Neighbours out of order among three or more numbers of the question in one sum."""
+    sums: dict[int, list[int]] = {}
+    for node, slot in zip(nodes, slots, strict=True):
+        if slot.op == "add" and isinstance(node, Given):
+            sums.setdefault(slot.group, []).append(node.mention)
+    return sum(
+        first > second
+        for terms in sums.values()
+        if len(terms) > 2
+        for first, second in pairwise(terms)
     )
 
 
@@ -181,7 +202,7 @@ def _odd_money(
     if known is None and any(other.is_dollars for other in calculations):
         known = False if first_words(calculation.after) else None
     wrong = kind is not None and known is not None and kind != known
-    return UNIT * (len(odd) + wrong)
+    return UNIT * len(odd) + WRONG_KIND * wrong
 
 
 def _kind_of(
@@ -201,11 +222,15 @@ def _kind_of(
             odd.append(1)
         return left if left is not None else right
     if left is None or right is None:
-        return True if expression.operator is Operator.MUL and (left or right) else None
+        if expression.operator is Operator.MUL:
+            return True if left or right else None
+        return left  # half of some channels is no price
     if expression.operator is Operator.MUL:
         if left and right:
-            odd.append(1)
+            odd += [1] * SQUARED_MONEY
         return left or right
+    if right and not left:
+        odd.append(1)  # things are not divided by their price
     return left and not right
 
 

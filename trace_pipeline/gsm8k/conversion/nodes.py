@@ -78,6 +78,8 @@ class Slot(Struct, frozen=True):
     """Operands of one sum, product or other operation share a number."""
     from_last: int = 1
     """1 for the last operand of this value in its calculation, 2 for the last but one ..."""
+    minuend: bool = False
+    """Whether something is taken from it."""
     of_value: int = 1
     """Operands of this value in its calculation."""
 

@@ -28,6 +28,8 @@ DEAD_PLAIN = 0.4
 """A plain equation that nothing uses: it may be a mere remark."""
 REUSED = 0.2
 """A mention that an earlier operand has used already."""
+COMPARED_AGAIN = 0.25
+"""More for ``6 more than``: it compares once."""
 REUSED_RESULT = 0.06
 CANCELLED = 0.4
 """A product divided by its own factor, a sum less its own term."""
@@ -91,6 +93,7 @@ def readings(calculations: Sequence[Calculated], text: Text, rounded: bool) -> I
 def _search(options: Sequence[Sequence[Candidate]], text: Text) -> list[_Partial]:
     """The most promising choices of one candidate for each operand."""
     ratios = sum(1 << index for index in range(len(text.mentions)) if text.is_ratio(index))
+    differences = sum(1 << i for i in range(len(text.mentions)) if text.is_difference(i))
     later = {
         1 << first: sum(
             1 << second
@@ -108,6 +111,8 @@ def _search(options: Sequence[Sequence[Candidate]], text: Text) -> list[_Partial
                 extra = 0.0
                 if partial.used & mentions & ~ratios:
                     extra += REUSED
+                    if partial.used & mentions & differences:
+                        extra += COMPARED_AGAIN
                 elif partial.used & later.get(mentions, 0):
                     extra += OUT_OF_ORDER
                 if partial.consumed & earlier:

@@ -201,8 +201,9 @@ def _expression_before(
     """The longest expression that ends before piece ``index`` and gives ``result``."""
     for left in _starts(pieces, index):
         text = _joined(pieces[left:index])
-        # "35 / 70 x 100% = 50%" means percent on both sides.
-        for attempt in dict.fromkeys((text, text.replace("%", ""))):
+        # "35 / 70 x 100% = 50%" means percent on both sides; in "90 / 1% x 100%" it cancels.
+        attempts = (text, text.replace("%", ""))
+        for attempt in dict.fromkeys(attempts[::-1] if text.count("%") > 1 else attempts):
             try:
                 expression = parse_expression(attempt)
                 value = evaluate(expression)

@@ -10,10 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from trace_pipeline.gsm8k.annotations import Expression, Operation, Operator
 from trace_pipeline.gsm8k.conversion.constants import singular, words
 from trace_pipeline.gsm8k.conversion.context import Context, sentence_words
-from trace_pipeline.gsm8k.conversion.derived import CENTS, COMPLEMENT, combined, derived
+from trace_pipeline.gsm8k.conversion.derived import (
+    CENTS,
+    COMPLEMENT,
+    CONVERTED,
+    combined,
+    derived,
+)
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention
 from trace_pipeline.gsm8k.conversion.nodes import (
     HUNDRED,
@@ -29,6 +34,12 @@ from trace_pipeline.gsm8k.conversion.nodes import (
     Stated,
     World,
     percent_of_one,
+)
+from trace_pipeline.gsm8k.conversion.operation import (
+    among_results,
+    divided_units,
+    is_average,
+    leaves,
 )
 from trace_pipeline.gsm8k.conversion.solution import Calculated
 from trace_pipeline.gsm8k.conversion.text import Text, first_words
@@ -64,7 +75,7 @@ PERSON_ADDED = 0.15
 """People counted where the author counts something else."""
 ADDED_MULTIPLE = 0.9
 """Nobody adds ``twice``."""
-MULTIPLIES = 0.05
+MULTIPLIES = 0.12
 """Off for a factor in a product: ``twice`` can be nothing else."""
 STATED_RATE = 0.15
 """Off for a conversion of which the author names both units."""
@@ -72,6 +83,8 @@ ADDED_RATE = 0.4
 """A conversion in a sum, where the author names no unit of it."""
 UNSAID_RATE = 0.15
 """A conversion of which the author names neither unit."""
+CONVERTS_RESULT = 0.2
+"""Off for a conversion into the unit of the result, where the author names both."""
 STILL_DOLLARS = 0.6
 """Dollars times a hundred where the author still has dollars."""
 HALVES = "halves"
@@ -97,6 +110,23 @@ MISPLACED = 0.35
 EARLIER_FIRST = 0.002
 """Of two numbers alike in everything, the first."""
 UNGROUNDED = 3.0
+"""A number that nothing explains."""
+UNEXPLAINED = 0.95
+"""The same where only a guess explains it: then it rather stays what it is, and is marked."""
+GUESSED = 0.6
+"""From here on an origin is a guess."""
+LISTED = 0.35
+"""The number of things that the question lists."""
+LISTED_TERM = 0.3
+"""More where it is neither factor nor divisor."""
+THRESHOLD = 0.12
+"""A number that only bounds something."""
+PER_RESULT = 0.08
+"""Off for a divisor in the unit of what is divided; more for one in the unit of the result."""
+ROUNDED_NOW = 0.15
+"""The result right before, rounded unsaid."""
+RATIO_PART = 0.05
+"""``twice`` beside a one: the parts of a ratio are added."""
 
 
 def candidates(
@@ -113,13 +143,20 @@ def candidates(
     found += [Candidate(node, IMPLIED) for node, number in implied if number == slot.value]
     if not any(candidate.cost < COMPLEMENT for candidate in found):
         found += derived(slot, text, calculations)
-    if not found or min(candidate.cost for candidate in found) >= REMOTE - 0.1:
+    best = min((candidate.cost for candidate in found), default=GUESSED)
+    prices = slot.op == "mul" and all(_is_price(candidate.node, text) for candidate in found)
+    if best >= REMOTE - 0.1:
         found += combined(slot, text, calculations, implied)
-    if not found:
-        found.append(Candidate(Stated(slot.value), UNGROUNDED))
+    guessed = (prices or best >= GUESSED) and not calculations[slot.calculation].solved
+    if guessed or not found:
+        found.append(Candidate(Stated(slot.value), UNEXPLAINED if found else UNGROUNDED))
     found.sort(key=lambda candidate: candidate.cost)
     unique = {candidate.node: candidate for candidate in reversed(found)}
     return sorted(unique.values(), key=lambda candidate: candidate.cost)[:MOST]
+
+
+def _is_price(node: Node, text: Text) -> bool:
+    return isinstance(node, Given) and text.mentions[node.mention].form is Form.MONEY
 
 
 def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Iterator[Candidate]:
@@ -128,9 +165,11 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
     if solved and slot.value == 1:
         yield Candidate(ONE, 0.0)  # x itself
         return
-    context = Context(calculations[slot.calculation], slot, text.weights)
-    alone = AMONG_RESULTS * _among_results(calculations, slot)
-    terms = len(_leaves(calculations[slot.calculation].expression))
+    context = Context(calculations[slot.calculation], slot, text)
+    alone = AMONG_RESULTS * among_results(calculations, slot)
+    terms = leaves(calculations[slot.calculation].expression)
+    divided = divided_units(calculations, slot, text)
+    yield from _from_before(slot, text, calculations)
     older = 0.0
     for index in range(slot.calculation - 1, -1, -1):
         earlier = calculations[index]
@@ -150,6 +189,13 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
         cost -= context.bonus(text.nouns[index], text.windows[index])
         cost += context.currency(mention.form is Form.MONEY, text.nouns[index])
         cost += context.unit(text.units[index], text.units)
+        cost += THRESHOLD * text.thresholds[index]
+        if not (text.is_multiple(index) or text.is_difference(index)):
+            cost += context.person(text.subjects[index])  # "twice as many as Bo" is about two
+        if divided is not None and text.units[index]:
+            above, result = divided
+            unit = text.units[index]
+            cost += PER_RESULT * ((unit in result) - (unit in above))
         if mention.denominator is not None:
             spoken = not context.around.isdisjoint(text.words_of(index))
             yield from _fraction(slot, index, mention, cost, spoken)
@@ -163,43 +209,29 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
         if mention.form is Form.PERCENT and mention.value == slot.value * 100:
             yield Candidate(percent_of_one(Given(index)), cost + 0.02)
     yield from _world(slot, text, context, calculations, alone)
-    if slot.divides and _is_sum(calculations, slot):
+    if slot.divides and is_average(calculations, slot):
         spoken = not text.words.isdisjoint(("average", "mean"))
         yield Candidate(World("count", slot.value), AVERAGED if spoken else COUNTED)
 
 
-def _among_results(calculations: Sequence[Calculated], slot: Slot) -> bool:
-    """Whether ``slot`` stands in a sum of three or more results."""
-    terms = _leaves(calculations[slot.calculation].expression)
-    if slot.op != "add" or len(terms) < 3:
-        return False
-    results = {earlier.result for earlier in calculations[: slot.calculation]}
-    return all(term in results for term in terms)
-
-
-def _leaves(expression: Expression) -> list[Number]:
-    if isinstance(expression, Operation):
-        return _leaves(expression.left) + _leaves(expression.right)
-    return [expression]
-
-
-def _is_sum(calculations: Sequence[Calculated], slot: Slot) -> bool:
-    """Whether what is divided is a sum of as many terms as ``slot`` says."""
-    expression = calculations[slot.calculation].expression
-    if isinstance(expression, Operation) and not isinstance(expression.left, Operation):
-        above = expression.left
-        for earlier in reversed(calculations[: slot.calculation]):
-            if above in (earlier.result, earlier.value):
-                return _terms(earlier.expression) == slot.value
-        return False
-    return isinstance(expression, Operation) and _terms(expression.left) == slot.value
-
-
-def _terms(expression: Expression) -> int:
-    """The terms of a sum; 1 for anything else."""
-    if not isinstance(expression, Operation) or expression.operator is not Operator.ADD:
-        return 1
-    return _terms(expression.left) + _terms(expression.right)
+def _from_before(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Iterator[Candidate]:
+    """The result right before rounded unsaid, and one of something converted: $1 is 100 cents."""
+    for index, earlier in enumerate(calculations[: slot.calculation]):
+        whole = isinstance(slot.value, int) and not isinstance(earlier.value, int)
+        if (
+            index == slot.calculation - 1
+            and whole
+            and not isinstance(earlier.result, int)
+            and earlier.value > 1
+            and abs(Fraction(slot.value - earlier.value)) < 1
+        ):
+            op = "ceildiv" if slot.value > earlier.value else "floordiv"
+            yield Candidate(Apply(op, (Earlier(index), ONE)), ROUNDED_NOW)
+        if earlier.value == 1 and earlier.annotated:
+            for constant in text.constants:
+                if constant.converts and constant.value == slot.value and constant.units:
+                    other = World(constant.name, constant.value)
+                    yield Candidate(Apply("mul", (Earlier(index), other)), CONVERTED)
 
 
 def _world(
@@ -246,6 +278,12 @@ def _world(
                 cost += UNSAID_RATE
             if constant.units and context.around.issuperset(constant.units):
                 cost -= STATED_RATE
+            if constant.units and scales:
+                into = singular(constant.name.partition("_per_")[2 * slot.divides])
+                own = calculations[slot.calculation]
+                dollars = constant.name == CENTS and slot.divides and own.is_dollars
+                if dollars or (spoken and into in first_words(own.after)):
+                    cost -= CONVERTS_RESULT
             if constant.name == CENTS and slot.op == "mul":
                 cost += STILL_DOLLARS * calculations[slot.calculation].is_dollars
             if constant.name == HALVES and not slot.divides and not halved:
@@ -266,6 +304,10 @@ def _world(
         yield Candidate(ZERO, IMPLICIT_ONE)
     if value == Fraction(1, 100):
         yield Candidate(percent_of_one(ONE), CALLED)
+    if value in text.lists:
+        factor = slot.op == "mul" or slot.divides
+        odd = LISTED_TERM * (not factor) + LISTED_TERM * mentioned
+        yield Candidate(World("listed", value), LISTED + odd)
     people = len(text.names)
     uncounted = NOT_PEOPLE * bool(context.beside) * ("person" not in context.beside)
     if 2 <= value <= min(people + 1, 8):
@@ -291,7 +333,7 @@ def _fraction(
         yield Candidate(above, cost + (MISPLACED if slot.divides else 0.05))
 
 
-def _misuse(slot: Slot, text: Text, index: int, terms: int) -> float:
+def _misuse(slot: Slot, text: Text, index: int, terms: Sequence[Number]) -> float:
     """The cost of a factor that is added, of a group of things that is no operand."""
     if text.is_label(index):
         return 0.4
@@ -299,10 +341,12 @@ def _misuse(slot: Slot, text: Text, index: int, terms: int) -> float:
     if factor and slot.op == "mul":
         return -MULTIPLIES * text.is_multiple(index)
     if text.is_difference(index) and slot.op and not factor:
-        if slot.op in ("mul", "div"):
+        if slot.op in ("mul", "div") or slot.minuend:
             return 0.3
-        return -0.2 if terms < 3 else 0.1  # "5 more than" is no term of a total
+        return -0.2 if len(terms) < 3 else 0.1  # "5 more than" is no term of a total
     if factor:
+        if slot.op == "add" and slot.value != 1 and 1 in terms:
+            return RATIO_PART
         if slot.op in ("add", "sub"):
             return ADDED_MULTIPLE if text.mentions[index].form is Form.MULTIPLE else 0.4
         if slot.op == "div" and not slot.divides and text.mentions[index].form is not Form.PERCENT:

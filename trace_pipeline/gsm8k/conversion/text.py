@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from trace_pipeline.generation import numerals
 from trace_pipeline.gsm8k.conversion.constants import called_for, singular, words
+from trace_pipeline.gsm8k.conversion.listing import list_sizes
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention, find_mentions, tokenize
 from trace_pipeline.gsm8k.conversion.solution import NUMBER, number_of
 from trace_pipeline.traces.numbers import Number
@@ -41,6 +42,9 @@ COMPARATIVES = words(
     "more less fewer older younger taller shorter longer heavier lighter faster slower"
 )
 _SPELLED = {numerals.words(value): value for value in range(2, 21)}
+_BOUNDS = frozenset(
+    (("more", "than"), ("less", "than"), ("fewer", "than"), ("at", "least"), ("at", "most"))
+)
 _ADVERBS = {
     "hourly": "hour",
     "daily": "day",
@@ -86,6 +90,10 @@ class Text:
         opening = {token.text for token in self.tokens if token.text.istitle()} - counted
         self.everyone = self.names | (opening - _NO_NAMES)
         """The names and what may be one: capitalised words that open a sentence."""
+        self.persons = frozenset(name.lower() for name in self.everyone)
+        """The names as they are compared."""
+        self.lists = list_sizes(self.tokens)
+        """How many things the question lists: ``plums, figs, and dates``."""
         self.sentences: list[int] = []
         """The sentence of each mention."""
         self.nouns: list[frozenset[str]] = []
@@ -99,6 +107,10 @@ class Text:
             self.sentences.append(stops)
             self.nouns.append(self._around(mention, 2, 3))
             self.windows.append(self._around(mention, 9, 9))
+        self.subjects = [self._subject(mention) for mention in self.mentions]
+        """The person before each mention in its sentence, in lower case; else empty."""
+        self.thresholds = [self._is_threshold(mention) for mention in self.mentions]
+        """Whether each mention only bounds something."""
 
     @property
     def speaks_of_percent(self) -> bool:
@@ -152,6 +164,22 @@ class Text:
         if mention.first == 0 or not isinstance(mention.value, int) or mention.value > 6:
             return False
         return self.tokens[mention.first - 1].lower in ("the", "all", "these", "those")
+
+    def _is_threshold(self, mention: Mention) -> bool:
+        """Whether a mention bounds something: ``more than 5 pounds``, ``at least 5``."""
+        first = mention.first
+        before = tuple(token.lower for token in self.tokens[max(0, first - 2) : first])
+        return before in _BOUNDS
+
+    def _subject(self, mention: Mention) -> str:
+        """The last name before a mention in its sentence, in lower case; else empty."""
+        for token in reversed(self.tokens[: mention.first]):
+            if token.text in ".?!":
+                break
+            name = token.lower.removesuffix("'s").removesuffix("’s")
+            if token.text[0].isupper() and name in self.persons:
+                return name
+        return ""
 
     def is_difference(self, index: int) -> bool:
         """Whether a mention compares: ``6 more than``, ``4 years older``."""
@@ -213,8 +241,13 @@ def _numbers_in(prose: str) -> Iterator[tuple[Number, frozenset[str], bool]]:
         yield value, beside - FUNCTION_WORDS, money
 
 
+def rest_of_sentence(after: str) -> str:
+    """The rest of the sentence behind a result."""
+    return re.split(r"\n|\. |\.$", after, maxsplit=1)[0]
+
+
 @lru_cache(maxsize=4096)
 def first_words(after: str) -> frozenset[str]:
-    """The first two words of ``after``: what a result counts."""
-    found = re.findall(r"[A-Za-z]+", after)[:2]
+    """The first two words of ``after``, up to the end of its sentence: what a result counts."""
+    found = re.findall(r"[A-Za-z]+", rest_of_sentence(after))[:2]
     return frozenset(singular(word.lower()) for word in found) - FUNCTION_WORDS
