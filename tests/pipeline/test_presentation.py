@@ -15,6 +15,7 @@ from trace_pipeline.definitions import defs
 from trace_pipeline.experiment import EXPERTS
 from trace_pipeline.generation import read_examples
 from trace_pipeline.generation.dataset import example_to_record
+from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.automation import SCHEMA_FILES, files_seen, watch_schemas
 from trace_pipeline.pipeline.judging import PREDICTIONS
 from trace_pipeline.pipeline.presentation import (
@@ -65,6 +66,11 @@ def test_the_nightly_evaluation_is_off_until_somebody_wants_it() -> None:
     schedule = defs.resolve_schedule_def("nightly_evaluation")
     assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
     assert schedule.job_name == "evaluate"
+
+
+def test_a_table_without_rows_says_so() -> None:
+    assert metadata.table(["line", "reason"], []) == dg.MetadataValue.md(metadata.NOTHING)
+    assert metadata.table(["line"], [[3]]) == dg.MetadataValue.md("| line |\n| --- |\n| 3 |")
 
 
 def test_columns_are_described(finished: FinishedRun) -> None:

@@ -38,7 +38,14 @@ def statistics_metadata(
             ["steps in the trace", "examples"], found.chain_lengths.items()
         ),
         "composition_classes": metadata.table(
-            ["experts", "examples", "median steps", "most", "median tokens", "most tokens"],
+            [
+                "experts of the trace",
+                "examples",
+                "median steps",
+                "most steps",
+                "median tokens",
+                "most tokens",
+            ],
             [
                 [
                     name,

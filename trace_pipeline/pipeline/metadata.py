@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -11,6 +12,15 @@ from trace_pipeline.evaluation import Table
 from trace_pipeline.generation import Example
 from trace_pipeline.store import Artifact
 from trace_pipeline.traces import format_number, render_trace
+
+if TYPE_CHECKING:
+    from trace_pipeline.pipeline.tracking import Stage
+
+MLFLOW_SECONDS = "mlflow_seconds"
+"""Key of the seconds that an asset spent on telling MLflow."""
+
+NOTHING = "none"
+"""What stands in place of a table without rows."""
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MarkdownMetadataValue:
@@ -20,8 +30,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.Markdo
 
 
 def of_table(shown: Table) -> dg.MarkdownMetadataValue:
-    """A table of a report."""
-    return dg.MetadataValue.md(shown.to_markdown())
+    """A table of a report; one without rows says so."""
+    return dg.MetadataValue.md(shown.to_markdown() if shown.rows else NOTHING)
 
 
 def _cell(value: object) -> str:
@@ -47,6 +57,14 @@ def sample_traces(examples: Sequence[Example], count: int = 3) -> dg.MarkdownMet
 def preformatted(text: str) -> dg.MarkdownMetadataValue:
     """Text whose columns matter."""
     return dg.MetadataValue.md(f"```\n{text.rstrip()}\n```")
+
+
+def of_stage(stage: Stage) -> dict[str, dg.MetadataValue]:
+    """The page of an ended stage in MLflow, and how long telling MLflow took."""
+    return {
+        "mlflow": dg.MetadataValue.url(stage.link()),
+        MLFLOW_SECONDS: dg.MetadataValue.float(round(stage.seconds, 2)),
+    }
 
 
 def of_artifact(artifact: Artifact) -> dict[str, dg.MetadataValue]:

@@ -106,7 +106,9 @@ def gsm8k_train_traces(
         data_version=dg.DataVersion(stored.sha256),
         metadata={
             "source": problems.source,
-            "trained_on": "nothing: data.gsm8k.train is 0" if not config.train else "see `parts`",
+            "trained_on": f"{len(made.train):,} problems and {len(made.variants):,} variants"
+            if config.train
+            else "nothing: data.gsm8k.train is 0",
             **conversion_metadata(made, problems),
             "notes": "\n".join(problems.notes) or "none",
             **metadata.of_artifact(stored),
