@@ -40,6 +40,29 @@ def test_an_asset_shows_owner_columns_and_report(page: Page, address: str) -> No
     expect(page.get_by_text("report.html").first).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("asset", "tables"),
+    [
+        ("schema_validation", ("schemas_by_expert", "audit", "tokens")),
+        ("gsm8k_train_traces", ("yield", "parts", "first_failures", "confidence", "samples")),
+        ("gsm8k_coverage", ("coverage", "gaps", "chain_lengths", "uncovered_shapes")),
+        ("gsm8k_eval", ("failures", "failure_categories", "failure_examples", "failures_plot")),
+    ],
+)
+def test_an_assets_page_names_its_tables(
+    page: Page, address: str, asset: str, tables: tuple[str, ...]
+) -> None:
+    page.goto(f"{address}/assets/{asset}")
+    for name in tables:
+        expect(page.get_by_text(name, exact=True).first).to_be_visible(timeout=SLOW)
+
+
+def test_a_partition_of_the_data_shows_the_statistics(page: Page, address: str) -> None:
+    page.goto(f"{address}/assets/synthetic_dataset?view=partitions&partition=percentage")
+    for name in ("question_forms", "query_targets", "chain_lengths", "composition_classes"):
+        expect(page.get_by_text(name, exact=True).first).to_be_visible(timeout=SLOW)
+
+
 def test_check_results_say_why(page: Page, address: str) -> None:
     page.goto(f"{address}/assets/gsm8k_eval?view=checks&checkDetail=enough_problems")
     expect(page.get_by_text("Only 8 problems were evaluated").first).to_be_visible(timeout=SLOW)

@@ -17,6 +17,7 @@ from trace_pipeline.generation import read_examples
 from trace_pipeline.generation.dataset import example_to_record
 from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.automation import SCHEMA_FILES, files_seen, watch_schemas
+from trace_pipeline.pipeline.dataset_tables import statistics_metadata
 from trace_pipeline.pipeline.judging import PREDICTIONS
 from trace_pipeline.pipeline.presentation import (
     EXAMPLE_COLUMNS,
@@ -140,3 +141,25 @@ def test_after_a_run_nothing_is_stale(finished: FinishedRun) -> None:
     with dg.DagsterInstance.get() as instance:
         found = stale(instance, *unpartitioned)
     assert found == dict.fromkeys(unpartitioned, StaleStatus.FRESH)
+
+
+def test_the_statistics_of_a_dataset_are_tables(project: Path) -> None:
+    bench = bench_of("tiny")
+    shown = statistics_metadata(bench, list(bench.generator.sample(30, None, "train")))
+    heads = {
+        name: str(value.value).splitlines()[0].strip("| ").split(" | ")
+        for name, value in shown.items()
+    }
+    assert heads["question_forms"][-1] == "examples per form"
+    assert heads["query_targets"] == ["target", "training examples"]
+    assert heads["chain_lengths"] == ["steps in the trace", "training examples"]
+    assert heads["composition_classes"][-2:] == ["median tokens", "most tokens"]
+    rows = [line.split(" | ") for line in str(shown["chain_lengths"].value).splitlines()[2:]]
+    assert sum(int(row[1].strip(" |")) for row in rows) == 30
+    classes = str(shown["composition_classes"].value).splitlines()[2:]
+    assert all("| - |" not in line for line in classes)  # the tokens were counted
+
+
+def test_without_training_examples_there_is_a_sentence_for_tables(project: Path) -> None:
+    (name,) = statistics_metadata(bench_of("tiny"), [])
+    assert name == "statistics"
