@@ -44,6 +44,10 @@ def test_an_asset_shows_owner_columns_and_report(page: Page, address: str) -> No
     ("asset", "tables"),
     [
         ("schema_validation", ("schemas_by_expert", "audit", "tokens")),
+        (
+            "synthetic_dataset",
+            ("question_forms", "query_targets", "chain_lengths", "composition_classes"),
+        ),
         ("gsm8k_train_traces", ("yield", "parts", "first_failures", "confidence", "samples")),
         ("gsm8k_coverage", ("coverage", "gaps", "chain_lengths", "uncovered_shapes")),
         ("gsm8k_eval", ("failures", "failure_categories", "failure_examples", "failures_plot")),
@@ -54,12 +58,6 @@ def test_an_assets_page_names_its_tables(
 ) -> None:
     page.goto(f"{address}/assets/{asset}")
     for name in tables:
-        expect(page.get_by_text(name, exact=True).first).to_be_visible(timeout=SLOW)
-
-
-def test_a_partition_of_the_data_shows_the_statistics(page: Page, address: str) -> None:
-    page.goto(f"{address}/assets/synthetic_dataset?view=partitions&partition=percentage")
-    for name in ("question_forms", "query_targets", "chain_lengths", "composition_classes"):
         expect(page.get_by_text(name, exact=True).first).to_be_visible(timeout=SLOW)
 
 

@@ -74,6 +74,13 @@ def test_a_table_without_rows_says_so() -> None:
     assert metadata.table(["line"], [[3]]) == dg.MetadataValue.md("| line |\n| --- |\n| 3 |")
 
 
+def test_a_check_quotes_the_first_of_what_it_found_and_nothing_else() -> None:
+    assert metadata.counted("shared", []) == {"shared": dg.MetadataValue.int(0)}
+    found = metadata.counted("shared", [f"question {number}" for number in range(9)])
+    assert found["shared"] == dg.MetadataValue.int(9)
+    assert str(found["first_shared"].value).splitlines()[-1] == "question 4"
+
+
 def test_columns_are_described(finished: FinishedRun) -> None:
     bench = finished.bench()
     written = bench.require("gsm8k_eval").path / PREDICTIONS

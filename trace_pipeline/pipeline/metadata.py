@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MLFLOW_SECONDS = "mlflow_seconds"
 """Key of the seconds that an asset spent on telling MLflow."""
 
+QUOTED = 5
+"""What a check quotes of what it found."""
+
 NOTHING = "none"
 """What stands in place of a table without rows."""
 
@@ -57,6 +60,14 @@ def sample_traces(examples: Sequence[Example], count: int = 3) -> dg.MarkdownMet
 def preformatted(text: str) -> dg.MarkdownMetadataValue:
     """Text whose columns matter."""
     return dg.MetadataValue.md(f"```\n{text.rstrip()}\n```")
+
+
+def counted(name: str, found: Sequence[str]) -> dict[str, dg.MetadataValue]:
+    """How many were found under ``name``, and the first of them where there are any."""
+    shown: dict[str, dg.MetadataValue] = {name: dg.MetadataValue.int(len(found))}
+    if found:
+        shown[f"first_{name}"] = dg.MetadataValue.text("\n".join(found[:QUOTED]))
+    return shown
 
 
 def of_stage(stage: Stage) -> dict[str, dg.MetadataValue]:

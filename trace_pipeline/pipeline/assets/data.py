@@ -180,12 +180,12 @@ def synthetic_dataset(
             dg.AssetCheckResult(
                 passed=not wrong,
                 check_name="gold_through_solver",
-                metadata={"failures": len(wrong), "first": "\n".join(wrong[:5])},
+                metadata=metadata.counted("failures", wrong),
             ),
             dg.AssetCheckResult(
                 passed=not shared,
                 check_name="splits_disjoint",
-                metadata={"shared": len(shared), "first": "\n".join(shared[:5])},
+                metadata=metadata.counted("shared", shared),
             ),
         ],
     )

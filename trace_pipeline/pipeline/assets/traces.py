@@ -117,7 +117,7 @@ def gsm8k_train_traces(
             dg.AssetCheckResult(
                 passed=not wrong,
                 check_name="gold_through_solver",
-                metadata={"failures": len(wrong), "first": "\n".join(wrong[:5])},
+                metadata=metadata.counted("failures", wrong),
             ),
             dg.AssetCheckResult(
                 passed=left.clean,
@@ -132,16 +132,15 @@ def gsm8k_train_traces(
             dg.AssetCheckResult(
                 passed=not shared,
                 check_name="parts_disjoint",
-                metadata={"shared": len(shared), "first": "\n".join(shared[:5])},
+                metadata=metadata.counted("shared", shared),
             ),
             dg.AssetCheckResult(
                 passed=not problems.rejected,
                 check_name="every_line_usable",
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={
-                    "rejected": len(problems.rejected),
-                    "first": "\n".join(f"line {r.line}: {r.reason}" for r in problems.rejected[:5]),
-                },
+                metadata=metadata.counted(
+                    "rejected", [f"line {r.line}: {r.reason}" for r in problems.rejected]
+                ),
             ),
         ],
     )
