@@ -10,6 +10,11 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS, MISSING, find_chromium
 
+# One finished project for all modules: imported by each of them it would run once in each.
+from tests.pipeline.conftest import FinishedRun, _finished, tiny_base
+
+__all__ = ["FinishedRun", "_finished", "tiny_base"]
+
 HERE = Path(__file__).parent
 
 

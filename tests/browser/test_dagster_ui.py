@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.servers import free_port, script, serving
-from tests.pipeline.conftest import FinishedRun, _finished, tiny_base  # noqa: F401
+from tests.pipeline.conftest import FinishedRun
 
 SLOW = 60_000
 """Milliseconds; the UI loads its code and its data piece by piece."""
@@ -17,7 +17,7 @@ SLOW = 60_000
 
 @pytest.fixture(scope="module")
 def address(
-    _finished: FinishedRun,  # noqa: F811
+    _finished: FinishedRun,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
     port = free_port()

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from playwright.sync_api import Page, expect
 
 from tests.browser.servers import free_port, script, serving
-from tests.pipeline.conftest import FinishedRun, _finished, tiny_base  # noqa: F401
+from tests.pipeline.conftest import FinishedRun
 from trace_pipeline.pipeline.journal import Journal, open_journals
 from trace_pipeline.pipeline.tracking import Tracking
 
@@ -21,7 +21,7 @@ SLOW = 60_000
 
 
 @pytest.fixture(scope="module")
-def runs(_finished: FinishedRun) -> tuple[str, ...]:  # noqa: F811
+def runs(_finished: FinishedRun) -> tuple[str, ...]:
     """Ids of the finished experiment's parent run and of a second experiment's."""
     uri = f"sqlite:///{_finished.folder}/mlruns/mlflow.db"
     journal = Journal(_finished.folder / "artifacts" / "second" / "tracking", "second", "f" * 64)
@@ -36,7 +36,7 @@ def runs(_finished: FinishedRun) -> tuple[str, ...]:  # noqa: F811
 
 @pytest.fixture(scope="module")
 def address(
-    _finished: FinishedRun,  # noqa: F811
+    _finished: FinishedRun,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
     port = free_port()
@@ -56,7 +56,7 @@ def test_runs_are_compared_with_a_chart(page: Page, address: str, runs: tuple[st
 
 
 @pytest.fixture
-def evaluated(_finished: FinishedRun) -> str:  # noqa: F811
+def evaluated(_finished: FinishedRun) -> str:
     """Id of the run of ``gsm8k_eval``."""
     (journal,) = open_journals(_finished.folder / "artifacts" / "tiny" / "tracking")
     runs = journal.sent().runs
