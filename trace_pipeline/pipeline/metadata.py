@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MLFLOW_SECONDS = "mlflow_seconds"
 """Key of the seconds that an asset spent on telling MLflow."""
 
+HASH_SHOWN = 12
+"""Digits of a hash; a word as long as all of them would push tables beside it out of sight."""
+
 QUOTED = 5
 """What a check quotes of what it found."""
 
@@ -73,7 +76,7 @@ def counted(name: str, found: Sequence[str]) -> dict[str, dg.MetadataValue]:
 def of_stage(stage: Stage) -> dict[str, dg.MetadataValue]:
     """The page of an ended stage in MLflow, and how long telling MLflow took."""
     return {
-        "mlflow": dg.MetadataValue.url(stage.link()),
+        "mlflow": dg.MetadataValue.md(f"[the run in MLflow]({stage.link()})"),
         MLFLOW_SECONDS: dg.MetadataValue.float(round(stage.seconds, 2)),
     }
 
@@ -84,6 +87,8 @@ def of_artifact(artifact: Artifact) -> dict[str, dg.MetadataValue]:
     return {
         "folder": dg.MetadataValue.path(str(artifact.path)),
         "version": dg.MetadataValue.text(artifact.manifest.version),
-        "sha256": dg.MetadataValue.text(artifact.sha256),
-        "made_from": table(["artifact", "sha256"], [[key, value[:12]] for key, value in parents]),
+        "sha256": dg.MetadataValue.text(artifact.sha256[:HASH_SHOWN]),
+        "made_from": table(
+            ["artifact", "sha256"], [[key, value[:HASH_SHOWN]] for key, value in parents]
+        ),
     }

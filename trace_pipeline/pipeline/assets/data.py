@@ -173,7 +173,8 @@ def synthetic_dataset(
             **statistics_metadata(bench, (e for splits in made.values() for e in splits["train"])),
             "samples": metadata.sample_traces(first, len(first)),
             "sha256": metadata.table(
-                ["artifact", "sha256"], [[a.manifest.key, a.sha256[:12]] for a in stored]
+                ["artifact", "sha256"],
+                [[a.manifest.key, a.sha256[: metadata.HASH_SHOWN]] for a in stored],
             ),
         },
         check_results=[
