@@ -68,6 +68,8 @@ def test_the_run_says_what_came_out_and_what_tracking_cost(
 ) -> None:
     page.goto(f"{address}/#/experiments/1/runs/{evaluated}")
     for metric in ("gsm8k.accuracy", "tracking.share"):
+        # The list shows some of its rows at a time.
+        page.get_by_placeholder("Search metrics").fill(metric, timeout=SLOW)
         expect(page.get_by_text(metric, exact=True).first).to_be_visible(timeout=SLOW)
 
 
