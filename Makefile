@@ -65,6 +65,7 @@ soak: $(READY)  ## training killed at many random moments (minutes)
 bench: $(READY)  ## the benchmarks that need minutes, not hours
 	$(BIN)/python -m benchmarks.solver
 	$(BIN)/python -m benchmarks.generation
+	$(BIN)/python -m benchmarks.pages --part load
 
 dagster: $(READY)  ## the Dagster UI at http://127.0.0.1:3000
 	$(BIN)/dagster dev -h 127.0.0.1 -p 3000

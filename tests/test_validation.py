@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 from msgspec import Struct
 
-from trace_pipeline.validation import InvalidInputError, convert
+from trace_pipeline.validation import NAMES_LISTED, InvalidInputError, convert, unknown_name
 
 
 class Color(StrEnum):
@@ -64,6 +64,17 @@ def test_what_does_not_fit_is_named_with_its_place(data: object, message: str) -
     with pytest.raises(InvalidInputError) as caught:
         convert(data, Page, "page.json")
     assert str(caught.value) == f"page.json: {message}"
+
+
+def test_of_many_names_those_most_alike_are_listed() -> None:
+    known = [f"arithmetic/pattern_{number}" for number in range(140)] + ["percentage/percent_off"]
+    told = unknown_name("schema", "percent_of", known)
+    assert told.startswith("unknown schema 'percent_of'; did you mean 'percentage/percent_off'? ")
+    assert "There are 141, such as percentage/percent_off" in told
+    assert told.count(",") <= NAMES_LISTED // 2
+    strange = unknown_name("schema", "zzz", known)
+    assert strange.startswith("unknown schema 'zzz'. There are 141, such as arithmetic/pattern_0, ")
+    assert unknown_name("schema", "zzz", known[:20]).endswith("arithmetic/pattern_19")
 
 
 def test_what_fits_is_typed() -> None:

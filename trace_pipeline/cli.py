@@ -32,6 +32,13 @@ class Refused(click.ClickException):
         return self.message
 
 
+def told(error: Exception) -> str:
+    """What ``error`` says; what the system refused as ``path: reason``, without its number."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror.lower()}"
+    return str(error)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="trace-pipeline")
 def cli() -> None:
@@ -46,7 +53,7 @@ def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*arguments, **options)
         except expected_errors() as error:
-            raise Refused(str(error)) from None
+            raise Refused(told(error)) from None
 
     return run
 

@@ -11,6 +11,9 @@ import msgspec.inspect
 
 T = TypeVar("T")
 
+NAMES_LISTED = 20
+"""Names that an error lists; of more, those most like the wrong one."""
+
 
 class InvalidInputError(ValueError):
     """Input that cannot be used; the message names the place, what was expected and found."""
@@ -143,7 +146,14 @@ def _shown(value: Any, limit: int = 60) -> str:
 
 
 def unknown_name(kind: str, name: str, known: list[str]) -> str:
-    """The sentence for a name that does not exist: the nearest one, and what there is."""
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
-    return f"unknown {kind} {name!r}{hint} There are: {', '.join(known) or 'none'}"
+    """The sentence for a name that does not exist: the nearest one, and what there is.
+
+    Of more than :data:`NAMES_LISTED` names those that are most alike stand for all.
+    """
+    near = difflib.get_close_matches(name, known, NAMES_LISTED // 2, cutoff=0.4)
+    likely = difflib.get_close_matches(name, near, 1)
+    hint = f"; did you mean {likely[0]!r}?" if likely else "."
+    if len(known) <= NAMES_LISTED:
+        return f"unknown {kind} {name!r}{hint} There are: {', '.join(known) or 'none'}"
+    shown = ", ".join(near or known[: NAMES_LISTED // 2])
+    return f"unknown {kind} {name!r}{hint} There are {len(known)}, such as {shown}"

@@ -10,7 +10,14 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS, MISSING, find_chromium
 
+# One finished project for all modules: imported by each of them it would run once in each.
+from tests.pipeline.conftest import FinishedRun, _finished, tiny_base
+
+__all__ = ["FinishedRun", "_finished", "tiny_base"]
+
 HERE = Path(__file__).parent
+NAVIGATION = 120_000
+"""Milliseconds for a page's first load: the UIs bring megabytes of script to a busy machine."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -36,6 +43,7 @@ def page(browser: Browser, console_errors: list[str]) -> Iterator[Page]:
     """A page without history, 1280 x 900; what goes wrong in it is in ``console_errors``."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     opened = context.new_page()
+    opened.set_default_navigation_timeout(NAVIGATION)
     opened.on(
         "console", lambda said: console_errors.append(said.text) if said.type == "error" else None
     )

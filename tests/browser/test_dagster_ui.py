@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.servers import free_port, script, serving
-from tests.pipeline.conftest import FinishedRun, _finished, tiny_base  # noqa: F401
+from tests.pipeline.conftest import FinishedRun
 
 SLOW = 60_000
 """Milliseconds; the UI loads its code and its data piece by piece."""
@@ -17,7 +17,7 @@ SLOW = 60_000
 
 @pytest.fixture(scope="module")
 def address(
-    _finished: FinishedRun,  # noqa: F811
+    _finished: FinishedRun,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
     port = free_port()
@@ -38,6 +38,27 @@ def test_an_asset_shows_owner_columns_and_report(page: Page, address: str) -> No
     expect(page.get_by_text("what the model wrote")).to_be_visible(timeout=SLOW)
     expect(page.get_by_text("Owners")).to_be_visible()
     expect(page.get_by_text("report.html").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("asset", "tables"),
+    [
+        ("schema_validation", ("schemas_by_expert", "audit", "tokens")),
+        (
+            "synthetic_dataset",
+            ("question_forms", "query_targets", "chain_lengths", "composition_classes"),
+        ),
+        ("gsm8k_train_traces", ("yield", "parts", "first_failures", "confidence", "samples")),
+        ("gsm8k_coverage", ("coverage", "gaps", "chain_lengths", "uncovered_shapes")),
+        ("gsm8k_eval", ("failures", "failure_categories", "failure_examples", "failures_plot")),
+    ],
+)
+def test_an_assets_page_names_its_tables(
+    page: Page, address: str, asset: str, tables: tuple[str, ...]
+) -> None:
+    page.goto(f"{address}/assets/{asset}")
+    for name in tables:
+        expect(page.get_by_text(name, exact=True).first).to_be_visible(timeout=SLOW)
 
 
 def test_check_results_say_why(page: Page, address: str) -> None:

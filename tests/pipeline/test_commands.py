@@ -48,6 +48,16 @@ def test_solve_says_what_is_wrong_with_a_trace(tmp_path: Path) -> None:
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize("command", ["solve", "verify"])
+def test_a_file_that_is_not_there_is_named_with_what_to_do(command: str, tmp_path: Path) -> None:
+    result = run(command, str(tmp_path / "nothere"))
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'nothere'}: no such file; name one, or give -" in result.output
+    folder = run(command, str(tmp_path))
+    assert folder.exit_code == 1
+    assert folder.output == f"Error: {tmp_path}: is a directory\n"
+
+
 def test_verify_judges_each_line_in_order() -> None:
     lines = [
         {"text": TRACE, "answer": 13, "id": "ignored"},

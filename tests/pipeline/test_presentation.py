@@ -15,7 +15,9 @@ from trace_pipeline.definitions import defs
 from trace_pipeline.experiment import EXPERTS
 from trace_pipeline.generation import read_examples
 from trace_pipeline.generation.dataset import example_to_record
+from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.automation import SCHEMA_FILES, files_seen, watch_schemas
+from trace_pipeline.pipeline.dataset_tables import statistics_metadata
 from trace_pipeline.pipeline.judging import PREDICTIONS
 from trace_pipeline.pipeline.presentation import (
     EXAMPLE_COLUMNS,
@@ -65,6 +67,18 @@ def test_the_nightly_evaluation_is_off_until_somebody_wants_it() -> None:
     schedule = defs.resolve_schedule_def("nightly_evaluation")
     assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
     assert schedule.job_name == "evaluate"
+
+
+def test_a_table_without_rows_says_so() -> None:
+    assert metadata.table(["line", "reason"], []) == dg.MetadataValue.md(metadata.NOTHING)
+    assert metadata.table(["line"], [[3]]) == dg.MetadataValue.md("| line |\n| --- |\n| 3 |")
+
+
+def test_a_check_quotes_the_first_of_what_it_found_and_nothing_else() -> None:
+    assert metadata.counted("shared", []) == {"shared": dg.MetadataValue.int(0)}
+    found = metadata.counted("shared", [f"question {number}" for number in range(9)])
+    assert found["shared"] == dg.MetadataValue.int(9)
+    assert str(found["first_shared"].value).splitlines()[-1] == "question 4"
 
 
 def test_columns_are_described(finished: FinishedRun) -> None:
@@ -134,3 +148,25 @@ def test_after_a_run_nothing_is_stale(finished: FinishedRun) -> None:
     with dg.DagsterInstance.get() as instance:
         found = stale(instance, *unpartitioned)
     assert found == dict.fromkeys(unpartitioned, StaleStatus.FRESH)
+
+
+def test_the_statistics_of_a_dataset_are_tables(project: Path) -> None:
+    bench = bench_of("tiny")
+    shown = statistics_metadata(bench, list(bench.generator.sample(30, None, "train")))
+    heads = {
+        name: str(value.value).splitlines()[0].strip("| ").split(" | ")
+        for name, value in shown.items()
+    }
+    assert heads["question_forms"][-1] == "examples per form"
+    assert heads["query_targets"] == ["target", "training examples"]
+    assert heads["chain_lengths"] == ["steps in the trace", "training examples"]
+    assert heads["composition_classes"][-2:] == ["median tokens", "most tokens"]
+    rows = [line.split(" | ") for line in str(shown["chain_lengths"].value).splitlines()[2:]]
+    assert sum(int(row[1].strip(" |")) for row in rows) == 30
+    classes = str(shown["composition_classes"].value).splitlines()[2:]
+    assert all("| - |" not in line for line in classes)  # the tokens were counted
+
+
+def test_without_training_examples_there_is_a_sentence_for_tables(project: Path) -> None:
+    (name,) = statistics_metadata(bench_of("tiny"), [])
+    assert name == "statistics"

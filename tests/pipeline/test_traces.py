@@ -99,10 +99,13 @@ def test_the_assets_on_a_folder_of_problems(real: Path) -> None:
         assert f"| {line} | " in shown["rejected_lines"]
     assert "the question of line 1 again" in shown["rejected_lines"]
     assert "implausible" in shown["failures"]
+    assert "too unlikely: co" in shown["first_failures"]  # cost or confidence
+    assert shown["trained_on"].endswith(" variants")
     assert "gsm8k/variant" in shown["sample_variants"]
 
     covered = metadata_of(result, "gsm8k_coverage")
     assert "| FULL | " in covered["coverage"]
+    assert "a schema computes the same" in covered["coverage"]
     assert "| 3+ inits | " in covered["gaps"]
     assert {"chain_lengths", "nearest_schemas", "uncovered_shapes"} <= set(covered)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import mlflow
 import pytest
@@ -45,6 +46,31 @@ def test_stages_nest_under_one_parent_per_dataset(uri: str, tmp_path: Path) -> N
     sft = next(r for r in children if r.info.run_name == "sft")
     history = client.get_metric_history(sft.info.run_id, "loss")
     assert [(m.step, m.value) for m in history] == [(0, 3.0), (1, 2.0), (2, 1.0)]
+    for stage in children:
+        took, share = (stage.data.metrics[f"tracking.{name}"] for name in ("seconds", "share"))
+        assert took > 0
+        assert 0 < share <= 1  # these stages do nothing but log
+
+
+def test_the_cost_of_tracking_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds of every sending and of every metric call, and their share of the whole."""
+    clock = [0.0]
+    stopped = SimpleNamespace(monotonic=lambda: clock[0])
+    monkeypatch.setattr("trace_pipeline.pipeline.tracking.time", stopped)
+
+    def slow(tracking: Tracking, journal: Journal) -> bool:
+        clock[0] += 3.0
+        return True
+
+    monkeypatch.setattr(Tracking, "send", slow)
+    tracking = Tracking("sqlite:///unused.db", tmp_path)
+    journal = Journal(tmp_path / "tracking", "slow", "a" * 64)
+    with tracking.stage(journal, "sft", {"stage": "sft"}, {}) as stage:
+        clock[0] += 44.0
+        stage.metrics({"loss": 1.0})  # due, since the last sending was over 15 s ago
+    assert stage.seconds == 6.0
+    told = {k: v for e, _ in journal.unsent(Sent()) for k, v in e.values.items()}
+    assert told == {"loss": 1.0, "tracking.seconds": 6.0, "tracking.share": 6.0 / 50.0}
 
 
 def test_a_server_that_is_down_loses_nothing(uri: str, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import dagster as dg
 import msgspec
 import pytest
@@ -13,6 +15,7 @@ from trace_pipeline.experiment import EXPERTS
 from trace_pipeline.generation import read_examples
 from trace_pipeline.pipeline.journal import open_journals
 from trace_pipeline.pipeline.judging import stored_evaluation
+from trace_pipeline.pipeline.metadata import MLFLOW_SECONDS
 
 ASSETS = (
     "schema_validation",
@@ -131,6 +134,19 @@ def test_the_closing_table_says_what_and_where(finished: FinishedRun) -> None:
         "make mlflow",
     ):
         assert part in finished.closing
+
+
+def test_the_closing_line_says_what_telling_mlflow_cost(finished: FinishedRun) -> None:
+    found = re.search(r"; (\d+\.\d) s of them \((\d+\.\d) %\) went into", finished.closing)
+    assert found is not None
+    assert float(found[1]) > 0
+    assert 0 < float(found[2]) < 100
+    with dg.DagsterInstance.get() as instance:
+        for asset in ("sft_checkpoint", "rl_checkpoint", "synthetic_eval", "gsm8k_eval"):
+            event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+            spent = event.asset_materialization.metadata[MLFLOW_SECONDS]
+            assert isinstance(spent, dg.FloatMetadataValue)
+            assert (spent.value or 0) > 0
 
 
 def test_dagster_remembers_the_run_and_its_checks(finished: FinishedRun) -> None:

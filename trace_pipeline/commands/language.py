@@ -63,6 +63,10 @@ def verify(file: str, rewards: Literal["graded", "binary"], allow_short_circuit:
 def _read(file: str) -> str:
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InvalidInputError(
+            f"{file}: no such file; name one, or give - to read standard input"
+        ) from None
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"{file}: not UTF-8 text ({error})") from None
 

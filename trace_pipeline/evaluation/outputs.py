@@ -69,8 +69,8 @@ def read_outputs(path: Path) -> tuple[Header, list[Output]]:
         first, *rest = gzip.decompress(path.read_bytes()).splitlines()
         header = msgspec.json.decode(first, type=Header)
         outputs = [msgspec.json.decode(line, type=Output) for line in rest]
-    except OSError as error:  # gzip's own errors are of this kind
-        raise InvalidInputError(f"{path}: cannot be read ({error})") from None
+    except OSError as error:  # gzip's own errors are of this kind, without a strerror
+        raise InvalidInputError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (EOFError, ValueError, msgspec.MsgspecError) as error:
         raise InvalidInputError(f"{path}: not a file of a model's outputs ({error})") from None
     if header.format != FORMAT:

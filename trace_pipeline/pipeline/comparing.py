@@ -98,6 +98,8 @@ def comparison(chosen: Chosen, common: bool, strict: bool) -> list[Section]:
 
 def _about(chosen: Chosen) -> str:
     text = f"{len(chosen.runs)} finished experiments, {len(chosen.references)} published runs."
+    if not chosen.runs:
+        text += " Finish one with: trace-pipeline run --experiment quickstart."
     if chosen.references:
         text += (
             " The notebook's synthetic figures are over examples that were trained on; a rate "

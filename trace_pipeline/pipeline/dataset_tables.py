@@ -15,15 +15,21 @@ from trace_pipeline.pipeline.workbench import Workbench
 def statistics_metadata(
     bench: Workbench, examples: Iterable[Example]
 ) -> dict[str, dg.MetadataValue]:
-    """The notebook's figures of a dataset as tables: forms, targets, chains, classes."""
+    """The notebook's figures of a dataset as tables: forms, targets, chains, classes.
+
+    One sentence where there are no examples.
+    """
+    chosen = list(examples)
+    if not chosen:
+        return {"statistics": dg.MetadataValue.text("none: data.train asks for no examples")}
     found = dataset_statistics(
-        examples, Masker.of(bench.catalog), token_counter(bench.experiment.model.reference)
+        chosen, Masker.of(bench.catalog), token_counter(bench.experiment.model.reference)
     )
     return {
         "question_forms": metadata.table(
             [
                 "expert",
-                "examples",
+                "training examples",
                 "distinct without numbers and names",
                 "distinct without things too",
                 "examples per form",
@@ -33,12 +39,21 @@ def statistics_metadata(
                 for name, forms in found.forms.items()
             ],
         ),
-        "query_targets": metadata.table(["target", "examples"], found.query_targets.items()),
+        "query_targets": metadata.table(
+            ["target", "training examples"], found.query_targets.items()
+        ),
         "chain_lengths": metadata.table(
-            ["steps in the trace", "examples"], found.chain_lengths.items()
+            ["steps in the trace", "training examples"], found.chain_lengths.items()
         ),
         "composition_classes": metadata.table(
-            ["experts", "examples", "median steps", "most", "median tokens", "most tokens"],
+            [
+                "experts of the trace",
+                "training examples",
+                "median steps",
+                "most steps",
+                "median tokens",
+                "most tokens",
+            ],
             [
                 [
                     name,

@@ -9,13 +9,22 @@ from typing import Any
 import dagster as dg
 
 from trace_pipeline.gsm8k import ProblemSet
-from trace_pipeline.gsm8k.coverage import CoverageReport
+from trace_pipeline.gsm8k.conversion import Failure, FailureKind
+from trace_pipeline.gsm8k.coverage import Coverage, CoverageReport
 from trace_pipeline.gsm8k.training import TrainingTraces
 from trace_pipeline.pipeline import metadata
 
 FAILURES_SHOWN = 10
 NEAREST_SHOWN = 3
 SCHEMAS_SHOWN = 30
+
+MEANINGS: Mapping[Coverage, str] = {
+    Coverage.FULL: "a schema computes the same",
+    Coverage.STRUCTURAL: "a schema has the same shape with other operations",
+    Coverage.PARTIAL: "a schema computes a part of it, or the other way round",
+    Coverage.NONE: "no schema has any of it",
+}
+"""What a class of coverage says, for a reader of the page."""
 
 
 def conversion_metadata(
@@ -61,7 +70,7 @@ def conversion_metadata(
         "first_failures": metadata.table(
             ["problem", "kind", "reason", "question"],
             [
-                [f.index, str(f.kind), f.message, questions[f.index]]
+                [f.index, str(f.kind), _reason(f), questions[f.index]]
                 for f in report.failures[:FAILURES_SHOWN]
             ],
         ),
@@ -86,8 +95,11 @@ def coverage_metadata(
     total = max(len(report.problems), 1)
     return {
         "coverage": metadata.table(
-            ["coverage", "problems", "share"],
-            [[str(k).upper(), n, _share(n, total)] for k, n in report.counts().items()],
+            ["coverage", "problems", "share", "meaning"],
+            [
+                [str(k).upper(), n, _share(n, total), MEANINGS[k]]
+                for k, n in report.counts().items()
+            ],
         ),
         "gaps": metadata.table(
             ["gap", "problems", "share"],
@@ -95,7 +107,7 @@ def coverage_metadata(
         ),
         "chain_lengths": metadata.table(["operations", "problems"], report.chain_lengths().items()),
         "nearest_schemas": metadata.table(
-            ["schema", "same", "same shape", "a part", "most alike"],
+            ["nearest schema", "full", "structural", "partial", "none, but most alike"],
             [
                 [schema, *counts.values()]
                 for schema, counts in list(report.nearest_counts().items())[:SCHEMAS_SHOWN]
@@ -143,6 +155,13 @@ def shape_records(report: CoverageReport) -> list[dict[str, Any]]:
         }
         for group in report.uncovered(len(report.problems))
     ]
+
+
+def _reason(failure: Failure) -> str:
+    """Why there is no trace; the figure of a reading alone would say nothing."""
+    if failure.kind is FailureKind.IMPLAUSIBLE:
+        return f"its likeliest reading is too unlikely: {failure.message}"
+    return failure.message
 
 
 def _share(count: int, total: int) -> str:

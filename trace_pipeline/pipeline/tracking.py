@@ -69,9 +69,14 @@ class Tracking:
             raise
         ended = time.monotonic()
         stage_log.end()
-        self.send(journal)
-        took = stage.seconds + time.monotonic() - ended
-        log.info("tracking took %.1f s beside %.1f s of %s", took, ended - began, name)
+        up = self.send(journal)
+        now = time.monotonic()
+        stage.seconds += now - ended
+        cost = {"seconds": stage.seconds, "share": stage.seconds / (now - began)}
+        stage_log.metrics({f"tracking.{name}": value for name, value in cost.items()})
+        if up:
+            self.send(journal)
+        log.info("tracking took %.1f s of the %.1f s of %s", stage.seconds, now - began, name)
 
     def send(self, journal: Journal) -> bool:
         """Send what ``journal`` keeps; False, and a word in the log, if the server is down."""
@@ -138,7 +143,7 @@ class Stage:
         self.log = stage_log
         self._tracking = tracking
         self.seconds = 0.0
-        """Spent on logging and sending so far."""
+        """Spent on logging and sending so far; at the end all but the sending of this figure."""
         self._last = time.monotonic()
         self._up = True
 

@@ -173,19 +173,20 @@ def synthetic_dataset(
             **statistics_metadata(bench, (e for splits in made.values() for e in splits["train"])),
             "samples": metadata.sample_traces(first, len(first)),
             "sha256": metadata.table(
-                ["artifact", "sha256"], [[a.manifest.key, a.sha256] for a in stored]
+                ["artifact", "sha256"],
+                [[a.manifest.key, a.sha256[: metadata.HASH_SHOWN]] for a in stored],
             ),
         },
         check_results=[
             dg.AssetCheckResult(
                 passed=not wrong,
                 check_name="gold_through_solver",
-                metadata={"failures": len(wrong), "first": "\n".join(wrong[:5])},
+                metadata=metadata.counted("failures", wrong),
             ),
             dg.AssetCheckResult(
                 passed=not shared,
                 check_name="splits_disjoint",
-                metadata={"shared": len(shared), "first": "\n".join(shared[:5])},
+                metadata=metadata.counted("shared", shared),
             ),
         ],
     )

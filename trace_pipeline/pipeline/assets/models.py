@@ -173,7 +173,7 @@ def sft_checkpoint(
             **_losses(info.metrics),
             "loss_curve": metadata.picture(loss_figure(records), "loss by step"),
             "samples": metadata.sample_traces([*data.train[:2], *data.real[:2]], 4),
-            "mlflow": dg.MetadataValue.url(stage.link()),
+            **metadata.of_stage(stage),
             **metadata.of_artifact(stored),
         },
         check_results=[
@@ -262,7 +262,7 @@ def rl_checkpoint(
             **reinforcement.described(info.stopped, info.selected),
             **reinforcement.shown(records),
             **reinforcement.samples(read_rollouts(stored.path)),
-            "mlflow": dg.MetadataValue.url(stage.link()),
+            **metadata.of_stage(stage),
             **metadata.of_artifact(stored),
         },
         check_results=[

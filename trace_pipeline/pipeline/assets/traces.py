@@ -106,7 +106,9 @@ def gsm8k_train_traces(
         data_version=dg.DataVersion(stored.sha256),
         metadata={
             "source": problems.source,
-            "trained_on": "nothing: data.gsm8k.train is 0" if not config.train else "see `parts`",
+            "trained_on": f"{len(made.train):,} problems and {len(made.variants):,} variants"
+            if config.train
+            else "nothing: data.gsm8k.train is 0",
             **conversion_metadata(made, problems),
             "notes": "\n".join(problems.notes) or "none",
             **metadata.of_artifact(stored),
@@ -115,7 +117,7 @@ def gsm8k_train_traces(
             dg.AssetCheckResult(
                 passed=not wrong,
                 check_name="gold_through_solver",
-                metadata={"failures": len(wrong), "first": "\n".join(wrong[:5])},
+                metadata=metadata.counted("failures", wrong),
             ),
             dg.AssetCheckResult(
                 passed=left.clean,
@@ -130,16 +132,15 @@ def gsm8k_train_traces(
             dg.AssetCheckResult(
                 passed=not shared,
                 check_name="parts_disjoint",
-                metadata={"shared": len(shared), "first": "\n".join(shared[:5])},
+                metadata=metadata.counted("shared", shared),
             ),
             dg.AssetCheckResult(
                 passed=not problems.rejected,
                 check_name="every_line_usable",
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={
-                    "rejected": len(problems.rejected),
-                    "first": "\n".join(f"line {r.line}: {r.reason}" for r in problems.rejected[:5]),
-                },
+                metadata=metadata.counted(
+                    "rejected", [f"line {r.line}: {r.reason}" for r in problems.rejected]
+                ),
             ),
         ],
     )
