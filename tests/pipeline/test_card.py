@@ -101,3 +101,12 @@ def test_outputs_are_published_and_judged_anew(finished: FinishedRun, tmp_path: 
     judged = CliRunner().invoke(cli, ["rescore", str(target), "--gsm8k", "builtin"])
     assert judged.exit_code == 0, judged.output
     assert "0 of 8" in judged.output
+    assert "failures:" not in judged.output
+    diagnosed = CliRunner().invoke(
+        cli, ["rescore", str(target), "--gsm8k", "builtin", "--diagnose"]
+    )
+    assert diagnosed.exit_code == 0, diagnosed.output
+    assert diagnosed.output.startswith(judged.output)
+    counts = re.findall(r"^(?:\d+|unknown) +0 of (\d+)", diagnosed.output, re.MULTILINE)
+    assert sum(map(int, counts)) == 8
+    assert "failures:" in diagnosed.output

@@ -38,17 +38,37 @@ def outputs(target: Path, name: str) -> None:
     show_default=True,
     help="Where the problems are.",
 )
-def rescore(sources: tuple[Path, ...], gsm8k: Literal["auto", "folder", "hub", "builtin"]) -> None:
+@click.option("--diagnose", is_flag=True, help="Also say where they are right and how they fail.")
+def rescore(
+    sources: tuple[Path, ...],
+    gsm8k: Literal["auto", "folder", "hub", "builtin"],
+    diagnose: bool,
+) -> None:
     """Let the solver judge the completions in SOURCES anew, and print the figures."""
-    from trace_pipeline.evaluation import models_table, real_benchmark, rescore
+    from trace_pipeline.evaluation import (
+        failures_table,
+        groups_table,
+        models_table,
+        real_benchmark,
+        rescore,
+        with_reference_traces,
+    )
     from trace_pipeline.gsm8k import load_problems
     from trace_pipeline.solver import Solver
 
-    benchmark = real_benchmark(load_problems(gsm8k, "test"))
+    problems = load_problems(gsm8k, "test")
+    benchmark = real_benchmark(problems)
+    if diagnose:
+        benchmark = with_reference_traces(benchmark, problems.problems)
     solver = Solver()
     found = [rescore(source, benchmark, solver) for source in sources]
     click.echo(f"{benchmark.name}: {benchmark.source}")
     click.echo(models_table(found).to_text())
+    for evaluation in found if diagnose else ():
+        click.echo(f"\n{evaluation.model}, by the steps of the reference:")
+        click.echo(groups_table("", "steps", evaluation.by_steps()).to_text())
+        click.echo(f"\n{evaluation.model}, failures:")
+        click.echo(failures_table(evaluation).to_text())
 
 
 COMMANDS = [outputs, rescore]

@@ -10,7 +10,7 @@ from trace_pipeline.experiment import EXPERTS
 from trace_pipeline.generation.findings import GenerationError
 from trace_pipeline.generation.model import Fragment, Schema
 from trace_pipeline.generation.plan import Plan, compile_schema
-from trace_pipeline.generation.realisation import realise
+from trace_pipeline.generation.realisation import realise, require_sound
 from trace_pipeline.generation.vocabulary import CatalogError, load_vocabulary, read_json
 from trace_pipeline.solver import Solver
 from trace_pipeline.validation import InvalidInputError, convert, unknown_name
@@ -133,6 +133,7 @@ def _try_out(plan: Plan, solver: Solver) -> None:
     for wording in plan.wordings:
         for index in range(TRIALS):
             try:
-                realise(plan, wording, f"trial {plan.id} {wording.name} {index}", solver)
+                found = realise(plan, wording, f"trial {plan.id} {wording.name} {index}")
+                require_sound(plan, found, "hybrid", solver)
             except GenerationError as error:
                 raise CatalogError(f"{plan.where}: {wording.path}: {error}") from None

@@ -124,10 +124,9 @@ class Drawer:
         """One entry per draw, no two the same (the pools are known to be large enough)."""
         draws: dict[str, Entry] = {}
         used: set[str] = set()
-        shared = self.shared
         for name, pool in self.pools:
             entry = pool[index := stream.below(len(pool))]
-            if shared and entry.key in shared:
+            if entry.key in self.shared:
                 while entry.key in used:
                     entry = pool[index := (index + 1) % len(pool)]
                 used.add(entry.key)

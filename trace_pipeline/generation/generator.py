@@ -192,12 +192,10 @@ class Generator:
                 plan,
                 wording,
                 f"{self.seed}\0{split}\0{plan.id}\0{index}",
-                self.solver,
                 naming=self.naming,
                 fixed=self.phrasings != "all",
                 accept=_ACCEPT.get(split),
                 rewrite=vary if self.wording == "varied" else None,
-                verify=False,
             )
         except GenerationError as error:
             raise _placed(error, plan, wording, index, split) from None

@@ -9,7 +9,7 @@ from fractions import Fraction
 from operator import attrgetter
 
 from trace_pipeline.generation import numerals
-from trace_pipeline.traces import Compute, Consume, Init, Number, Query, Step, SubTrace, Transfer
+from trace_pipeline.traces import Consume, Init, Number, Step, SubTrace, Transfer
 from trace_pipeline.traces.numbers import normalise
 from trace_pipeline.traces.steps import AddEntity, PercentIncrease, PercentOf, PercentOff
 
@@ -61,7 +61,11 @@ _STATES: dict[type[Step], Callable[[Step], Number | str | None]] = {
 
 def figures_in(text: str) -> set[Number]:
     """Every number that ``text`` gives in figures."""
-    return numbers_of(FIGURES.findall(text))
+    found: set[Number] = set()
+    for written in FIGURES.findall(text):
+        plain = written.replace(",", "")
+        found.add(normalise(Fraction(plain)) if "." in plain else int(plain))
+    return found
 
 
 def plainly_printed(number: Number, text: str) -> bool:
@@ -100,15 +104,6 @@ def plainly_spelled(number: Number, lower: str) -> bool:
     return False
 
 
-def numbers_of(figures: Iterable[str]) -> set[Number]:
-    """The values of numbers in figures."""
-    found: set[Number] = set()
-    for written in figures:
-        plain = written.replace(",", "")
-        found.add(normalise(Fraction(plain)) if "." in plain else int(plain))
-    return found
-
-
 def spelled_in(text: str) -> set[Number]:
     """Every number that ``text`` gives in words, or by a word that means one."""
     lower = text.lower()
@@ -129,10 +124,7 @@ def trace_numbers(subtraces: Iterable[SubTrace]) -> list[Number]:
     found: list[Number] = []
     for subtrace in subtraces:
         for step in subtrace.steps:
-            kind = type(step)
-            if kind is Compute or kind is Query:
-                continue
-            states = _STATES.get(kind)
+            states = _STATES.get(type(step))
             if states is not None:
                 stated = states(step)
                 if stated is not None and not isinstance(stated, str):

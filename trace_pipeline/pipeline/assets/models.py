@@ -170,7 +170,8 @@ def sft_checkpoint(
             "synthetic_examples": len(data.train),
             "real_examples": len(data.real),
             "parameters_trained": info.parameters_trained,
-            **_losses(info.metrics),
+            "final_loss": info.metrics["loss"],
+            **_validation_loss(info.metrics),
             "loss_curve": metadata.picture(loss_figure(records), "loss by step"),
             "samples": metadata.sample_traces([*data.train[:2], *data.real[:2]], 4),
             **metadata.of_stage(stage),
@@ -277,7 +278,6 @@ def rl_checkpoint(
     )
 
 
-def _losses(metrics: Mapping[str, float]) -> dict[str, float]:
-    """The last step's loss, and that on the held-out examples where there are any."""
-    names = {"final_loss": "loss", "validation_loss": "val_loss"}
-    return {shown: metrics[name] for shown, name in names.items() if name in metrics}
+def _validation_loss(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The loss on the held-out examples; nothing where there are none."""
+    return {"validation_loss": metrics["val_loss"]} if "val_loss" in metrics else {}
