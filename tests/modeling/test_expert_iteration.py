@@ -43,6 +43,7 @@ def figures(folder: Path) -> list[dict[str, float]]:
 def _small_chunks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(expert_iteration, "CHUNK", 2)
+        patch.setattr(expert_iteration, "CHUNKS", 0)
         yield
 
 

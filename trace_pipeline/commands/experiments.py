@@ -38,7 +38,7 @@ def run(name: str, processes: int, until: str | None) -> None:
     from trace_pipeline.definitions import defs
     from trace_pipeline.pipeline.running import run_pipeline
 
-    click.echo(run_pipeline(name, defs, processes, until))
+    click.echo(run_pipeline(name, defs, processes, *([until] if until else [])))
 
 
 @click.command()

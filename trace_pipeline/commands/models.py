@@ -56,4 +56,38 @@ def export(folder: Path, name: str) -> None:
     click.echo(export_model(bench_of(name), folder))
 
 
-COMMANDS = [ask, export]
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@_experiment
+def pack(folder: Path, name: str) -> None:
+    """Make the data of EXPERIMENT, and write to FOLDER all that another host needs to train it.
+
+    A script in FOLDER trains there, and lets the trained model answer the test questions.
+    """
+    from trace_pipeline.definitions import defs
+    from trace_pipeline.pipeline.elsewhere import DATA_ASSETS, pack, require_new
+    from trace_pipeline.pipeline.resources import bench_of
+    from trace_pipeline.pipeline.running import run_pipeline
+
+    target = folder.absolute()
+    require_new(target)
+    click.echo(run_pipeline(name, defs, 1, *DATA_ASSETS))
+    click.echo(pack(bench_of(name), target))
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@_experiment
+def bring(folder: Path, name: str) -> None:
+    """Take the checkpoints that the script of `pack` made in FOLDER into EXPERIMENT.
+
+    The next run takes them over in place of training, if settings, base model and data are the
+    same.
+    """
+    from trace_pipeline.pipeline.elsewhere import bring
+    from trace_pipeline.pipeline.resources import bench_of
+
+    click.echo(bring(bench_of(name), folder))
+
+
+COMMANDS = [ask, export, pack, bring]

@@ -14,8 +14,8 @@ class DecodingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     max_tokens: Positive = 750
     """NOTEBOOK, run 18: 250 silently cut three-expert compositions."""
-    batch_size: Positive = 32
-    """Sequences decoded together."""
+    batch_size: Positive | Literal["auto"] = "auto"
+    """Sequences decoded together; ``auto`` is 32 on a CPU, 1,024 on a GPU."""
     constrained: bool = False
     """Let only tokens through that can still become a valid trace."""
     samples: Positive = 1

@@ -6,8 +6,9 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
+import numpy as np
 import torch
 
 from trace_pipeline.modeling.prompts import Prompt
@@ -16,8 +17,12 @@ from trace_pipeline.validation import InvalidInputError
 
 log = logging.getLogger(__name__)
 
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+
 POOL = 8
 """Batches that are sorted by length together: little padding, and still mixed problems."""
+_NOTHING = -1
+"""Stands behind the end of a row; no token."""
 
 
 class TraceExample(Protocol):
@@ -194,33 +199,53 @@ def fill_batches(order: list[int], lengths: Sequence[int], budget: int) -> list[
 
 def collate(sequences: Sequence[Sequences]) -> Batch:
     """One batch of ``sequences``; loss is on the completions only."""
-    width = max(len(s) for s in sequences)
-    children: dict[tuple[int, int], int] = {}
-    ids: list[int] = []
-    depths: list[int] = []
-    homes: list[int] = []
-    paths: list[list[int]] = []
-    positions: list[int] = []
+    prompts = np.array([len(s.prompt) for s in sequences])
+    lengths = np.array([len(s) for s in sequences])
+    count, width = len(sequences), int(lengths.max())
+    tokens = np.full((count, width), _NOTHING)
     for row, sequence in enumerate(sequences):
-        path: list[int] = []
-        parent = -1
-        for depth, token in enumerate(sequence.prompt + sequence.completion):
-            node = children.setdefault((parent, token), len(ids))
-            if node == len(ids):
-                ids.append(token)
-                depths.append(depth)
-                homes.append(row * width + depth)
-            path.append(node)
-            parent = node
-        positions += path[len(sequence.prompt) - 1 : -1]
-        paths.append(path + [0] * (width - len(path)))
+        tokens[row, : lengths[row]] = sequence.prompt + sequence.completion
+    first = _first_places(tokens)
+    places = np.arange(count * width).reshape(count, width)
+    column = np.arange(width)
+    filled = column < lengths[:, None]
+    is_home = (first == places) & filled
+    homes = np.flatnonzero(is_home)
+    node_of_home = is_home.ravel().cumsum() - 1
+    paths = np.where(filled, node_of_home[first], 0)
+    target = filled & (column >= prompts[:, None])
+    predicts = np.zeros_like(target)
+    predicts[:, :-1] = target[:, 1:]
     return Batch(
-        ids=torch.tensor(ids),
-        depths=torch.tensor(depths),
-        paths=torch.tensor(paths),
-        homes=torch.tensor(homes),
-        positions=torch.tensor(positions),
-        targets=torch.tensor([token for s in sequences for token in s.completion]),
-        rows=torch.tensor([row for row, s in enumerate(sequences) for _ in s.completion]),
-        tokens=sum(len(s) for s in sequences),
+        ids=torch.from_numpy(tokens.ravel()[homes]),
+        depths=torch.from_numpy(homes % width),
+        paths=torch.from_numpy(paths),
+        homes=torch.from_numpy(homes),
+        positions=torch.from_numpy(paths[predicts]),
+        targets=torch.from_numpy(tokens[target]),
+        rows=torch.from_numpy(np.nonzero(target)[0]),
+        tokens=int(lengths.sum()),
     )
+
+
+def _first_places(tokens: Ints) -> Ints:
+    """(B, T) index into the flattened rows where the prefix that ends in each place comes first.
+
+    Sorted, rows with a prefix in common lie behind each other: in every column they are a run,
+    which begins where a row shares less than that column with the row before.
+
+    Args:
+        tokens: (B, T), rows padded with a number that is no token.
+    """
+    count, width = tokens.shape
+    order = np.lexsort(tokens.T[::-1])
+    ordered = tokens[order]
+    same = (ordered[1:] == ordered[:-1]) & (ordered[1:] != _NOTHING)
+    begins = np.ones((width, count), dtype=bool)  # by column, so that a run lies in one piece
+    begins[:, 1:] = ~np.logical_and.accumulate(same, axis=1).T
+    runs = begins.ravel().cumsum() - 1
+    rows = np.tile(order, width)
+    first_rows = np.minimum.reduceat(rows, np.flatnonzero(begins))[runs].reshape(width, count)
+    first = np.empty((count, width), dtype=np.int64)
+    first[order] = first_rows.T * width + np.arange(width)
+    return first

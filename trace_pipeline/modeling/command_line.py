@@ -25,9 +25,10 @@ from trace_pipeline.modeling.checkpoints import (
     load_checkpoint,
     read_info,
 )
-from trace_pipeline.modeling.decoding import Completion
+from trace_pipeline.modeling.decoding import Completion, Sampling
 from trace_pipeline.modeling.engines import open_engine
 from trace_pipeline.modeling.progress import Progress
+from trace_pipeline.modeling.rollouts import stream_seed
 from trace_pipeline.modeling.trace_tokens import known_to_base
 from trace_pipeline.modeling.training import TrainingError
 from trace_pipeline.store import write_atomic
@@ -60,7 +61,12 @@ def decode_main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser("decode", "Write completions: JSON lines with `question` in, `text` out.")
     parser.add_argument("--checkpoint", type=Path, help="trained; the untuned base model if absent")
     parser.add_argument("--data", type=Path, required=True, help="questions (.jsonl)")
-    parser.add_argument("--out", type=Path, required=True, help="completions (.jsonl)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="completions (.jsonl); decoding.samples lines of each question",
+    )
     return _guarded(_run_decode, parser.parse_args(arguments))
 
 
@@ -136,12 +142,20 @@ def _run_decode(options: argparse.Namespace) -> None:
         policy = load_checkpoint(options.checkpoint, base, model.dtype, model.device)
     else:
         policy = load_base_policy(base, known_to_base(experiment.prompt), model.dtype, model.device)
-    with Progress("decoding", len(questions), "problems") as progress:
-        completions = open_engine(policy, experiment.decoding).decode(
-            questions, on_progress=lambda done, _, tokens: progress.update(done, f"{tokens} tokens")
+    config, sampling = experiment.decoding, None
+    count = len(questions) * config.samples
+    if config.temperature:
+        seeds = [stream_seed(experiment.seed, place) for place in range(count)]
+        sampling = Sampling(seeds, config.temperature, config.top_p, config.samples)
+    with Progress("decoding", count, "completions") as progress:
+        completions = open_engine(policy, config).decode(
+            questions,
+            sampling,
+            on_progress=lambda done, _, tokens: progress.update(done, f"{tokens} tokens"),
         )
     lines = [
-        msgspec.json.encode(_record(q, c)) for q, c in zip(questions, completions, strict=True)
+        msgspec.json.encode(_record(questions[place // config.samples], completion))
+        for place, completion in enumerate(completions)
     ]
     write_atomic(options.out, b"\n".join(lines) + b"\n")
 

@@ -26,6 +26,9 @@ from trace_pipeline.validation import InvalidInputError
 
 PREFILL_TOKENS = 4096
 """Prompt tokens that go through the model together."""
+TOGETHER = {"cpu": 32, "cuda": 1024}
+"""Sequences decoded together under ``batch_size: auto``: a CPU is busy with few, and their cache
+takes some 10 MB each with the embedded model; a GPU waits for its kernels with few."""
 FEW = 2048
 """Up to so many allowed tokens get logits of their own instead of the whole head's."""
 
@@ -92,6 +95,13 @@ class _Running:
         """Append tokens about which there is no choice."""
         self.ids += tokens
         self.forced += [True] * len(tokens)
+
+
+def sequences_together(config: DecodingConfig, device: torch.device) -> int:
+    """How many sequences ``config`` decodes together on ``device``."""
+    if config.batch_size == "auto":
+        return TOGETHER.get(device.type, TOGETHER["cpu"])
+    return config.batch_size
 
 
 class Decoder:
@@ -289,7 +299,7 @@ class _Batch:
         model = policy.model
         self._forward: Forward = forward_of(model)
         self._device = model.device
-        self.slots = min(config.batch_size, len(waiting))
+        self.slots = min(sequences_together(config, model.device), len(waiting))
         length = max(len(r.prompt) + r.limit for r in waiting)
         # One slot more: the start that all prompts share waits in the last.
         self._shared = _shared_start(policy, waiting)

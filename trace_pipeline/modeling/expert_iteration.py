@@ -31,7 +31,8 @@ from trace_pipeline.modeling.checkpoints import (
     save_checkpoint,
 )
 from trace_pipeline.modeling.collapse import CollapseWatch
-from trace_pipeline.modeling.decoding import Decoder
+from trace_pipeline.modeling.decoding import Decoder, sequences_together
+from trace_pipeline.modeling.devices import resolve_device
 from trace_pipeline.modeling.distributed import World
 from trace_pipeline.modeling.finetuning import METRICS, train_sft
 from trace_pipeline.modeling.kept_rollouts import LINES, write_table
@@ -52,6 +53,9 @@ log = logging.getLogger(__name__)
 ROUNDS = "rounds"
 CHUNK = 256
 """Completions that are sampled together; a killed round repeats one chunk at most."""
+CHUNKS = 4
+"""At least so many times what is decoded together, so that the end of a chunk, where few sequences
+are left, is a small part of it."""
 
 
 def iterate_experts(
@@ -178,7 +182,14 @@ class _Rounds:
         """Completions of ``problems`` by the policy before round ``number``, chunk by chunk."""
         config = self._experiment.rl
         path = self._folder(number) / LINES
-        chunk = max(1, CHUNK // config.samples)  # problems
+        device = resolve_device(self._experiment.model.device)
+        decoding = DecodingConfig(
+            max_tokens=config.max_tokens,
+            batch_size=self._experiment.decoding.batch_size,
+            constrained=self._experiment.decoding.constrained,
+        )
+        together = max(CHUNK, CHUNKS * sequences_together(decoding, device))
+        chunk = max(1, together // config.samples)  # problems
         rollouts = [msgspec.convert(record, Rollout) for record in read_records(path)]
         there = len(rollouts) // config.samples
         there = there if there >= len(problems) else there - there % chunk
@@ -188,11 +199,6 @@ class _Rounds:
         if self._world.writes:
             lines = RecordFile(path, size_of_records(path, len(rollouts)))
         if there < len(problems):
-            decoding = DecodingConfig(
-                max_tokens=config.max_tokens,
-                batch_size=self._experiment.decoding.batch_size,
-                constrained=self._experiment.decoding.constrained,
-            )
             decoder = Decoder(self._policy(number - 1), decoding)
             with Progress(
                 f"round {number}", len(problems), "problems", there, self._world.writes

@@ -215,7 +215,9 @@ class _Trainer:
             batch = collate([self._sequences[i] for i in indices])
             lower = self._frozen.of(indices, batch) if self._frozen else None
             batch = batch.to(device)
-            logprobs, _ = completion_logprobs(self._policy.model, batch, lower=lower)
+            logprobs, _ = completion_logprobs(
+                self._policy.model, batch, lower=lower, entropies=False
+            )
             part = -logprobs.sum() / targets
             part.backward()  # type: ignore[no-untyped-call]
             self._optimizer.accumulate()

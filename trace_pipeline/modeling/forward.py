@@ -3,8 +3,8 @@
 All sequences of a batch lie behind each other without padding, as the nodes of a prefix
 tree: what several of them begin with (the system prompt, the question of a group of rollouts)
 is there once. Linear layers and norms see each node once; attention alone unfolds the tree
-into rows, so that a sequence attends to itself and nothing else. The layers are those of
-transformers, given another attention function.
+into rows, so that a sequence attends to itself and nothing else. Llama-type layers are computed
+here in few operations; others are those of transformers, given another attention function.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 from torch.nn import functional
 
 from trace_pipeline.modeling.batching import Batch
+from trace_pipeline.modeling.inference import is_lean
 
 TREE = "trace_pipeline_tree"
 """Name of the attention function among those of transformers."""
@@ -76,6 +77,8 @@ def run_layers(
     model: Any, batch: Batch, hidden: torch.Tensor, first: int, last: int
 ) -> torch.Tensor:
     """(N, H) -> (N, H): the layers ``first`` to before ``last``."""
+    if is_lean(model):
+        return _run_lean(model, batch, hidden, first, last)
     base = model.base_model
     depths = batch.depths[None]
     hidden = hidden[None]  # (1, N, H)
@@ -93,6 +96,52 @@ def run_layers(
             )
             hidden = output[0] if isinstance(output, tuple) else output
     return hidden[0]
+
+
+def _run_lean(
+    model: Any, batch: Batch, hidden: torch.Tensor, first: int, last: int
+) -> torch.Tensor:
+    """:func:`run_layers` of layers of the Llama type, with joined projections."""
+    config, base = model.config, model.base_model
+    heads, groups = config.num_attention_heads, config.num_key_value_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    rotation = base.rotary_emb(hidden[None], position_ids=batch.depths[None])
+    cos, sin = (part[0, :, None, : width // 2] for part in rotation)  # (N, 1, D/2)
+    flat, (count, longest) = batch.paths.flatten(), batch.paths.shape
+    for layer in base.layers[first:last]:
+        attention, mlp = layer.self_attn, layer.mlp
+        h = _normed(hidden, layer.input_layernorm)
+        qkv = _joined(h, attention.q_proj, attention.k_proj, attention.v_proj)
+        qkv = qkv.view(-1, heads + 2 * groups, width)
+        low, high = qkv[:, : heads + groups].chunk(2, -1)
+        rotated = torch.cat((low * cos - high * sin, high * cos + low * sin), -1)
+        nodes = torch.cat((rotated, qkv[:, heads + groups :]), 1)  # (N, heads + 2 * groups, D)
+        rows = nodes.index_select(0, flat).view(count, longest, -1, width).transpose(1, 2)
+        attended = functional.scaled_dot_product_attention(
+            rows[:, :heads],
+            rows[:, heads : heads + groups],
+            rows[:, heads + groups :],
+            is_causal=True,
+            enable_gqa=heads != groups,
+        )  # (B, heads, T, D)
+        attended = attended.transpose(1, 2).reshape(count * longest, heads * width)
+        hidden = hidden + attention.o_proj(attended.index_select(0, batch.homes))
+        h = _normed(hidden, layer.post_attention_layernorm)
+        gate, up = _joined(h, mlp.gate_proj, mlp.up_proj).chunk(2, -1)
+        hidden = hidden + mlp.down_proj(functional.silu(gate) * up)
+    return hidden
+
+
+def _normed(hidden: torch.Tensor, norm: Any) -> torch.Tensor:
+    return functional.rms_norm(hidden, hidden.shape[-1:], norm.weight, norm.variance_epsilon)
+
+
+def _joined(hidden: torch.Tensor, *projections: Any) -> torch.Tensor:
+    """What several linear layers make of the same input, side by side, by one product."""
+    weight = torch.cat([projection.weight for projection in projections])
+    biased = projections[0].bias is not None
+    bias = torch.cat([projection.bias for projection in projections]) if biased else None
+    return functional.linear(hidden, weight, bias)
 
 
 @contextmanager

@@ -8,16 +8,12 @@ another, nothing computed for padding, and keys shared by a group of heads read 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any, Protocol
 
 import torch
 from torch.nn import functional
 
 from trace_pipeline.modeling.slots import Pass, SlotCache
-
-Elementwise = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 LEAN_TYPES = frozenset({"llama", "mistral", "qwen2"})
 """``model_type`` of the architectures that :class:`LeanForward` computes."""
@@ -79,7 +75,6 @@ class LeanForward:
         self._base = base
         self._layers = [_Layer(layer) for layer in base.layers]
         self._eps = config.rms_norm_eps
-        self._gated = _fused(_gated, model.device)
 
     def __call__(self, ids: torch.Tensor, plan: Pass, cache: SlotCache) -> torch.Tensor:
         """See :class:`Forward`."""
@@ -106,7 +101,7 @@ class LeanForward:
             x = x + functional.linear(attended, layer.out, layer.out_bias)
             h = functional.rms_norm(x, x.shape[-1:], layer.norm_mlp, self._eps)
             gate, up = functional.linear(h, layer.gate_up).chunk(2, -1)
-            x = x + functional.linear(self._gated(gate, up), layer.down)
+            x = x + functional.linear(functional.silu(gate).mul_(up), layer.down)
         x = x[plan.last]
         return functional.rms_norm(x, x.shape[-1:], base.norm.weight, self._eps)
 
@@ -132,18 +127,6 @@ class LeanForward:
         mixed = mixed.view(plan.sequences, self._groups, shared, plan.longest, self._width)
         mixed = mixed.permute(0, 3, 1, 2, 4).reshape(plan.sequences, plan.longest, -1)
         return plan.flat(mixed)
-
-
-def _gated(gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
-    return functional.silu(gate).mul_(up)
-
-
-def _fused(function: Elementwise, device: torch.device) -> Elementwise:
-    """One kernel for an elementwise function where the device is a GPU that can compile it."""
-    if device.type != "cuda" or find_spec("triton") is None:
-        return function
-    compiled: Elementwise = torch.compile(function, dynamic=True)
-    return compiled
 
 
 class _Layer:

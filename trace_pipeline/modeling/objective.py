@@ -15,8 +15,9 @@ from torch.nn import functional
 from trace_pipeline.modeling.batching import Batch
 from trace_pipeline.modeling.forward import target_states
 
-SLICE = 256
-"""Rows of logits that are in float32 at a time."""
+SLICE = {"cpu": 256, "cuda": 4096}
+"""Rows of logits that are in float32 at a time: what the caches of a CPU hold, or enough for a GPU
+to be busy."""
 
 
 def completion_logprobs(
@@ -25,13 +26,14 @@ def completion_logprobs(
     temperature: float = 1.0,
     top_p: float = 1.0,
     lower: torch.Tensor | None = None,
+    entropies: bool = True,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """:func:`token_logprobs` of the completion tokens of ``batch`` under ``model``.
 
     ``lower`` is what the frozen layers gave for it, if it is known (see ``forward``).
     """
     hidden = target_states(model, batch, lower)  # (M, H)
-    return token_logprobs(hidden, model.lm_head, batch.targets, temperature, top_p)
+    return token_logprobs(hidden, model.lm_head, batch.targets, temperature, top_p, entropies)
 
 
 def token_logprobs(
@@ -40,6 +42,7 @@ def token_logprobs(
     targets: torch.Tensor,
     temperature: float = 1.0,
     top_p: float = 1.0,
+    entropies: bool = True,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-probability of each target, and the entropy of the distribution it came from.
 
@@ -50,12 +53,13 @@ def token_logprobs(
         temperature: logits are divided by it.
         top_p: the distribution is cut to its nucleus (see :func:`nucleus`) and renormalised;
             a target outside, where rounding moved the border, counts as part of it.
+        entropies: whether they are wanted; zeros are returned otherwise.
 
     Returns:
         (N,) float32 log-probabilities, differentiable, and (N,) float32 entropies in nats, not.
     """
     logprobs, entropy = _TokenLogprobs.apply(  # type: ignore[no-untyped-call]
-        hidden, head.weight, head.bias, targets, temperature, top_p
+        hidden, head.weight, head.bias, targets, temperature, top_p, entropies
     )
     return logprobs, entropy
 
@@ -103,14 +107,17 @@ class _TokenLogprobs(torch.autograd.Function):
         targets: torch.Tensor,
         temperature: float,
         top_p: float,
+        entropies: bool,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         logits = functional.linear(hidden, weight, bias)  # (N, V)
         chosen = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
-        entropy = torch.empty_like(chosen)
-        for part in _slices(len(targets)):
+        entropy = torch.zeros_like(chosen)
+        for part in _slices(targets):
             scaled = shaped(logits[part], temperature, top_p, targets[part])
             total = scaled.logsumexp(-1)
             chosen[part] = scaled.gather(-1, targets[part][:, None])[:, 0] - total
+            if not entropies:
+                continue
             # H = log Z - sum p * logit; what lies outside the nucleus has p = 0.
             weights = (scaled - total[:, None]).exp_()
             entropy[part] = total - torch.einsum("nv,nv->n", weights, scaled)
@@ -123,7 +130,7 @@ class _TokenLogprobs(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         hidden, weight, bias, targets, logits = ctx.saved_tensors
         grad = torch.empty_like(logits)  # (N, V)
-        for part in _slices(len(targets)):
+        for part in _slices(targets):
             # d logp[t] / d logits = (onehot(t) - softmax) / temperature
             scaled = shaped(logits[part], ctx.temperature, ctx.top_p, targets[part])
             slope = scaled.softmax(-1).neg_()
@@ -137,8 +144,10 @@ class _TokenLogprobs(torch.autograd.Function):
             None,
             None,
             None,
+            None,
         )
 
 
-def _slices(count: int) -> list[slice]:
-    return [slice(start, start + SLICE) for start in range(0, count, SLICE)]
+def _slices(targets: torch.Tensor) -> list[slice]:
+    size = SLICE.get(targets.device.type, SLICE["cpu"])
+    return [slice(start, start + size) for start in range(0, len(targets), size)]

@@ -37,6 +37,8 @@ def run_fingerprint(
 ) -> str:
     """Hash of all that defines a training run: settings, seed, base, parent and data."""
     settings = experiment.to_dict()
+    for section in ("sft", "rl"):
+        del settings[section]["save_every"]  # how often snapshots are taken changes no result
     sections = ["seed", "model", "prompt", "sft"]
     sections += ["rl", "decoding", "solver"] if stage == "rl" else []
     digest = hashlib.sha256()

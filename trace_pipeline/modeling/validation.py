@@ -46,7 +46,8 @@ class Validation:
             for indices in self._world.share(self._batches):
                 batch = collate([self._sequences[i] for i in indices])
                 batch = batch.to(self._policy.model.device)
-                loss -= float(completion_logprobs(self._policy.model, batch)[0].sum())
+                logprobs, _ = completion_logprobs(self._policy.model, batch, entropies=False)
+                loss -= float(logprobs.sum())
         targets = sum(len(s.completion) for s in self._sequences)
         figures = {"val_loss": self._world.sum([loss])[0] / targets}
         if self._problems:

@@ -48,7 +48,7 @@ FEW_SHOT = "base_few_shot"
 """The same, with solved problems in the prompt."""
 
 LONG_PROMPTS = 8
-"""Most few-shot prompts in one batch: each takes a cache of some 2,000 tokens."""
+"""Few-shot prompts in one batch: each takes a cache of some 2,000 tokens."""
 
 
 def decoding_config(bench: Workbench) -> DecodingConfig:
@@ -139,9 +139,7 @@ def _untuned(
     prompt = known_to_base(experiment.prompt)
     decoding = DecodingConfig(
         max_tokens=experiment.eval.baseline.max_tokens,
-        batch_size=min(experiment.decoding.batch_size, LONG_PROMPTS)
-        if shots
-        else experiment.decoding.batch_size,
+        batch_size=LONG_PROMPTS if shots else experiment.decoding.batch_size,
         constrained=experiment.decoding.constrained,
     )
     identity: dict[str, Any] = {

@@ -30,7 +30,11 @@ log = logging.getLogger(__name__)
 
 METRICS = "metrics.jsonl"
 
-Train = Callable[[Path], "CheckpointInfo"]
+BROUGHT = "brought"
+
+Tell = Callable[[int, dict[str, float]], None]
+"""Is told the figures of each step or iteration."""
+Train = Callable[[Path, Tell], "CheckpointInfo"]
 """Trains into a folder, resuming what an interrupted run left there."""
 
 
@@ -126,22 +130,35 @@ def train_checkpoint(
     parents: Sequence[Artifact],
     settings: dict[str, Any],
     train: Train,
+    tell: Tell,
 ) -> tuple[Artifact, CheckpointInfo]:
     """Run ``train`` in the asset's workspace and store what it made.
 
     A run that was killed left its snapshots there; the same settings and parents find them.
-    What another experiment has trained with the same settings on the same data is taken over
-    the first time, since it would come out the same.
+    What another host has trained (``trace-pipeline bring``) is taken over, if settings, base and
+    data are these; what another experiment has trained with the same settings on the same data is
+    so the first time, since it would come out the same. Their figures are told from their records.
     """
+    from trace_pipeline.modeling.records import read_records
+
     hashes = {parent.manifest.key: parent.sha256 for parent in parents}
     key = bench.key(asset)
     workspace = bench.store.workspace(key, {"settings": settings, "parents": hashes})
     twin = None if bench.store.has(key) else _twin(bench, asset, settings, hashes)
-    if twin is not None and not any(workspace.iterdir()):
+    elsewhere, taken = brought(bench, asset), False
+    if elsewhere.is_dir():
+        log.info("%s: trained elsewhere, taken over from %s", key, elsewhere)
+        shutil.rmtree(workspace)
+        shutil.copytree(elsewhere, workspace)
+        taken = True
+    elif twin is not None and not any(workspace.iterdir()):
         log.info("%s: trained already, as %s", key, twin)
         shutil.copytree(bench.store.read(twin).path, workspace, dirs_exist_ok=True)
         (workspace / MANIFEST).unlink()
-    info = train(workspace)
+        taken = True
+    info = train(workspace, tell)
+    for record in read_records(workspace / METRICS) if taken else ():
+        tell(int(record.get("step", record.get("iteration", 0))), _figures(record))
     with bench.store.write(key) as draft:
         for path in workspace.iterdir():
             if path.is_file():
@@ -153,6 +170,15 @@ def train_checkpoint(
         draft.derive_from(*parents)
     shutil.rmtree(workspace)
     return draft.stored, info
+
+
+def brought(bench: Workbench, asset: str) -> Path:
+    """Where a checkpoint that another host made waits for ``asset``."""
+    return bench.store.local_folder(f"{bench.experiment.name}/{BROUGHT}") / asset
+
+
+def _figures(record: dict[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in record.items() if name not in ("step", "iteration")}
 
 
 def _twin(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 import dagster as dg
 
@@ -19,9 +20,7 @@ class PipelineError(InvalidInputError):
     """A run of which a step or a blocking check failed; the terminal has shown why."""
 
 
-def run_pipeline(
-    name: str, definitions: dg.Definitions, processes: int = 1, until: str | None = None
-) -> str:
+def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1, *until: str) -> str:
     """Run everything of the experiment ``name`` and return the closing table.
 
     The run is recorded in the project's Dagster instance, so the UI shows it.
@@ -30,12 +29,12 @@ def run_pipeline(
         name: of the experiment.
         definitions: the code location.
         processes: that SFT trains in.
-        until: the asset to stop after; what it does not need is left out. All, when absent.
+        until: the assets to stop after; what they do not need is left out. All, when absent.
 
     Raises:
         PipelineError: a step or a blocking check failed, or there is no such asset.
     """
-    wanted = _up_to(until, definitions) if until is not None else None
+    wanted = _up_to(until, definitions) if until else None
     root = project_root()
     os.chdir(root)
     os.environ["TRACE_PIPELINE_EXPERIMENT"] = name
@@ -59,12 +58,12 @@ def run_pipeline(
             f"`trace-pipeline run --experiment {name}` goes on with training that was interrupted"
         )
     whole, told = time.monotonic() - started, seconds_of_tracking(result)
-    done = f"{until} and what it needs: done" if until is not None else "done"
+    done = f"{', '.join(until)} and what is needed for it: done" if until else "done"
     closing = (
         f"{done} in {whole / 60:.1f} minutes; {told:.1f} s of them ({100 * told / whole:.1f} %) "
         "went into telling MLflow"
     )
-    return f"\n{closing}" if until is not None else f"\n{summary(bench_of(name))}\n\n{closing}"
+    return f"\n{closing}" if until else f"\n{summary(bench_of(name))}\n\n{closing}"
 
 
 def seconds_of_tracking(result: dg.ExecuteInProcessResult) -> float:
@@ -74,11 +73,12 @@ def seconds_of_tracking(result: dg.ExecuteInProcessResult) -> float:
     return sum(v.value or 0.0 for v in shown if isinstance(v, dg.FloatMetadataValue))
 
 
-def _up_to(asset: str, definitions: dg.Definitions) -> list[dg.AssetKey]:
-    """``asset`` and all that it is made from."""
+def _up_to(assets: Sequence[str], definitions: dg.Definitions) -> list[dg.AssetKey]:
+    """``assets`` and all that they are made from."""
     graph = definitions.resolve_asset_graph()
-    key = dg.AssetKey(asset)
-    if key not in graph.materializable_asset_keys:
-        known = sorted(known.to_user_string() for known in graph.materializable_asset_keys)
-        raise PipelineError(unknown_name("asset", asset, known))
-    return sorted(dg.AssetSelection.assets(key).upstream().resolve(graph))
+    keys = [dg.AssetKey(asset) for asset in assets]
+    for asset, key in zip(assets, keys, strict=True):
+        if key not in graph.materializable_asset_keys:
+            known = sorted(known.to_user_string() for known in graph.materializable_asset_keys)
+            raise PipelineError(unknown_name("asset", asset, known))
+    return sorted(dg.AssetSelection.assets(*keys).upstream().resolve(graph))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 from msgspec import Struct
@@ -59,7 +60,7 @@ def texts_sha256() -> str:
     return hashlib.sha256("\0".join([*passages(), *chat_prompts()]).encode()).hexdigest()
 
 
-def base_replies(policy: Policy, batch_size: int = 32) -> list[list[int]]:
+def base_replies(policy: Policy, batch_size: int | Literal["auto"] = "auto") -> list[list[int]]:
     """Token ids of the greedy replies of the base model ``policy`` to :func:`chat_prompts`.
 
     Empty if the base has no chat template.

@@ -148,17 +148,16 @@ def sft_checkpoint(
             "sft_checkpoint",
             parents,
             settings,
-            lambda folder: run_sft(
+            lambda folder, tell: run_sft(
                 bench.experiment,
                 base,
                 examples,
                 folder,
-                lambda step, values: stage.metrics(
-                    {f"sft.{k}": v for k, v in values.items()}, step
-                ),
+                tell,
                 validation=data.held_out(),
                 processes=experiment.processes,
             ),
+            lambda step, values: stage.metrics({f"sft.{k}": v for k, v in values.items()}, step),
         )
         stage.finals({f"sft.final_{name}": value for name, value in info.metrics.items()})
     change = checkpoint_differs_from(stored.path, base)
@@ -236,17 +235,18 @@ def rl_checkpoint(
             "rl_checkpoint",
             [sft, *partitions, *bench.real_traces()],
             settings,
-            lambda folder: train_rl(
+            lambda folder, tell: train_rl(
                 bench.experiment,
                 sft.path,
                 data.train,
                 data.validation,
                 folder,
                 base,
-                lambda step, values: stage.metrics({f"rl.{k}": v for k, v in values.items()}, step),
+                tell,
                 data.real,
                 data.real_validation,
             ),
+            lambda step, values: stage.metrics({f"rl.{k}": v for k, v in values.items()}, step),
         )
         stage.finals({f"rl.final_{name}": value for name, value in info.metrics.items()})
     records = read_records(stored.path / METRICS)
