@@ -34,3 +34,8 @@ def test_the_order_of_a_part_does_not_depend_on_the_rest(quota: dict[str, int], 
     assert sorted(whole) == [(key, i) for key in sorted(quota) for i in range(quota[key])]
     part = {key: count for key, count in quota.items() if key <= one}
     assert list(in_proportion(part)) == [item for item in whole if item[0] <= one]
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 60)), st.integers(0, 400))
+def test_any_place_is_found_without_those_before(quota: dict[str, int], start: int) -> None:
+    assert list(in_proportion(quota, start)) == list(in_proportion(quota))[start:]

@@ -61,6 +61,15 @@ def test_a_partition_alone_equals_the_same_partition_within_the_whole(catalog: C
         assert alone == [example for example in whole if example.expert == expert]
 
 
+@pytest.mark.parametrize("start", [0, 1, 99, 160, 500])
+def test_places_can_start_anywhere(catalog: Catalog, start: int) -> None:
+    generator = Generator(catalog)
+    whole = list(generator.places(500))
+    for k in range(3):
+        found = list(generator.places(500, shard=(k, 3), start=start))
+        assert found == whole[k::3][start:]
+
+
 def test_shards_make_up_the_whole(catalog: Catalog) -> None:
     whole = list(Generator(catalog).sample(50))
     shards = [list(Generator(catalog).sample(50, shard=(k, 3))) for k in range(3)]

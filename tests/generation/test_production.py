@@ -42,11 +42,30 @@ def test_the_parts_join_to_the_whole(
     assert seen == ([] if part > 95 else [*range(part, 95, part), 95])
 
 
-def test_several_processes_write_the_same_file(source: Source, tmp_path: Path) -> None:
-    alone, together = tmp_path / "alone.parquet", tmp_path / "together.parquet"
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+@pytest.mark.parametrize("processes", [2, 3])
+def test_several_processes_write_the_same_file(
+    source: Source, tmp_path: Path, suffix: str, processes: int
+) -> None:
+    alone, together = tmp_path / f"alone{suffix}", tmp_path / f"together{suffix}"
+    seen: list[int] = []
     produce(REQUEST, alone, source, part=20)
-    produce(REQUEST, together, source, processes=2, part=20)
+    produce(REQUEST, together, source, processes, progress=seen.append, part=20)
     assert alone.read_bytes() == together.read_bytes()
+    assert seen == sorted(seen)
+    assert seen[-1] == 95
+
+
+def test_a_part_that_is_lost_is_not_passed_over(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def losing(path: Path, examples: Any) -> int:
+        return 0 if path.name == "000002.jsonl" else write_examples(path, examples)
+
+    monkeypatch.setattr(production, "write_examples", losing)
+    with pytest.raises(FileNotFoundError, match=r"000002\.jsonl"):
+        produce(REQUEST, tmp_path / "data.jsonl", source, part=20)
+    assert not (tmp_path / "data.jsonl").exists()
 
 
 def test_shards_make_up_the_whole(source: Source, tmp_path: Path) -> None:
@@ -112,26 +131,37 @@ from pathlib import Path
 from trace_pipeline.generation.production import Request, Source, produce
 
 if __name__ == "__main__":
-    schemas, vocab, out = map(Path, sys.argv[1:])
+    schemas, vocab, out = map(Path, sys.argv[1:4])
     request = Request(n=9000, seed=4, mix={"arithmetic": 1.0})
-    produce(request, out, Source(schemas, vocab), processes=int(1), part=500)
+    produce(request, out, Source(schemas, vocab), processes=int(sys.argv[4]), part=500)
 """
 
 
-def test_a_killed_run_leaves_nothing_half_written(source: Source, tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [1, 2, 3])
+@pytest.mark.parametrize("how", ["killed", "interrupted"])
+def test_a_stopped_run_ends_all_and_leaves_nothing_half_written(
+    source: Source, tmp_path: Path, processes: int, how: str
+) -> None:
     script, out = tmp_path / "run.py", tmp_path / "data.parquet"
     script.write_text(SCRIPT)
-    command = [sys.executable, str(script), str(source.schemas), str(source.vocab), str(out)]
-    process = subprocess.Popen(command)
+    folders = [str(source.schemas), str(source.vocab)]
+    command = [sys.executable, str(script), *folders, str(out), str(processes)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     parts = tmp_path / ".data.parquet.parts"
     while not list(parts.glob("0*.parquet")) and process.poll() is None:
         time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    if how == "killed":
+        os.kill(process.pid, signal.SIGKILL)
+    else:  # As a terminal does: all are told, and one answers.
+        os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[1]  # Comes once the last that could say something ended.
+    assert said.count("Traceback") == said.count("KeyboardInterrupt") == (how == "interrupted")
     assert not out.exists()
     assert all(len(read_examples(path)) == 500 for path in parts.glob("0*.parquet"))
     subprocess.run(command, check=True)
-    assert len(read_examples(out)) == 9000
+    alone = tmp_path / "alone.parquet"
+    produce(Request(n=9000, seed=4, mix=REQUEST.mix), alone, source, part=500)
+    assert out.read_bytes() == alone.read_bytes()
     assert {item.name for item in tmp_path.iterdir()} >= {"data.parquet", "run.py"}
     assert not parts.exists()
 

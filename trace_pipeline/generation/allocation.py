@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
+from functools import partial
+from itertools import islice
 
 from trace_pipeline.experiment import DEFAULT_MIX, EXPERTS
 from trace_pipeline.generation.plan import Plan
@@ -98,15 +101,28 @@ def _over_schemas(
     return quota
 
 
-def in_proportion(quota: Quota) -> Iterator[tuple[str, int]]:
+def in_proportion(quota: Quota, start: int = 0) -> Iterator[tuple[str, int]]:
     """Every (key, index) of a quota, each key spread evenly over the whole sequence.
 
-    The order of some keys among themselves does not depend on the others.
+    The order of some keys among themselves does not depend on the others. What lies before
+    place ``start`` is left out, without a walk through it.
     """
-    streams = [_spread(key, count) for key, count in sorted(quota.items())]
-    return ((key, index) for _, key, index in heapq.merge(*streams))
+    # Up to any point from 0 to 1, a key has given its share of its count, to within a half.
+    # So no more than ``start`` come before this point, and hardly fewer.
+    point = max(0, start - len(quota)) / max(1, sum(quota.values()))
+    firsts = {
+        key: bisect_left(range(count), point, key=partial(_position, count))
+        for key, count in quota.items()
+    }
+    streams = [_spread(key, quota[key], firsts[key]) for key in sorted(quota)]
+    following = ((key, index) for _, key, index in heapq.merge(*streams))
+    return islice(following, start - sum(firsts.values()), None)
 
 
-def _spread(key: str, count: int) -> Iterator[tuple[float, str, int]]:
+def _position(count: int, index: int) -> float:
     # One correctly rounded division: equal fractions give equal floats on every machine.
-    return (((2 * index + 1) / (2 * count), key, index) for index in range(count))
+    return (2 * index + 1) / (2 * count)
+
+
+def _spread(key: str, count: int, first: int) -> Iterator[tuple[float, str, int]]:
+    return ((_position(count, index), key, index) for index in range(first, count))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -145,21 +146,28 @@ def _parquet_writer(file: BinaryIO) -> Any:
     return pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=repeating)
 
 
-def join_files(parts: Sequence[Path], path: Path) -> None:
-    """One file of several of the same kind, in their order; it appears only when complete."""
+@contextmanager
+def joining(path: Path) -> Iterator[Callable[[Path], None]]:
+    """A file made of others of its kind, added one by one; it appears only when complete."""
     with _appearing(path) as file:
         if path.suffix == ".jsonl":
-            for part in parts:
-                with part.open("rb") as lines:
-                    shutil.copyfileobj(lines, file)
-            return
-        import pyarrow.parquet as pq
+            yield partial(_add_lines, file)
+        else:
+            with _parquet_writer(file) as writer:
+                yield partial(_add_groups, writer)
 
-        with _parquet_writer(file) as writer:
-            for part in parts:
-                with pq.ParquetFile(part) as found:
-                    for group in range(found.num_row_groups):
-                        writer.write_table(found.read_row_group(group))
+
+def _add_lines(file: BinaryIO, part: Path) -> None:
+    with part.open("rb") as lines:
+        shutil.copyfileobj(lines, file)
+
+
+def _add_groups(writer: Any, part: Path) -> None:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(part) as found:
+        for group in range(found.num_row_groups):
+            writer.write_table(found.read_row_group(group))
 
 
 def read_examples(path: str | Path) -> list[Example]:

@@ -247,8 +247,11 @@ class Generator:
         *,
         expert: str | None = None,
         shard: tuple[int, int] = (0, 1),
+        start: int = 0,
     ) -> Iterator[tuple[str, int]]:
         """The schema and index of each example that ``sample`` gives, which has the arguments.
+
+        The first ``start`` are left out, without a walk through them.
 
         Raises:
             CatalogError: an unknown split or a mix that cannot be met.
@@ -262,7 +265,7 @@ class Generator:
         part, parts = shard
         if not 0 <= part < parts:
             raise ValueError(f"expected a shard (k, of) with 0 <= k < of, found {shard}")
-        return islice(in_proportion(quotas), part, None, parts)
+        return islice(in_proportion(quotas, part + start * parts), 0, None, parts)
 
     def examples(
         self, places: Iterable[tuple[str, int]], split: str = "train"

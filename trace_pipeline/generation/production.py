@@ -8,10 +8,10 @@ other request starts anew.
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 import shutil
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -20,15 +20,15 @@ import msgspec
 from msgspec import Struct
 
 from trace_pipeline.generation.catalog import Catalog
-from trace_pipeline.generation.dataset import check_suffix, join_files, write_examples
+from trace_pipeline.generation.dataset import check_suffix, joining, write_examples
 from trace_pipeline.generation.generator import Generator
 from trace_pipeline.generation.naming import Naming
+from trace_pipeline.generation.sharing import Helpers, Make
 from trace_pipeline.store import file_sha256, object_sha256
 
-PART = 20_000
-"""Examples in a part: a second or two of work, so little is lost when a run is killed."""
-
-POLL_SECONDS = 0.5
+PART = 10_000
+"""Examples in a part: a second of work, so little is lost when a run is killed, and no process
+waits for long at the end for another's last part."""
 
 Progress = Callable[[int], None]
 """Told how many examples are written so far."""
@@ -72,6 +72,14 @@ class Request(Struct, frozen=True, kw_only=True):
             wording=self.wording,
             schemas=self.schemas,
         )
+
+    def places(self, generator: Generator, start: int = 0) -> Iterator[tuple[str, int]]:
+        """The schema and index of each example, from the ``start``-th on.
+
+        Raises:
+            CatalogError: an unknown split or a mix that cannot be met.
+        """
+        return generator.places(self.n, self.mix, self.split, shard=self.shard, start=start)
 
 
 class Source(Struct, frozen=True):
@@ -120,7 +128,7 @@ def produce(
         request: What to generate.
         out: The file.
         source: The folders of the catalogue.
-        processes: How many share the work; each loads the catalogue for itself.
+        processes: How many share the work, this one among them; each loads the catalogue.
         progress: Told how many examples are written so far, part by part.
         part: Examples in a part; what fits into one is written at once.
 
@@ -128,19 +136,28 @@ def produce(
         InvalidInputError: another suffix, or a request that the catalogue cannot answer.
         ValueError: an option out of its range.
         GenerationError: an example that fails verification.
+        ChildProcessError: one of the processes was killed.
     """
     check_suffix(out)
-    generator = request.generator(source.load())
-    places = generator.places(request.n, request.mix, request.split, shard=request.shard)
     if request.total <= part:
-        return write_examples(out, generator.examples(places, request.split))
-    work = _Work.open(request, out, source, part)
-    missing = [number for number in range(work.count) if not work.part(number).is_file()]
-    if processes == 1:
-        work.make(generator, missing, progress)
-    else:
-        _make_together(work, missing, processes, progress)
-    join_files([work.part(number) for number in range(work.count)], out)
+        generator = request.generator(source.load())
+        return write_examples(out, generator.examples(request.places(generator), request.split))
+    work = _Work(request, source, out, part)
+    with Helpers(min(processes, work.count) - 1, work.maker) as helpers:
+        make = work.maker()
+        missing = work.open()
+        with joining(work.whole) as add:
+            joined = 0
+            for _ in helpers.share(missing, make):
+                # Bit by bit, while the others work: at the end they would have to wait for it.
+                while joined < work.count and work.part(joined).is_file():
+                    add(work.part(joined))
+                    joined += 1
+                if progress:
+                    progress(work.written())
+            for number in range(joined, work.count):
+                add(work.part(number))
+    os.replace(work.whole, out)
     shutil.rmtree(work.folder)
     return request.total
 
@@ -150,22 +167,29 @@ class _Work(Struct, frozen=True):
 
     request: Request
     source: Source
-    folder: Path
-    suffix: str
+    out: Path
     size: int
     """Examples in a part."""
 
-    @classmethod
-    def open(cls, request: Request, out: Path, source: Source, size: int) -> _Work:
-        """The parts that a stopped run of the same request left, or none."""
-        folder = out.with_name(f".{out.name}.parts")
-        asked = object_sha256([msgspec.to_builtins(request), source.sha256(), size])
-        note = folder / "request.txt"
+    def open(self) -> list[int]:
+        """The parts to be made: all but those that a stopped run of the same request left."""
+        asked = object_sha256([msgspec.to_builtins(self.request), self.source.sha256(), self.size])
+        note = self.folder / "request.txt"
         if not (note.is_file() and note.read_text() == asked):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
             note.write_text(asked)
-        return cls(request, source, folder, out.suffix, size)
+        return [number for number in range(self.count) if not self.part(number).is_file()]
+
+    @property
+    def folder(self) -> Path:
+        """Where the parts stand, beside the file."""
+        return self.out.with_name(f".{self.out.name}.parts")
+
+    @property
+    def whole(self) -> Path:
+        """Where the parts are joined, within the folder so that nothing of it stays."""
+        return self.folder / f"whole{self.out.suffix}"
 
     @property
     def count(self) -> int:
@@ -174,53 +198,24 @@ class _Work(Struct, frozen=True):
 
     def part(self, number: int) -> Path:
         """Where part ``number`` stands once it is complete."""
-        return self.folder / f"{number:06}{self.suffix}"
+        return self.folder / f"{number:06}{self.out.suffix}"
 
     def written(self) -> int:
         """Examples in the parts that are there."""
         done = sum(self.part(number).is_file() for number in range(self.count))
         return min(done * self.size, self.request.total)
 
-    def make(
-        self, generator: Generator, numbers: Sequence[int], progress: Progress | None = None
-    ) -> None:
-        """Write the parts ``numbers``, in one pass over the places of all."""
-        request = self.request
-        places = generator.places(request.n, request.mix, request.split, shard=request.shard)
-        passed = 0
-        for number in numbers:
-            if _orphaned():
-                return
-            start = number * self.size
-            chunk = islice(places, start - passed, start + self.size - passed)
-            write_examples(self.part(number), generator.examples(chunk, request.split))
-            passed = start + self.size
-            if progress:
-                progress(self.written())
+    def maker(self) -> Make:
+        """What writes the part of a number, in a process that has now loaded the catalogue.
 
+        Raises:
+            CatalogError: a request that the catalogue cannot answer.
+            ValueError: an option out of its range.
+        """
+        generator = self.request.generator(self.source.load())
+        self.request.places(generator)
+        return partial(self._make, generator)
 
-def _orphaned() -> bool:
-    """Whether this is a worker whose parent was killed: the parts are another's work now."""
-    parent = multiprocessing.parent_process()
-    return parent is not None and not parent.is_alive()
-
-
-def _make_together(
-    work: _Work, missing: Sequence[int], processes: int, progress: Progress | None
-) -> None:
-    # Spawned, not forked: a fork would copy the locks of whatever threads there are.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context) as pool:
-        waiting = {
-            pool.submit(_worker, work, missing[first::processes]) for first in range(processes)
-        }
-        while waiting:
-            done, waiting = wait(waiting, POLL_SECONDS)
-            for future in done:
-                future.result()
-            if progress:
-                progress(work.written())
-
-
-def _worker(work: _Work, numbers: Sequence[int]) -> None:
-    work.make(work.request.generator(work.source.load()), numbers)
+    def _make(self, generator: Generator, number: int) -> None:
+        places = islice(self.request.places(generator, number * self.size), self.size)
+        write_examples(self.part(number), generator.examples(places, self.request.split))
