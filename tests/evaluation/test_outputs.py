@@ -6,6 +6,7 @@ import gzip
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -14,6 +15,7 @@ from trace_pipeline.evaluation import (
     Evaluation,
     Header,
     Output,
+    publish_completions,
     read_outputs,
     real_benchmark,
     rescore,
@@ -82,6 +84,35 @@ def test_the_file_holds_no_question_and_is_the_same_each_time(
     assert first.read_bytes() == second.read_bytes()
     text = gzip.decompress(first.read_bytes()).decode()
     assert not any(p.question[:40] in text for p in evaluation.predictions)
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_what_the_bare_command_wrote_is_published(
+    benchmark: Benchmark, tmp_path: Path, samples: int
+) -> None:
+    written = [
+        {"question": i.question, "text": RIGHT % i.gold if k == 1 or i.index % 3 == 0 else "no",
+         "tokens": 4, "clipped": False, "seconds": 1.0}
+        for i in benchmark.items
+        for k in range(samples)
+    ]  # fmt: skip
+    (tmp_path / "c.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, written)) + b"\n")
+    header = Header(
+        model="x, sft", benchmark="", problems=0, fingerprint="", checkpoint="c", revision="r"
+    )
+    path, solver = tmp_path / "o.gz", Solver(allow_short_circuit=True)
+    found = publish_completions(path, tmp_path / "c.jsonl", benchmark, solver, header)
+    again = rescore(path, benchmark, solver)
+    assert again.correct == found.correct
+    assert found.correct.count == 4  # the first sample of each
+    if samples > 1:
+        assert again.sampled is not None
+        assert again.sampled.samples == samples
+        assert again.sampled.pass_at(samples) == 1
+    for wrong in (written[1:], [*written[1:], written[0]]):
+        (tmp_path / "c.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, wrong)))
+        with pytest.raises(InvalidInputError, match="not as many of each of the 12 questions"):
+            publish_completions(path, tmp_path / "c.jsonl", benchmark, solver, header)
 
 
 def test_other_problems_are_refused(

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.modeling.tiny import make_tokenizer, problem, problems
@@ -62,6 +62,41 @@ def test_what_sequences_begin_with_is_there_once() -> None:
     assert batch.positions.tolist() == [1, 2, 1, 2, 5]
     assert batch.targets.tolist() == [3, 4, 3, 5, 3]
     assert (batch.tokens, batch.shared, batch.padding) == (10, 3, 2)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.integers(0, 2), min_size=1, max_size=5),
+            st.lists(st.integers(0, 2), min_size=1, max_size=4),
+        ),
+        min_size=1,
+        max_size=7,
+    )
+)
+def test_nodes_are_the_different_prefixes_in_order_of_appearance(
+    pairs: list[tuple[list[int], list[int]]],
+) -> None:
+    sequences = [Sequences(*pair) for pair in pairs]
+    batch = collate(sequences)
+    width = batch.paths.shape[1]
+    nodes: dict[tuple[int, ...], int] = {}
+    homes, predicted = [], []
+    for row, sequence in enumerate(sequences):
+        tokens = sequence.prompt + sequence.completion
+        for end in range(1, len(tokens) + 1):
+            node = nodes.setdefault(tuple(tokens[:end]), len(nodes))
+            if node == len(homes):
+                homes.append(row * width + end - 1)
+            assert batch.paths[row, end - 1] == node
+        ends = range(len(sequence.prompt), len(tokens))
+        predicted += [(nodes[tuple(tokens[:end])], tokens[end], row) for end in ends]
+    assert batch.homes.tolist() == homes
+    assert batch.ids.tolist() == [prefix[-1] for prefix in nodes]
+    assert batch.depths.tolist() == [len(prefix) - 1 for prefix in nodes]
+    columns = (batch.positions.tolist(), batch.targets.tolist(), batch.rows.tolist())
+    assert list(zip(*columns, strict=True)) == predicted
 
 
 def test_a_target_that_does_not_fit_is_an_error() -> None:

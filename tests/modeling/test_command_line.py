@@ -48,6 +48,12 @@ def test_the_stages_run_from_files(
     lines = [json.loads(line) for line in Path(out).read_text().splitlines()]
     assert [line["question"] for line in lines] == [p.question for p in problems(3)]
     assert all(line["tokens"] == 5 and line["clipped"] for line in lines)
+    settings["decoding"] |= {"samples": 2, "temperature": 1.0}
+    (tmp_path / "tiny.json").write_text(json.dumps(settings))
+    assert decode_main([*common, "--checkpoint", str(tmp_path / "rl"), "--out", out]) == 0
+    lines = [json.loads(line) for line in Path(out).read_text().splitlines()]
+    assert [line["question"] for line in lines] == [p.question for p in problems(3) for _ in "12"]
+    assert lines[0]["text"] != lines[1]["text"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import torch
 from tests.modeling.tiny import make_tokenizer, problem
 from trace_pipeline.experiment import DecodingConfig
 from trace_pipeline.generation import Catalog, Generator
+from trace_pipeline.modeling import decoding
 from trace_pipeline.modeling.base_models import BaseModel
 from trace_pipeline.modeling.checkpoints import Policy, load_checkpoint
 from trace_pipeline.modeling.constrained import TraceConstraint
@@ -187,6 +188,20 @@ def test_neither_batch_nor_company_matters(policy: Policy) -> None:
     assert texts(constrained(policy, batch_size=1).decode(QUESTIONS, sampling)) == texts(together)
     alone = constrained(policy).decode(QUESTIONS[1:2], Sampling([2], 1.2))
     assert texts(alone) == texts(together)[1:2]
+
+
+def test_logits_for_all_sequences_at_once_choose_the_same(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, where the head is applied once for all and what is not allowed is masked."""
+    for sampling in (None, Sampling([1, 2, 3], 1.2, 0.9)):
+        one_by_one = constrained(policy).decode(QUESTIONS, sampling)
+        with monkeypatch.context() as patch:
+            patch.setattr(decoding, "FEW", {"cpu": 0})
+            together = constrained(policy).decode(QUESTIONS, sampling)
+        assert texts(together) == texts(one_by_one)
+        expected = [pytest.approx(completion.logprob, abs=1e-4) for completion in one_by_one]
+        assert [completion.logprob for completion in together] == expected
 
 
 def test_a_trained_model_writes_what_it_would_write(base: BaseModel, sft_folder: Path) -> None:

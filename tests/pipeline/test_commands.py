@@ -300,7 +300,7 @@ def test_the_page_stays_on_this_machine() -> None:
 def test_run_stops_after_the_asset_that_is_named(project: Path) -> None:
     result = run("run", "--experiment", "tiny", "--until", "gsm8k_problems")
     assert result.exit_code == 0, result.output
-    assert "gsm8k_problems and what it needs: done in" in result.output
+    assert "gsm8k_problems and what is needed for it: done in" in result.output
     assert [found.name for found in (project / "artifacts" / "tiny").iterdir()] == [
         "gsm8k_problems"
     ]

@@ -12,7 +12,9 @@ from msgspec.structs import replace
 from tests.pipeline.conftest import FinishedRun
 from trace_pipeline.modeling.checkpoints import CheckpointInfo, read_info
 from trace_pipeline.modeling.finetuning import train_sft
+from trace_pipeline.modeling.records import read_records
 from trace_pipeline.pipeline.policies import (
+    Tell,
     open_base,
     require_rl_data,
     train_checkpoint,
@@ -50,13 +52,20 @@ def test_the_same_training_of_another_experiment_is_taken_over(
     tiny = finished.bench()
     data = training_data(tiny, tiny.partitions())
 
-    def train(folder: Path) -> CheckpointInfo:
+    def train(folder: Path, tell: Tell) -> CheckpointInfo:
         assert (folder / "metrics.jsonl").stat().st_size > 0
         return train_sft(
-            budget.experiment, open_base(tiny), data.train, folder, validation=data.held_out()
+            budget.experiment, open_base(tiny), data.train, folder, tell, validation=data.held_out()
         )
 
-    stored, _ = train_checkpoint(budget, "sft_checkpoint", parents(tiny), settings(budget), train)
+    told: dict[int, dict[str, float]] = {}
+    stored, _ = train_checkpoint(
+        budget, "sft_checkpoint", parents(tiny), settings(budget), train, told.__setitem__
+    )
+    records = read_records(stored.path / "metrics.jsonl")
+    assert [(step, told[step]["loss"]) for step in told] == [
+        (r["step"], r["loss"]) for r in records
+    ]
     original = tiny.require("sft_checkpoint")
     assert stored.sha256 == original.sha256
     assert stored.manifest.files == original.manifest.files  # nothing was trained anew
@@ -76,12 +85,14 @@ def test_other_settings_are_trained(finished: FinishedRun, budget: Workbench) ->
     tiny = finished.bench()
     seen: list[list[Path]] = []
 
-    def train(folder: Path) -> CheckpointInfo:
+    def train(folder: Path, tell: Tell) -> CheckpointInfo:
         seen.append(list(folder.iterdir()))
         shutil.copytree(tiny.require("sft_checkpoint").path, folder, dirs_exist_ok=True)
         return read_info(folder)
 
     other = {**settings(budget), "seed": 1}
-    train_checkpoint(budget, "sft_checkpoint", parents(tiny), other, train)
-    train_checkpoint(budget, "sft_checkpoint", parents(tiny), settings(budget), train)
+    for chosen in (other, settings(budget)):
+        train_checkpoint(
+            budget, "sft_checkpoint", parents(tiny), chosen, train, lambda _, values: None
+        )
     assert seen == [[], []]  # the second time the experiment has a checkpoint: it trains anew

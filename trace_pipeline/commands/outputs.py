@@ -18,15 +18,28 @@ import click
     show_default=True,
     help="Whose last evaluation it is.",
 )
-def outputs(target: Path, name: str) -> None:
+@click.option(
+    "--completions",
+    type=click.Path(path_type=Path),
+    help="What `python -m trace_pipeline.modeling.decode` wrote, in place of an evaluation here.",
+)
+@click.option(
+    "--checkpoint", type=click.Path(path_type=Path), help="The folder of the model that wrote them."
+)
+def outputs(target: Path, name: str, completions: Path | None, checkpoint: Path | None) -> None:
     """Write the completions of an evaluation on real problems to TARGET (.jsonl.gz).
 
     The file has no question and no answer of a problem, only its index.
     """
-    from trace_pipeline.pipeline.publishing import publish_outputs
+    from trace_pipeline.pipeline.publishing import publish_decoded, publish_outputs
     from trace_pipeline.pipeline.resources import bench_of
 
-    click.echo(publish_outputs(bench_of(name), target))
+    if completions is None and checkpoint is None:
+        click.echo(publish_outputs(bench_of(name), target))
+    elif completions is None or checkpoint is None:
+        raise click.UsageError("--completions and --checkpoint go together; give both")
+    else:
+        click.echo(publish_decoded(name, completions, checkpoint, target))
 
 
 @click.command()

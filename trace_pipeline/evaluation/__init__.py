@@ -29,7 +29,14 @@ from trace_pipeline.evaluation.figures import (
     verdicts_figure,
 )
 from trace_pipeline.evaluation.forgetting import TOLERATED_PERPLEXITY, Drift, Forgetting
-from trace_pipeline.evaluation.outputs import Header, Output, read_outputs, rescore, write_outputs
+from trace_pipeline.evaluation.outputs import (
+    Header,
+    Output,
+    publish_completions,
+    read_outputs,
+    rescore,
+    write_outputs,
+)
 from trace_pipeline.evaluation.page import render_html
 from trace_pipeline.evaluation.parquet import read_evaluation, write_evaluation
 from trace_pipeline.evaluation.report import Figure, Report, render_markdown
@@ -105,6 +112,7 @@ __all__ = [
     "outcomes_table",
     "paired_bootstrap",
     "pass_at_k",
+    "publish_completions",
     "read_evaluation",
     "read_outputs",
     "real_benchmark",

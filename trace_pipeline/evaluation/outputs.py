@@ -1,12 +1,13 @@
 """What a model wrote, without the questions: small enough to publish, and scored again anywhere.
 
-A file is gzipped JSON lines: a header that says which problems were answered, then one
-completion a problem. Whoever has the problems can let the solver judge them anew.
+A file is gzipped JSON lines: a header that says which problems were answered, then the
+completions, problem by problem. Whoever has the problems can let the solver judge them anew.
 """
 
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -29,6 +30,8 @@ class Header(Struct, frozen=True, kw_only=True):
     """The experiment and what was scored: ``gsm8k_135m, rl``."""
     benchmark: str
     problems: int
+    samples: int = 1
+    """Completions of each problem."""
     fingerprint: str
     """Hash of the problems (:attr:`Evaluation.fingerprint`)."""
     checkpoint: str
@@ -48,14 +51,73 @@ class Output(Struct, frozen=True, kw_only=True, omit_defaults=True):
     seconds: float = 0.0
 
 
+class _Record(Struct, frozen=True):
+    """A line of the bare command ``decode``."""
+
+    question: str
+    text: str
+    tokens: int
+    clipped: bool
+
+
 def write_outputs(path: Path, evaluation: Evaluation, header: Header) -> None:
     """Write the completions of ``evaluation``, atomically; the same bytes for the same ones."""
-    encode = msgspec.json.encode
-    lines = [encode(header)]
-    lines += [
-        encode(Output(index=p.index, text=p.completion, tokens=p.tokens, clipped=p.clipped))
+    outputs = [
+        Output(index=p.index, text=p.completion, tokens=p.tokens, clipped=p.clipped)
         for p in evaluation.predictions
     ]
+    _write(path, header, outputs)
+
+
+def publish_completions(
+    path: Path, completions: Path, benchmark: Benchmark, solver: Solver, header: Header
+) -> Evaluation:
+    """Judge what the bare command ``decode`` wrote, and write it as a file of outputs.
+
+    Args:
+        path: the file to write.
+        completions: JSON lines with ``question``, ``text``, ``tokens`` and ``clipped``; as many
+            of each problem of ``benchmark``, in its order.
+        benchmark: the problems that were answered.
+        solver: the judge.
+        header: its problems, samples, benchmark and fingerprint are filled in here.
+
+    Raises:
+        InvalidInputError: the file cannot be read, or answers other problems.
+    """
+    try:
+        lines = completions.read_bytes().splitlines()
+        records = [msgspec.json.decode(line, type=_Record) for line in lines]
+    except OSError as error:
+        raise InvalidInputError(f"{completions}: cannot be read ({error.strerror})") from None
+    except msgspec.MsgspecError as error:
+        raise InvalidInputError(f"{completions}: not completions of questions ({error})") from None
+    total = len(benchmark.items)
+    samples = len(records) // total
+    asked = [item for item in benchmark.items for _ in range(samples)]
+    if not samples or [r.question for r in records] != [item.question for item in asked]:
+        raise InvalidInputError(
+            f"{completions}: {len(records)} completions, not as many of each of the {total} "
+            f"questions of {benchmark.name} ({benchmark.source}) in their order"
+        )
+    outputs = [
+        Output(index=item.index, text=r.text, tokens=r.tokens, clipped=r.clipped)
+        for item, r in zip(asked, records, strict=True)
+    ]
+    evaluation = score(benchmark, outputs, solver, header.model, samples)
+    header = replace(
+        header,
+        benchmark=evaluation.benchmark,
+        problems=total,
+        samples=samples,
+        fingerprint=evaluation.fingerprint,
+    )
+    _write(path, header, outputs)
+    return evaluation
+
+
+def _write(path: Path, header: Header, outputs: Sequence[Output]) -> None:
+    lines = [msgspec.json.encode(line) for line in (header, *outputs)]
     write_atomic(path, gzip.compress(b"\n".join(lines) + b"\n", mtime=0))
 
 
@@ -75,9 +137,10 @@ def read_outputs(path: Path) -> tuple[Header, list[Output]]:
         raise InvalidInputError(f"{path}: not a file of a model's outputs ({error})") from None
     if header.format != FORMAT:
         raise InvalidInputError(f"{path}: format {header.format}, this version reads {FORMAT}")
-    if len(outputs) != header.problems:
+    expected = header.problems * header.samples
+    if len(outputs) != expected:
         raise InvalidInputError(
-            f"{path}: torn: the header says {header.problems} completions, {len(outputs)} are there"
+            f"{path}: torn: the header says {expected} completions, {len(outputs)} are there"
         )
     return header, outputs
 
@@ -101,8 +164,9 @@ def rescore(path: Path, benchmark: Benchmark, solver: Solver) -> Evaluation:
             f"{path}: answers problem {missing[0]}, which {benchmark.name} ({benchmark.source}) "
             f"does not have; the file is about {header.benchmark}"
         )
-    answered = replace(benchmark, items=tuple(items[output.index] for output in outputs))
-    evaluation = score(answered, outputs, solver, header.model)
+    first = outputs[:: header.samples]
+    answered = replace(benchmark, items=tuple(items[output.index] for output in first))
+    evaluation = score(answered, outputs, solver, header.model, header.samples)
     if evaluation.fingerprint != header.fingerprint:
         raise InvalidInputError(
             f"{path}: answers other problems ({header.benchmark}, {header.fingerprint[:12]}) than "

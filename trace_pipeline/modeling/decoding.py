@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,19 +17,14 @@ from trace_pipeline.experiment import DecodingConfig
 from trace_pipeline.modeling.checkpoints import Policy
 from trace_pipeline.modeling.constrained import TraceConstraint
 from trace_pipeline.modeling.endings import EndOfTrace
-from trace_pipeline.modeling.inference import Forward, forward_of
 from trace_pipeline.modeling.objective import shaped
-from trace_pipeline.modeling.slots import SlotCache
+from trace_pipeline.modeling.running import Running, RunningBatch
 from trace_pipeline.modeling.vocabulary import Ids, Vocabulary
 from trace_pipeline.validation import InvalidInputError
 
-PREFILL_TOKENS = 4096
-"""Prompt tokens that go through the model together."""
-TOGETHER = {"cpu": 32, "cuda": 1024}
-"""Sequences decoded together under ``batch_size: auto``: a CPU is busy with few, and their cache
-takes some 10 MB each with the embedded model; a GPU waits for its kernels with few."""
-FEW = 2048
-"""Up to so many allowed tokens get logits of their own instead of the whole head's."""
+FEW = {"cpu": 2048, "cuda": 0}
+"""Up to so many allowed tokens get logits of their own instead of the whole head's. On a GPU, one
+product for all sequences is quicker than one for each."""
 
 OnProgress = Callable[[int, int, int], None]
 """Called with completions done, their total, and tokens decoded so far."""
@@ -68,40 +62,6 @@ class Sampling:
     top_p: float = 1.0
     samples: int = 1
     """Completions of each prompt, which is computed once for all of them."""
-
-
-@dataclass
-class _Running:
-    """A sequence in the batch."""
-
-    index: int
-    prompt: list[int]
-    limit: int
-    draws: np.ndarray[Any, np.dtype[np.float64]] | None
-    constraint: TraceConstraint | None
-    ending: EndOfTrace | None
-    started: float = 0.0
-    ids: list[int] = field(default_factory=list)
-    forced: list[bool] = field(default_factory=list)
-    logprob: float = 0.0
-    fed: int = 0
-    """How many of ``ids`` went through the model."""
-    stopped: bool = False
-    """Ended, or at its limit."""
-    trimmed: bool = False
-    """Ended by what it wrote behind a whole trace."""
-
-    def force(self, tokens: list[int]) -> None:
-        """Append tokens about which there is no choice."""
-        self.ids += tokens
-        self.forced += [True] * len(tokens)
-
-
-def sequences_together(config: DecodingConfig, device: torch.device) -> int:
-    """How many sequences ``config`` decodes together on ``device``."""
-    if config.batch_size == "auto":
-        return TOGETHER.get(device.type, TOGETHER["cpu"])
-    return config.batch_size
 
 
 class Decoder:
@@ -155,7 +115,7 @@ class Decoder:
         if not waiting:
             return []
         with torch.inference_mode():
-            batch = _Batch(self._policy, self._config, waiting)
+            batch = RunningBatch(self._policy, self._config, waiting)
             done = self._run(batch, waiting, sampling, on_progress)
         return [done[index] for index in range(len(done))]
 
@@ -168,23 +128,23 @@ class Decoder:
             )
         return prompt
 
-    def _enter(self, index: int, prompt: list[int], sampling: Sampling | None) -> _Running:
+    def _enter(self, index: int, prompt: list[int], sampling: Sampling | None) -> Running:
         limit = min(self._config.max_tokens, self._context - len(prompt))
         draws = None
         if sampling is not None:
             draws = np.random.Generator(np.random.Philox(sampling.seeds[index])).random(limit)
         if not self._config.constrained:
-            return _Running(index, prompt, limit, draws, None, EndOfTrace(self._vocabulary))
+            return Running(index, prompt, limit, draws, None, EndOfTrace(self._vocabulary))
         constraint = TraceConstraint(self._vocabulary, self._policy.prompt.end_id, limit)
-        sequence = _Running(index, prompt, limit, draws, constraint, None)
+        sequence = Running(index, prompt, limit, draws, constraint, None)
         sequence.force(constraint.settle())
         sequence.stopped = len(sequence.ids) >= limit
         return sequence
 
     def _run(
         self,
-        batch: _Batch,
-        waiting: list[_Running],
+        batch: RunningBatch,
+        waiting: list[Running],
         sampling: Sampling | None,
         on_progress: OnProgress | None,
     ) -> dict[int, Completion]:
@@ -209,7 +169,7 @@ class Decoder:
         return done
 
     def _append(
-        self, hidden: torch.Tensor, fresh: list[_Running], sampling: Sampling | None
+        self, hidden: torch.Tensor, fresh: list[Running], sampling: Sampling | None
     ) -> None:
         """Choose the next token of each sequence in ``fresh``; what is forced comes with it."""
         whole: list[int] = []
@@ -218,7 +178,7 @@ class Decoder:
                 whole.append(row)
             elif not sequence.stopped:
                 choices = sequence.constraint.choices()
-                if len(choices) > FEW:
+                if len(choices) > FEW.get(hidden.device.type, FEW["cpu"]):
                     whole.append(row)
                 else:
                     self._choose(hidden[row : row + 1], [sequence], choices, sampling)
@@ -231,7 +191,7 @@ class Decoder:
     def _choose(
         self,
         hidden: torch.Tensor,
-        sequences: list[_Running],
+        sequences: list[Running],
         choices: Ids | None,
         sampling: Sampling | None,
     ) -> None:
@@ -244,12 +204,7 @@ class Decoder:
         else:
             ids = None
             logits = head(hidden).float()  # (n, V)
-            for row, sequence in enumerate(sequences):
-                if sequence.constraint is not None:
-                    allowed = torch.from_numpy(sequence.constraint.choices()).to(hidden.device)
-                    kept = logits[row, allowed]
-                    logits[row] = torch.finfo(torch.float32).min
-                    logits[row, allowed] = kept
+            _keep_allowed(logits, [sequence.constraint for sequence in sequences])
         if sampling is None:
             chosen = logits.argmax(-1)
         else:
@@ -266,7 +221,7 @@ class Decoder:
             sequence.forced.append(False)
             sequence.logprob += logprob
 
-    def _follow_up(self, sequence: _Running) -> None:
+    def _follow_up(self, sequence: Running) -> None:
         """What the last token brings about: forced ones, the end."""
         if sequence.constraint is not None and not sequence.stopped:
             sequence.constraint.accept(sequence.ids[-1])
@@ -279,7 +234,7 @@ class Decoder:
         ended = sequence.ids[-1] in self._stop_ids
         sequence.stopped = ended or len(sequence.ids) >= sequence.limit
 
-    def _complete(self, sequence: _Running) -> Completion:
+    def _complete(self, sequence: Running) -> Completion:
         return Completion(
             text=self._policy.prompt.decode(sequence.ids),
             tokens=len(sequence.ids),
@@ -292,106 +247,18 @@ class Decoder:
         )
 
 
-class _Batch:
-    """The running sequences, their cache, and the passes through the model."""
-
-    def __init__(self, policy: Policy, config: DecodingConfig, waiting: list[_Running]) -> None:
-        model = policy.model
-        self._forward: Forward = forward_of(model)
-        self._device = model.device
-        self.slots = min(sequences_together(config, model.device), len(waiting))
-        length = max(len(r.prompt) + r.limit for r in waiting)
-        # One slot more: the start that all prompts share waits in the last.
-        self._shared = _shared_start(policy, waiting)
-        slots = self.slots + bool(self._shared)
-        self._cache = SlotCache(model.config, slots, length, model.dtype, model.device)
-        self.running: list[_Running] = []
-        if self._shared:
-            self._pass(self.slots, [waiting[0].prompt[: self._shared]])
-
-    def admit(self, waiting: list[_Running]) -> tuple[list[_Running], torch.Tensor]:
-        """Let waiting sequences in, as many as have room and go through the model together.
-
-        Returns:
-            The new sequences and (n, H) hidden states behind their prompts.
-        """
-        now = time.perf_counter()
-        first, size = len(self.running), 0
-        entering: list[_Running] = []
-        distinct: list[int] = []
-        """Places of the first sequences of each prompt."""
-        while waiting and first + len(entering) < self.slots:
-            sequence = waiting[-1]
-            if not entering or sequence.prompt != entering[-1].prompt:
-                size += len(sequence.prompt) - self._shared
-                if distinct and size > PREFILL_TOKENS:
-                    break
-                distinct.append(len(entering))
-            entering.append(waiting.pop())
-            sequence.started = now
-        # Equal prompts share a pass: theirs stand in the first slots, copies go behind.
-        order = {place: slot for slot, place in enumerate(distinct)}
-        twins = [place for place in range(len(entering)) if place not in order]
-        entering = [entering[place] for place in (*distinct, *twins)]
-        return self._fill(entering, len(distinct), first)
-
-    def _fill(
-        self, entering: list[_Running], distinct: int, first: int
-    ) -> tuple[list[_Running], torch.Tensor]:
-        cache = self._cache
-        if self._shared:
-            cache.copy_start(self.slots, range(first, first + distinct), self._shared)
-        prompts = [r.prompt[self._shared :] for r in entering[:distinct]]
-        hidden = self._pass(first, prompts)
-        sources = {tuple(r.prompt): place for place, r in enumerate(entering[:distinct])}
-        behind = [sources[tuple(r.prompt)] for r in entering]
-        for place in range(distinct, len(entering)):
-            length = len(entering[place].prompt)
-            slot = first + place
-            cache.copy_start(first + behind[place], range(slot, slot + 1), length)
-        cache.active += len(entering)
-        self.running += entering
-        hidden = hidden[behind]
-        forced = [r for r in entering if r.ids]
-        if forced:  # what a constraint forces at the very beginning
-            hidden = self._pass(first, [r.ids for r in entering])
-            for sequence in entering:
-                sequence.fed = len(sequence.ids)
-        return entering, hidden
-
-    def step(self) -> torch.Tensor:
-        """(A, H) hidden states behind the last token of each running sequence."""
-        new = [sequence.ids[sequence.fed :] for sequence in self.running]
-        hidden = self._pass(0, new)
-        for sequence in self.running:
-            sequence.fed = len(sequence.ids)
-        return hidden
-
-    def release(self, slot: int) -> None:
-        """The sequence in ``slot`` is done."""
-        self.running[slot] = self.running[-1]
-        self.running.pop()
-        self._cache.release(slot)
-
-    def _pass(self, first: int, new: list[list[int]]) -> torch.Tensor:
-        ids = torch.tensor([token for tokens in new for token in tokens], device=self._device)
-        plan = self._cache.begin(first, [len(tokens) for tokens in new])
-        hidden = self._forward(ids, plan, self._cache)
-        self._cache.end()
-        return hidden
-
-
-def _shared_start(policy: Policy, waiting: list[_Running]) -> int:
-    """Tokens that begin every prompt, whatever is asked; 0 where sharing them saves nothing."""
-    if len({tuple(sequence.prompt) for sequence in waiting}) < 2:
-        return 0
-    some, other = policy.prompt.prompt_ids("How many?"), policy.prompt.prompt_ids("A 1")
-    length = next(
-        (n for n, pair in enumerate(zip(some, other, strict=False)) if pair[0] != pair[1]), 0
-    )
-    length = min(length, min(len(sequence.prompt) for sequence in waiting) - 1)
-    start = some[:length]
-    return length if all(sequence.prompt[:length] == start for sequence in waiting) else 0
+def _keep_allowed(logits: torch.Tensor, constraints: Sequence[TraceConstraint | None]) -> None:
+    """Give the tokens that a row's constraint forbids the lowest finite logit, in place."""
+    bound = [(row, c.choices()) for row, c in enumerate(constraints) if c is not None]
+    if not bound:
+        return
+    rows = np.repeat([row for row, _ in bound], [len(choices) for _, choices in bound])
+    columns = np.concatenate([choices for _, choices in bound])
+    forbidden = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)
+    forbidden[[row for row, _ in bound]] = True
+    places = torch.from_numpy(np.stack((rows, columns))).to(logits.device)
+    forbidden[places[0], places[1]] = False
+    logits.masked_fill_(forbidden, torch.finfo(torch.float32).min)
 
 
 def _draw(logits: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:

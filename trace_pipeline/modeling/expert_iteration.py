@@ -31,7 +31,7 @@ from trace_pipeline.modeling.checkpoints import (
     save_checkpoint,
 )
 from trace_pipeline.modeling.collapse import CollapseWatch
-from trace_pipeline.modeling.decoding import Decoder, sequences_together
+from trace_pipeline.modeling.decoding import Decoder
 from trace_pipeline.modeling.devices import resolve_device
 from trace_pipeline.modeling.distributed import World
 from trace_pipeline.modeling.finetuning import METRICS, train_sft
@@ -41,6 +41,7 @@ from trace_pipeline.modeling.progress import Progress
 from trace_pipeline.modeling.prompts import Prompt
 from trace_pipeline.modeling.records import RecordFile, read_records, size_of_records
 from trace_pipeline.modeling.rollouts import Rollout, make_solver, roll_out, summarise, validate
+from trace_pipeline.modeling.running import sequences_together
 from trace_pipeline.modeling.trace_pool import TracePool, canonical_form
 from trace_pipeline.modeling.trace_tokens import prompt_tokenizer
 from trace_pipeline.modeling.training import OnMetrics, TrainingError

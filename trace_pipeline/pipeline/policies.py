@@ -21,6 +21,7 @@ from trace_pipeline.generation import Example, read_examples
 from trace_pipeline.gsm8k import Overlap, ProblemSet, find_overlaps, read_problem_set
 from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
 from trace_pipeline.store import MANIFEST, Artifact, object_sha256
+from trace_pipeline.validation import InvalidInputError
 
 if TYPE_CHECKING:
     from trace_pipeline.modeling.base_models import BaseModel
@@ -147,9 +148,8 @@ def train_checkpoint(
     twin = None if bench.store.has(key) else _twin(bench, asset, settings, hashes)
     elsewhere, taken = brought(bench, asset), False
     if elsewhere.is_dir():
-        log.info("%s: trained elsewhere, taken over from %s", key, elsewhere)
-        shutil.rmtree(workspace)
-        shutil.copytree(elsewhere, workspace)
+        _take_over(elsewhere, workspace, train, tell)
+        log.info("%s: trained elsewhere, taken over", key)
         taken = True
     elif twin is not None and not any(workspace.iterdir()):
         log.info("%s: trained already, as %s", key, twin)
@@ -169,12 +169,35 @@ def train_checkpoint(
         draft.summary = {"metrics": info.metrics, "parameters_trained": info.parameters_trained}
         draft.derive_from(*parents)
     shutil.rmtree(workspace)
+    shutil.rmtree(elsewhere, ignore_errors=True)
     return draft.stored, info
 
 
 def brought(bench: Workbench, asset: str) -> Path:
     """Where a checkpoint that another host made waits for ``asset``."""
     return bench.store.local_folder(f"{bench.experiment.name}/{BROUGHT}") / asset
+
+
+def _take_over(elsewhere: Path, workspace: Path, train: Train, tell: Tell) -> None:
+    """Put what another host trained into ``workspace``, if it is what ``train`` would make.
+
+    Raises:
+        InvalidInputError: it is not; what was trained here so far is kept.
+    """
+    trial = workspace.with_name(f"{workspace.name}.{BROUGHT}")
+    shutil.rmtree(trial, ignore_errors=True)
+    try:
+        shutil.copytree(elsewhere, trial)
+        train(trial, tell)
+        shutil.rmtree(workspace)
+        trial.rename(workspace)
+    except InvalidInputError as error:
+        raise InvalidInputError(
+            f"{elsewhere}: not what this experiment would train: other settings, data or base "
+            f"model, see below. Remove the folder to train here, or pack and train anew\n{error}"
+        ) from None
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
 
 
 def _figures(record: dict[str, Any]) -> dict[str, float]:

@@ -1,0 +1,93 @@
+"""Training on another host: what is packed trains there, and what comes back is taken over."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.pipeline.conftest import ROOT, FinishedRun
+from trace_pipeline.cli import main
+from trace_pipeline.modeling.checkpoints import read_info
+from trace_pipeline.pipeline.policies import brought
+from trace_pipeline.pipeline.resources import bench_of
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+@pytest.fixture
+def other(finished: FinishedRun) -> Iterator[str]:
+    """An experiment beside ``tiny`` that trains otherwise, so that nothing is at hand for it."""
+    experiment = finished.folder / "experiments" / "other.yaml"
+    experiment.write_text(
+        "inherits: tiny\ndescription: Another rate.\nsft: {learning_rate: 0.003}\n"
+    )
+    yield "other"
+    experiment.unlink()
+    shutil.rmtree(finished.folder / "artifacts" / "other", ignore_errors=True)
+
+
+def test_what_another_host_trains_is_taken_over(other: str, tmp_path: Path) -> None:
+    folder = tmp_path / "packed"
+    packed = run("pack", str(folder), "--experiment", other)
+    assert packed.exit_code == 0, packed.output
+    python = Path(sys.executable).parent
+    host = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{python}:{os.environ['PATH']}"}
+    subprocess.run(["sh", str(folder / "run.sh")], check=True, env=host, cwd=tmp_path)
+    questions = (folder / "questions.jsonl").read_text().splitlines()
+    completions = (folder / "completions.jsonl").read_text().splitlines()
+    assert [json.loads(line)["question"] for line in completions] == [
+        json.loads(line)["question"] for line in questions
+    ]
+    assert "answer" not in questions[0]
+    there = {stage: read_info(folder / stage) for stage in ("sft", "rl")}
+    assert run("bring", str(folder), "--experiment", other).exit_code == 0
+    result = run("run", "--experiment", other, "--until", "rl_checkpoint")
+    assert result.exit_code == 0, result.output
+    bench = bench_of(other)
+    for stage, info in there.items():
+        here = read_info(bench.require(f"{stage}_checkpoint").path)
+        assert (here.weights_sha256, here.created) == (info.weights_sha256, info.created)
+        assert not brought(bench, f"{stage}_checkpoint").exists()  # its place is in the store now
+    target = tmp_path / "outputs.jsonl.gz"
+    written = run(
+        "outputs", str(target), "--experiment", other,
+        "--completions", str(folder / "completions.jsonl"), "--checkpoint", str(folder / "rl"),
+    )  # fmt: skip
+    assert written.exit_code == 0, written.output
+    assert run("rescore", str(target)).exit_code == 0
+
+
+def test_what_was_trained_with_other_settings_is_refused(other: str, tmp_path: Path) -> None:
+    tiny = bench_of("tiny")
+    (tmp_path / "made").mkdir()
+    shutil.copytree(tiny.require("sft_checkpoint").path, tmp_path / "made" / "sft")
+    assert run("bring", str(tmp_path / "made"), "--experiment", other).exit_code == 0
+    result = run("run", "--experiment", other, "--until", "sft_checkpoint")
+    assert result.exit_code != 0
+    assert not bench_of(other).store.has("other/sft_checkpoint")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["bring", "."], "holds no finished checkpoint (sft/checkpoint.json, rl/checkpoint.json)"),
+        (["pack", "."], "exists; name a folder that does not"),
+        (["outputs", "x.gz", "--completions", "y"], "--completions and --checkpoint go together"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(
+    finished: FinishedRun, arguments: list[str], message: str
+) -> None:
+    result = run(*arguments, "--experiment", "tiny")
+    assert result.exit_code != 0
+    assert message in result.output + str(result.exception)

@@ -1,0 +1,159 @@
+"""The sequences that decode together: their state, their cache, their passes through the model."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from trace_pipeline.experiment import DecodingConfig
+from trace_pipeline.modeling.checkpoints import Policy
+from trace_pipeline.modeling.constrained import TraceConstraint
+from trace_pipeline.modeling.endings import EndOfTrace
+from trace_pipeline.modeling.inference import Forward, forward_of
+from trace_pipeline.modeling.slots import SlotCache
+
+PREFILL_TOKENS = 4096
+"""Prompt tokens that go through the model together."""
+TOGETHER = {"cpu": 32, "cuda": 1024}
+"""Sequences decoded together under ``batch_size: auto``: a CPU is busy with few, and their cache
+takes some 10 MB each with the embedded model; a GPU waits for its kernels with few."""
+
+
+@dataclass
+class Running:
+    """A sequence in the batch."""
+
+    index: int
+    prompt: list[int]
+    limit: int
+    draws: np.ndarray[Any, np.dtype[np.float64]] | None
+    constraint: TraceConstraint | None
+    ending: EndOfTrace | None
+    started: float = 0.0
+    ids: list[int] = field(default_factory=list)
+    forced: list[bool] = field(default_factory=list)
+    logprob: float = 0.0
+    fed: int = 0
+    """How many of ``ids`` went through the model."""
+    stopped: bool = False
+    """Ended, or at its limit."""
+    trimmed: bool = False
+    """Ended by what it wrote behind a whole trace."""
+
+    def force(self, tokens: list[int]) -> None:
+        """Append tokens about which there is no choice."""
+        self.ids += tokens
+        self.forced += [True] * len(tokens)
+
+
+def sequences_together(config: DecodingConfig, device: torch.device) -> int:
+    """How many sequences ``config`` decodes together on ``device``."""
+    if config.batch_size == "auto":
+        return TOGETHER.get(device.type, TOGETHER["cpu"])
+    return config.batch_size
+
+
+class RunningBatch:
+    """The running sequences, their cache, and the passes through the model."""
+
+    def __init__(self, policy: Policy, config: DecodingConfig, waiting: list[Running]) -> None:
+        model = policy.model
+        self._forward: Forward = forward_of(model)
+        self._device = model.device
+        self.slots = min(sequences_together(config, model.device), len(waiting))
+        length = max(len(r.prompt) + r.limit for r in waiting)
+        # One slot more: the start that all prompts share waits in the last.
+        self._shared = _shared_start(policy, waiting)
+        slots = self.slots + bool(self._shared)
+        self._cache = SlotCache(model.config, slots, length, model.dtype, model.device)
+        self.running: list[Running] = []
+        if self._shared:
+            self._pass(self.slots, [waiting[0].prompt[: self._shared]])
+
+    def admit(self, waiting: list[Running]) -> tuple[list[Running], torch.Tensor]:
+        """Let waiting sequences in, as many as have room and go through the model together.
+
+        Returns:
+            The new sequences and (n, H) hidden states behind their prompts.
+        """
+        now = time.perf_counter()
+        first, size = len(self.running), 0
+        entering: list[Running] = []
+        distinct: list[int] = []
+        """Places of the first sequences of each prompt."""
+        while waiting and first + len(entering) < self.slots:
+            sequence = waiting[-1]
+            if not entering or sequence.prompt != entering[-1].prompt:
+                size += len(sequence.prompt) - self._shared
+                if distinct and size > PREFILL_TOKENS:
+                    break
+                distinct.append(len(entering))
+            entering.append(waiting.pop())
+            sequence.started = now
+        # Equal prompts share a pass: theirs stand in the first slots, copies go behind.
+        order = {place: slot for slot, place in enumerate(distinct)}
+        twins = [place for place in range(len(entering)) if place not in order]
+        entering = [entering[place] for place in (*distinct, *twins)]
+        return self._fill(entering, len(distinct), first)
+
+    def _fill(
+        self, entering: list[Running], distinct: int, first: int
+    ) -> tuple[list[Running], torch.Tensor]:
+        cache = self._cache
+        if self._shared:
+            cache.copy_start(self.slots, range(first, first + distinct), self._shared)
+        prompts = [r.prompt[self._shared :] for r in entering[:distinct]]
+        hidden = self._pass(first, prompts)
+        sources = {tuple(r.prompt): place for place, r in enumerate(entering[:distinct])}
+        behind = [sources[tuple(r.prompt)] for r in entering]
+        for place in range(distinct, len(entering)):
+            length = len(entering[place].prompt)
+            slot = first + place
+            cache.copy_start(first + behind[place], range(slot, slot + 1), length)
+        cache.active += len(entering)
+        self.running += entering
+        hidden = hidden[behind]
+        forced = [r for r in entering if r.ids]
+        if forced:  # what a constraint forces at the very beginning
+            hidden = self._pass(first, [r.ids for r in entering])
+            for sequence in entering:
+                sequence.fed = len(sequence.ids)
+        return entering, hidden
+
+    def step(self) -> torch.Tensor:
+        """(A, H) hidden states behind the last token of each running sequence."""
+        new = [sequence.ids[sequence.fed :] for sequence in self.running]
+        hidden = self._pass(0, new)
+        for sequence in self.running:
+            sequence.fed = len(sequence.ids)
+        return hidden
+
+    def release(self, slot: int) -> None:
+        """The sequence in ``slot`` is done."""
+        self.running[slot] = self.running[-1]
+        self.running.pop()
+        self._cache.release(slot)
+
+    def _pass(self, first: int, new: list[list[int]]) -> torch.Tensor:
+        ids = torch.tensor([token for tokens in new for token in tokens], device=self._device)
+        plan = self._cache.begin(first, [len(tokens) for tokens in new])
+        hidden = self._forward(ids, plan, self._cache)
+        self._cache.end()
+        return hidden
+
+
+def _shared_start(policy: Policy, waiting: list[Running]) -> int:
+    """Tokens that begin every prompt, whatever is asked; 0 where sharing them saves nothing."""
+    if len({tuple(sequence.prompt) for sequence in waiting}) < 2:
+        return 0
+    some, other = policy.prompt.prompt_ids("How many?"), policy.prompt.prompt_ids("A 1")
+    length = next(
+        (n for n, pair in enumerate(zip(some, other, strict=False)) if pair[0] != pair[1]), 0
+    )
+    length = min(length, min(len(sequence.prompt) for sequence in waiting) - 1)
+    start = some[:length]
+    return length if all(sequence.prompt[:length] == start for sequence in waiting) else 0
