@@ -141,6 +141,7 @@ def _experiment(options: argparse.Namespace) -> Any:
             "sft": {
                 "trainable": "all",
                 "batch_tokens": options.batch_tokens,
+                "max_len": 2048,  # the tokenizer of the random model has one token a byte
                 "save_every": 10**6,
                 "learning_rate": 1e-5,
             },

@@ -14,14 +14,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.pipeline.conftest import ROOT, FinishedRun
-from trace_pipeline.cli import main
+from trace_pipeline.cli import cli
 from trace_pipeline.modeling.checkpoints import read_info
 from trace_pipeline.pipeline.policies import brought
 from trace_pipeline.pipeline.resources import bench_of
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments))
+    return CliRunner().invoke(cli, list(arguments))
 
 
 @pytest.fixture

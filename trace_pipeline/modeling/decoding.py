@@ -198,7 +198,8 @@ class Decoder:
         """Choose one token for each row of ``hidden`` (n, H), among ``choices`` if given."""
         head = self._policy.model.lm_head
         if choices is not None:
-            ids = torch.from_numpy(choices).to(hidden.device)
+            # In the vocabulary's order, so that a draw gives the same token as from all logits.
+            ids = torch.from_numpy(np.sort(choices)).to(hidden.device)
             bias = None if head.bias is None else head.bias[ids]
             logits = torch.nn.functional.linear(hidden, head.weight[ids], bias).float()
         else:
