@@ -15,6 +15,7 @@ from trace_pipeline.modeling.distributed import joined
 
 METHODS = {
     "policy_gradient": {"estimator": "rloo", "resample": 1, "updates": 2, "select": "best"},
+    "constrained": {"estimator": "rloo", "max_tokens": 160, "kl_coefficient": 0.1},
     "expert_iteration": {"method": "expert_iteration", "keep_rollouts_every": 1},
 }
 
@@ -35,7 +36,8 @@ def main(base: Path, sft: Path, out: Path) -> None:
                 "rewards": {"parse_fail": 0.0, "invalid_trace": 0.2},
             }  # fmt: skip
             sft_settings = {"trainable": "all", "accumulate": accumulate}
-            whole = experiment(rl=rl | settings, sft=sft_settings, decoding={"max_tokens": 20})
+            decoding = {"max_tokens": 20, "constrained": method == "constrained"}
+            whole = experiment(rl=rl | settings, sft=sft_settings, decoding=decoding)
             train_rl(whole, sft, problems(4), problems(3), out / method, resolve_base(str(base)))
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import torch
 
+from trace_pipeline.modeling.choices import Choices
 from trace_pipeline.modeling.prompts import Prompt
 from trace_pipeline.traces import Number, Trace, render_trace
 from trace_pipeline.validation import InvalidInputError
@@ -51,6 +52,9 @@ class Sequences:
 
     prompt: list[int]
     completion: list[int]
+    choices: list[bytes | None] | None = None
+    """What each token of the completion was chosen from (``TokenSets.pack``); those without a
+    choice are no targets. None where nothing constrained them: all are targets."""
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.completion)
@@ -73,13 +77,15 @@ class Batch:
     homes: torch.Tensor
     """(N,) index into the flattened (B*T) rows where each node comes first."""
     positions: torch.Tensor
-    """(M,) nodes that predict a completion token."""
+    """(M,) nodes that predict a target: a completion token, unless it was forced."""
     targets: torch.Tensor
     """(M,) the tokens they predict."""
     rows: torch.Tensor
     """(M,) the sequence in the batch that each target belongs to."""
     tokens: int
     """Tokens of all sequences, shared ones counted in each."""
+    choices: Choices | None = None
+    """What the targets were chosen from; None where that is the whole vocabulary."""
 
     @property
     def input_ids(self) -> torch.Tensor:
@@ -99,7 +105,9 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """The batch on ``device``."""
         fields = ("ids", "depths", "paths", "homes", "positions", "targets", "rows")
-        return replace(self, **{name: getattr(self, name).to(device) for name in fields})
+        moved: dict[str, Any] = {name: getattr(self, name).to(device) for name in fields}
+        choices = None if self.choices is None else self.choices.to(device)
+        return replace(self, **moved, choices=choices)
 
 
 def tokenise(
@@ -198,7 +206,10 @@ def fill_batches(order: list[int], lengths: Sequence[int], budget: int) -> list[
 
 
 def collate(sequences: Sequence[Sequences]) -> Batch:
-    """One batch of ``sequences``; loss is on the completions only."""
+    """One batch of ``sequences``, all with choices or all without.
+
+    Loss is on the completions only, and there on what was chosen.
+    """
     prompts = np.array([len(s.prompt) for s in sequences])
     lengths = np.array([len(s) for s in sequences])
     count, width = len(sequences), int(lengths.max())
@@ -214,6 +225,11 @@ def collate(sequences: Sequence[Sequences]) -> Batch:
     node_of_home = is_home.ravel().cumsum() - 1
     paths = np.where(filled, node_of_home[first], 0)
     target = filled & (column >= prompts[:, None])
+    choices = None
+    if sequences[0].choices is not None:
+        sets = [packed for sequence in sequences for packed in sequence.choices or ()]
+        target[target] = [packed is not None for packed in sets]
+        choices = Choices.of([packed for packed in sets if packed is not None])
     predicts = np.zeros_like(target)
     predicts[:, :-1] = target[:, 1:]
     return Batch(
@@ -225,6 +241,7 @@ def collate(sequences: Sequence[Sequences]) -> Batch:
         targets=torch.from_numpy(tokens[target]),
         rows=torch.from_numpy(np.nonzero(target)[0]),
         tokens=int(lengths.sum()),
+        choices=choices,
     )
 
 

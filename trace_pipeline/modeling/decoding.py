@@ -15,6 +15,7 @@ import torch
 
 from trace_pipeline.experiment import DecodingConfig
 from trace_pipeline.modeling.checkpoints import Policy
+from trace_pipeline.modeling.choices import TokenSets
 from trace_pipeline.modeling.constrained import TraceConstraint
 from trace_pipeline.modeling.endings import EndOfTrace
 from trace_pipeline.modeling.objective import shaped
@@ -49,6 +50,9 @@ class Completion:
     """The completion's tokens, the end token included."""
     forced: list[bool] = field(repr=False, default_factory=list)
     """Which of ``ids`` a constraint left no choice about; all False without one."""
+    choices: list[bytes | None] | None = field(repr=False, default=None)
+    """What each of ``ids`` was chosen from (``TokenSets.pack``), None where it was forced; None
+    without a constraint."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,8 @@ class Decoder:
         waiting.reverse()
         if not waiting:
             return []
+        # For one call: they are gone with its completions.
+        self._sets = TokenSets(len(self._policy.model.lm_head.weight))
         with torch.inference_mode():
             batch = RunningBatch(self._policy, self._config, waiting)
             done = self._run(batch, waiting, sampling, on_progress)
@@ -220,6 +226,8 @@ class Decoder:
         ):
             sequence.ids.append(token)
             sequence.forced.append(False)
+            if sequence.constraint is not None:
+                sequence.choices.append(self._sets.pack(sequence.constraint.choices()))
             sequence.logprob += logprob
 
     def _follow_up(self, sequence: Running) -> None:
@@ -245,6 +253,7 @@ class Decoder:
             prompt_ids=sequence.prompt,
             ids=sequence.ids,
             forced=sequence.forced,
+            choices=sequence.choices if sequence.constraint is not None else None,
         )
 
 

@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from trace_pipeline.modeling.batching import Batch
+from trace_pipeline.modeling.choices import Choices
 from trace_pipeline.modeling.forward import target_states
 
 SLICE = {"cpu": 256, "cuda": 4096}
@@ -28,12 +29,14 @@ def completion_logprobs(
     lower: torch.Tensor | None = None,
     entropies: bool = True,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """:func:`token_logprobs` of the completion tokens of ``batch`` under ``model``.
+    """:func:`token_logprobs` of the targets of ``batch`` under ``model``.
 
     ``lower`` is what the frozen layers gave for it, if it is known (see ``forward``).
     """
     hidden = target_states(model, batch, lower)  # (M, H)
-    return token_logprobs(hidden, model.lm_head, batch.targets, temperature, top_p, entropies)
+    return token_logprobs(
+        hidden, model.lm_head, batch.targets, temperature, top_p, entropies, batch.choices
+    )
 
 
 def token_logprobs(
@@ -43,6 +46,7 @@ def token_logprobs(
     temperature: float = 1.0,
     top_p: float = 1.0,
     entropies: bool = True,
+    choices: Choices | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-probability of each target, and the entropy of the distribution it came from.
 
@@ -54,12 +58,14 @@ def token_logprobs(
         top_p: the distribution is cut to its nucleus (see :func:`nucleus`) and renormalised;
             a target outside, where rounding moved the border, counts as part of it.
         entropies: whether they are wanted; zeros are returned otherwise.
+        choices: the tokens that each target was chosen from: the distribution is over them
+            alone. None for the whole vocabulary.
 
     Returns:
         (N,) float32 log-probabilities, differentiable, and (N,) float32 entropies in nats, not.
     """
     logprobs, entropy = _TokenLogprobs.apply(  # type: ignore[no-untyped-call]
-        hidden, head.weight, head.bias, targets, temperature, top_p, entropies
+        hidden, head.weight, head.bias, targets, temperature, top_p, entropies, choices
     )
     return logprobs, entropy
 
@@ -80,15 +86,22 @@ def nucleus(logits: torch.Tensor, top_p: float) -> torch.Tensor:
 
 
 def shaped(
-    logits: torch.Tensor, temperature: float, top_p: float, targets: torch.Tensor | None = None
+    logits: torch.Tensor,
+    temperature: float,
+    top_p: float,
+    targets: torch.Tensor | None = None,
+    barred: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """(n, V) float32 logits after temperature and nucleus, as rollouts are drawn from.
 
-    Tokens outside the nucleus get the lowest finite value, hence probability 0.
+    Tokens outside the nucleus get the lowest finite value, hence probability 0; so do those
+    that are ``barred`` (n, V), before the nucleus is taken of what remains.
     """
     scaled = logits.float()
     if temperature != 1:
         scaled = scaled / temperature
+    if barred is not None:
+        scaled = scaled.masked_fill(barred, torch.finfo(torch.float32).min)
     if top_p < 1:
         kept = nucleus(scaled, top_p)
         if targets is not None:
@@ -108,21 +121,28 @@ class _TokenLogprobs(torch.autograd.Function):
         temperature: float,
         top_p: float,
         entropies: bool,
+        choices: Choices | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         logits = functional.linear(hidden, weight, bias)  # (N, V)
         chosen = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
         entropy = torch.zeros_like(chosen)
         for part in _slices(targets):
-            scaled = shaped(logits[part], temperature, top_p, targets[part])
-            total = scaled.logsumexp(-1)
+            barred = None if choices is None else choices.barred(part, len(weight))
+            scaled = shaped(logits[part], temperature, top_p, targets[part], barred)
+            if choices is None:
+                total = scaled.logsumexp(-1)
+            else:  # a CPU is slow at exponentials that underflow, but not within softmax
+                weights = scaled.softmax(-1)
+                total = scaled.amax(-1) - weights.amax(-1).log()
             chosen[part] = scaled.gather(-1, targets[part][:, None])[:, 0] - total
             if not entropies:
                 continue
-            # H = log Z - sum p * logit; what lies outside the nucleus has p = 0.
-            weights = (scaled - total[:, None]).exp_()
+            # H = log Z - sum p * logit; what lies outside nucleus and choices has p = 0.
+            if choices is None:
+                weights = (scaled - total[:, None]).exp_()
             entropy[part] = total - torch.einsum("nv,nv->n", weights, scaled)
         ctx.save_for_backward(hidden, weight, bias, targets, logits)
-        ctx.temperature, ctx.top_p = temperature, top_p
+        ctx.temperature, ctx.top_p, ctx.choices = temperature, top_p, choices
         ctx.mark_non_differentiable(entropy)
         return chosen, entropy
 
@@ -132,7 +152,8 @@ class _TokenLogprobs(torch.autograd.Function):
         grad = torch.empty_like(logits)  # (N, V)
         for part in _slices(targets):
             # d logp[t] / d logits = (onehot(t) - softmax) / temperature
-            scaled = shaped(logits[part], ctx.temperature, ctx.top_p, targets[part])
+            barred = None if ctx.choices is None else ctx.choices.barred(part, len(weight))
+            scaled = shaped(logits[part], ctx.temperature, ctx.top_p, targets[part], barred)
             slope = scaled.softmax(-1).neg_()
             slope.scatter_add_(-1, targets[part][:, None], torch.ones_like(slope[:, :1]))
             grad[part] = slope.mul_((gradients[0][part] / ctx.temperature)[:, None])
@@ -141,6 +162,7 @@ class _TokenLogprobs(torch.autograd.Function):
             grad @ weight if wants[0] else None,
             grad.T @ hidden if wants[1] else None,
             grad.sum(0) if bias is not None and wants[2] else None,
+            None,
             None,
             None,
             None,

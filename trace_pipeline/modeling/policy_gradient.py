@@ -30,11 +30,16 @@ class _Part:
     teaches: bool
     """Whether any gradient comes from it."""
     old: torch.Tensor | None = None
-    """(N,) log-probabilities under the policy that wrote them, once they are known."""
+    """(M,) log-probabilities under the policy that wrote them, once they are known."""
 
 
 class Learner:
-    """Takes the optimizer steps of ``rl.updates`` on each iteration's completions."""
+    """Takes the optimizer steps of ``rl.updates`` on each iteration's completions.
+
+    Log-probabilities, ratios, entropy and divergence are those of the distribution that each
+    token was drawn from: with a constraint, of that over the allowed tokens. What was forced
+    is no term of any of them, for there the probability is 1 whatever the weights are.
+    """
 
     def __init__(
         self,
@@ -74,7 +79,8 @@ class Learner:
         moves = any(part.teaches for part in parts)
         terms = len(kept)
         if config.loss == "token":
-            terms = sum(len(completions[index].ids) for index in kept)
+            chosen = (len(completions[i].ids) - sum(completions[i].forced) for i in kept)
+            terms = max(1, sum(chosen))
         updates = [
             self._update(parts, terms, moves, iteration)
             for _ in range(config.updates if moves else 1)
@@ -88,7 +94,7 @@ class Learner:
 
     def _parts(self, completions: Sequence[Completion], advantages: torch.Tensor) -> list[_Part]:
         """Completions in batches by length; those that teach apart from those that do not."""
-        sequences = [Sequences(c.prompt_ids, c.ids) for c in completions]
+        sequences = [Sequences(c.prompt_ids, c.ids, c.choices) for c in completions]
         lengths = [len(s) for s in sequences]
         always = self._reference is not None
         silent = [not always and value == 0 for value in advantages.tolist()]
@@ -156,7 +162,7 @@ class Learner:
         return figures
 
     def _divergence(self, batch: Batch, logprobs: torch.Tensor, old: torch.Tensor) -> torch.Tensor:
-        """Sum over tokens of the KL divergence to the SFT policy.
+        """Sum over targets of the KL divergence to the SFT policy.
 
         The estimator k3 of Schulman, "Approximating KL divergence", 2020: unbiased, never
         negative. Weighted by the importance ratio, which is 1 at first, its gradient is

@@ -36,6 +36,8 @@ class Running:
     started: float = 0.0
     ids: list[int] = field(default_factory=list)
     forced: list[bool] = field(default_factory=list)
+    choices: list[bytes | None] = field(default_factory=list)
+    """What each of ``ids`` was chosen from, packed; None if it was forced."""
     logprob: float = 0.0
     fed: int = 0
     """How many of ``ids`` went through the model."""
@@ -48,6 +50,7 @@ class Running:
         """Append tokens about which there is no choice."""
         self.ids += tokens
         self.forced += [True] * len(tokens)
+        self.choices += [None] * len(tokens)
 
 
 def sequences_together(config: DecodingConfig, device: torch.device) -> int:
