@@ -74,6 +74,8 @@ def test_committed_results_were_made_with_the_presets_as_they_are() -> None:
 def test_a_result_is_outdated_when_a_setting_that_it_had_has_changed(result) -> None:
     made = result("a", 1, 1)
     assert outdated(made, {"sft.layers": "6", "sft.new": "1", "name": "b"}) == []
+    sized = replace(made, settings={**made.settings, "decoding.batch_size": "32"})
+    assert outdated(sized, {"sft.layers": "6", "decoding.batch_size": "auto"}) == []
     (found,) = outdated(made, {"sft.layers": "8"})
     assert (found.field, found.first, found.second) == ("sft.layers", "6", "8")
 

@@ -10,7 +10,7 @@ import torch
 
 from tests.modeling.tiny import experiment, make_tiny_model, make_tokenizer
 from trace_pipeline.experiment import DecodingConfig, LoraConfig
-from trace_pipeline.modeling import decoding
+from trace_pipeline.modeling import running
 from trace_pipeline.modeling.base_models import load_model, resolve_base
 from trace_pipeline.modeling.checkpoints import Policy, load_base_policy
 from trace_pipeline.modeling.decoding import Decoder, Sampling
@@ -91,7 +91,7 @@ def test_both_ways_decode_the_same_texts(policy: Policy, monkeypatch: pytest.Mon
     decoder = Decoder(policy, DecodingConfig(max_tokens=40, batch_size=2))
     sampling = Sampling([1, 2, 3], 1.1)
     lean = decoder.decode(questions), decoder.decode(questions, sampling)
-    monkeypatch.setattr(decoding, "forward_of", ModuleForward)
+    monkeypatch.setattr(running, "forward_of", ModuleForward)
     plain = decoder.decode(questions), decoder.decode(questions, sampling)
     assert [[c.ids for c in run] for run in lean] == [[c.ids for c in run] for run in plain]
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,21 +22,9 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(cli, list(arguments))
 
 
-@pytest.fixture
-def other(finished: FinishedRun) -> Iterator[str]:
-    """An experiment beside ``tiny`` that trains otherwise, so that nothing is at hand for it."""
-    experiment = finished.folder / "experiments" / "other.yaml"
-    experiment.write_text(
-        "inherits: tiny\ndescription: Another rate.\nsft: {learning_rate: 0.003}\n"
-    )
-    yield "other"
-    experiment.unlink()
-    shutil.rmtree(finished.folder / "artifacts" / "other", ignore_errors=True)
-
-
-def test_what_another_host_trains_is_taken_over(other: str, tmp_path: Path) -> None:
+def test_what_another_host_trains_is_taken_over(project: Path, tmp_path: Path) -> None:
     folder = tmp_path / "packed"
-    packed = run("pack", str(folder), "--experiment", other)
+    packed = run("pack", str(folder), "--experiment", "tiny")
     assert packed.exit_code == 0, packed.output
     python = Path(sys.executable).parent
     host = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{python}:{os.environ['PATH']}"}
@@ -50,31 +36,27 @@ def test_what_another_host_trains_is_taken_over(other: str, tmp_path: Path) -> N
     ]
     assert "answer" not in questions[0]
     there = {stage: read_info(folder / stage) for stage in ("sft", "rl")}
-    assert run("bring", str(folder), "--experiment", other).exit_code == 0
-    result = run("run", "--experiment", other, "--until", "rl_checkpoint")
+    assert run("bring", str(folder), "--experiment", "tiny").exit_code == 0
+    result = run("run", "--experiment", "tiny", "--until", "rl_checkpoint")
     assert result.exit_code == 0, result.output
-    bench = bench_of(other)
+    bench = bench_of("tiny")
     for stage, info in there.items():
         here = read_info(bench.require(f"{stage}_checkpoint").path)
         assert (here.weights_sha256, here.created) == (info.weights_sha256, info.created)
         assert not brought(bench, f"{stage}_checkpoint").exists()  # its place is in the store now
     target = tmp_path / "outputs.jsonl.gz"
     written = run(
-        "outputs", str(target), "--experiment", other,
+        "outputs", str(target), "--experiment", "tiny",
         "--completions", str(folder / "completions.jsonl"), "--checkpoint", str(folder / "rl"),
     )  # fmt: skip
     assert written.exit_code == 0, written.output
     assert run("rescore", str(target)).exit_code == 0
-
-
-def test_what_was_trained_with_other_settings_is_refused(other: str, tmp_path: Path) -> None:
-    tiny = bench_of("tiny")
-    (tmp_path / "made").mkdir()
-    shutil.copytree(tiny.require("sft_checkpoint").path, tmp_path / "made" / "sft")
-    assert run("bring", str(tmp_path / "made"), "--experiment", other).exit_code == 0
-    result = run("run", "--experiment", other, "--until", "sft_checkpoint")
-    assert result.exit_code != 0
-    assert not bench_of(other).store.has("other/sft_checkpoint")
+    other = project / "experiments" / "other.yaml"
+    other.write_text("inherits: tiny\ndescription: Another rate.\nsft: {learning_rate: 0.003}\n")
+    assert run("bring", str(folder), "--experiment", "other").exit_code == 0
+    refused = run("run", "--experiment", "other", "--until", "sft_checkpoint")
+    assert refused.exit_code != 0
+    assert not bench_of("other").store.has("other/sft_checkpoint")
 
 
 @pytest.mark.parametrize(

@@ -85,12 +85,18 @@ def outcomes_of(evaluation: Evaluation) -> Outcomes:
     )
 
 
+CHANGE_NOTHING = frozenset({"decoding.batch_size", "sft.save_every", "rl.save_every"})
+"""Settings on which no figure depends."""
+
+
 def outdated(result: Result, parameters: Mapping[str, str]) -> list[Difference]:
     """Settings of the preset that are others now than when the result was made.
 
-    A setting that did not exist then is left out: its default is what was done before.
+    A setting that did not exist then is left out: its default is what was done before. So are
+    those that say how fast, not what.
     """
-    known = {name: value for name, value in parameters.items() if name in result.settings}
+    counts = result.settings.keys() - CHANGE_NOTHING
+    known = {name: value for name, value in parameters.items() if name in counts}
     then = {name: value for name, value in result.settings.items() if name in known}
     return differences(then, known)
 
