@@ -12,10 +12,11 @@ from mlflow import MlflowClient
 
 from tests.pipeline.conftest import FinishedRun
 from trace_pipeline.cli import cli
+from trace_pipeline.evaluation import Drift, Forgetting
 from trace_pipeline.experiment import experiment_from_dict
 from trace_pipeline.modeling.base_models import load_tokenizer, resolve_base
 from trace_pipeline.modeling.prompts import Prompt
-from trace_pipeline.pipeline.card import CARD, loading_code
+from trace_pipeline.pipeline.card import CARD, Trained, loading_code, model_card
 from trace_pipeline.pipeline.registry import WEIGHTS
 
 QUESTION = "Tom has 5 boxes of 12 pencils and gives 7 away. How many are left?"
@@ -61,6 +62,26 @@ def test_the_loading_code_asks_as_the_model_was_trained(
     )
     exec(code, {"AutoTokenizer": spy, "AutoModelForCausalLM": spy, "print": lambda *_: None})
     assert spy.asked == [Prompt(experiment.prompt, tokenizer).prompt_ids(QUESTION)]
+
+
+def test_the_card_says_what_training_was_and_what_it_cost(finished: FinishedRun) -> None:
+    manifest = finished.bench().store.manifest("tiny/rl_checkpoint")
+
+    def card(forgetting: Forgetting | None = None, **sections: Any) -> str:
+        experiment = experiment_from_dict({"name": "x", **sections})
+        return model_card(Trained(experiment, manifest, 1, 2, "b", "w"), [], forgetting)
+
+    plain = card(rl={"iterations": 0})
+    assert "- SFT: 1 epoch, learning" in plain
+    assert "- RL: none" in plain
+    assert "no traces" not in plain
+    drift = Drift(name="general text", before=1.0, after=1.5, tokens=9)
+    told = card(Forgetting(text=drift), sft={"epochs": 2}, rl={"iterations": 1})
+    assert "- SFT: 2 epochs, learning" in told
+    assert "- RL: 1 iteration, reinforce" in told
+    assert "perplexity 1.65 times that of the base on general text (1.00 to 1.50 nats" in told
+    rounds = card(rl={"method": "expert_iteration", "iterations": 2})
+    assert "- RL: expert iteration, 2 rounds" in rounds
 
 
 def test_the_card_names_base_figures_and_weights(finished: FinishedRun) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from trace_pipeline.evaluation import Evaluation, Proportion
+from trace_pipeline.evaluation import Evaluation, Forgetting, Proportion
 from trace_pipeline.experiment import Experiment
 from trace_pipeline.modeling.prompts import system_text
 from trace_pipeline.store import Manifest
@@ -36,8 +36,10 @@ def front_matter(reference: str) -> str:
     return "\n".join(["---", *lines, "---", "", ""])
 
 
-def model_card(trained: Trained, evaluations: Sequence[Evaluation]) -> str:
-    """The card as Markdown."""
+def model_card(
+    trained: Trained, evaluations: Sequence[Evaluation], forgetting: Forgetting | None = None
+) -> str:
+    """The card as Markdown; ``forgetting`` is what training cost, where it was measured."""
     experiment, manifest = trained.experiment, trained.checkpoint
     share = 100 * trained.parameters_trained / trained.parameters_total
     lines = [
@@ -71,6 +73,7 @@ def model_card(trained: Trained, evaluations: Sequence[Evaluation]) -> str:
         "|---|---|---|---|---|",
         *(_row(evaluation) for evaluation in evaluations),
         "",
+        *_forgotten(forgetting),
         "## Training",
         "",
         f"- Base: `{experiment.model.reference}`, sha256 {trained.base_sha256}",
@@ -78,8 +81,9 @@ def model_card(trained: Trained, evaluations: Sequence[Evaluation]) -> str:
         f"{trained.parameters_total / 1e6:.1f} million parameters ({share:.0f} %)",
         f"- Data: {experiment.data.train} synthetic examples{_real(experiment)}, all verified by "
         "the solver",
-        f"- SFT: {experiment.sft.epochs} epochs, learning rate {experiment.sft.learning_rate:g}",
-        f"- RL: {experiment.rl.iterations} iterations, {experiment.rl.estimator}",
+        f"- SFT: {_counted(experiment.sft.epochs, 'epoch')}, learning rate "
+        f"{experiment.sft.learning_rate:g}",
+        f"- RL: {_reinforced(experiment)}",
         f"- Seed {experiment.seed}; git revision {manifest.git.describe()}",
         f"- Made {manifest.created}",
         f"- Weights: artifact `{manifest.key}`, version {manifest.version}, "
@@ -92,6 +96,31 @@ def model_card(trained: Trained, evaluations: Sequence[Evaluation]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _forgotten(forgetting: Forgetting | None) -> list[str]:
+    """What training cost on texts that are no traces."""
+    if forgetting is None:
+        return []
+    found = [
+        f"perplexity {drift.growth:.2f} times that of the base on {drift.name} "
+        f"({drift.before:.2f} to {drift.after:.2f} nats a token)"
+        for drift in forgetting.drifts
+    ]
+    return [f"On texts that are no traces: {', '.join(found)}.", ""]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _reinforced(experiment: Experiment) -> str:
+    config = experiment.rl
+    if not config.iterations:
+        return "none"
+    if config.method == "expert_iteration":
+        return f"expert iteration, {_counted(config.iterations, 'round')}"
+    return f"{_counted(config.iterations, 'iteration')}, {config.estimator}"
 
 
 def _real(experiment: Experiment) -> str:

@@ -285,6 +285,7 @@ def describe_model(bench: Workbench, checkpoint: Artifact, report: Report) -> st
             info.weights_sha256,
         ),
         [report.evaluation, *beside],
+        report.forgetting,
     )
 
 
