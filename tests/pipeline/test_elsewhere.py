@@ -8,14 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from tests.pipeline.conftest import ROOT, FinishedRun
 from trace_pipeline.cli import cli
+from trace_pipeline.evaluation import Header, publish_completions, real_benchmark
+from trace_pipeline.gsm8k import load_problems
 from trace_pipeline.modeling.checkpoints import read_info
 from trace_pipeline.pipeline.policies import brought
 from trace_pipeline.pipeline.resources import bench_of
+from trace_pipeline.solver import Solver
 
 
 def run(*arguments: str) -> Result:
@@ -57,6 +61,25 @@ def test_what_another_host_trains_is_taken_over(project: Path, tmp_path: Path) -
     refused = run("run", "--experiment", "other", "--until", "sft_checkpoint")
     assert refused.exit_code != 0
     assert not bench_of("other").store.has("other/sft_checkpoint")
+
+
+def test_rescoring_samples_shows_the_majority(tmp_path: Path) -> None:
+    benchmark = real_benchmark(load_problems("builtin", "test"))
+    record = {"text": "no trace", "tokens": 1, "clipped": False}
+    lines = [
+        msgspec.json.encode({"question": item.question, **record})
+        for item in benchmark.items
+        for _ in range(2)
+    ]
+    (tmp_path / "c.jsonl").write_bytes(b"\n".join(lines))
+    header = Header(
+        model="x", benchmark="", problems=0, fingerprint="", checkpoint="c", revision="r"
+    )
+    target = tmp_path / "o.jsonl.gz"
+    publish_completions(target, tmp_path / "c.jsonl", benchmark, Solver(), header)
+    result = run("rescore", str(target), "--gsm8k", "builtin")
+    assert result.exit_code == 0, result.output
+    assert "x, of 2 samples: pass@1 0.0 %, pass@2 0.0 %, majority@2 0 of 60" in result.output
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,10 @@ def rescore(
     found = [rescore(source, benchmark, solver) for source in sources]
     click.echo(f"{benchmark.name}: {benchmark.source}")
     click.echo(models_table(found).to_text())
+    for evaluation in found:
+        if evaluation.sampled is not None:
+            rows = ", ".join(" ".join(row) for row in evaluation.sampled.rows())
+            click.echo(f"{evaluation.model}, of {evaluation.sampled.samples} samples: {rows}")
     for evaluation in found if diagnose else ():
         click.echo(f"\n{evaluation.model}, by the steps of the reference:")
         click.echo(groups_table("", "steps", evaluation.by_steps()).to_text())

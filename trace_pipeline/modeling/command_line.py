@@ -25,10 +25,10 @@ from trace_pipeline.modeling.checkpoints import (
     load_checkpoint,
     read_info,
 )
-from trace_pipeline.modeling.decoding import Completion, Sampling
+from trace_pipeline.modeling.decoding import Completion
 from trace_pipeline.modeling.engines import open_engine
 from trace_pipeline.modeling.progress import Progress
-from trace_pipeline.modeling.rollouts import stream_seed
+from trace_pipeline.modeling.rollouts import evaluation_sampling
 from trace_pipeline.modeling.trace_tokens import known_to_base
 from trace_pipeline.modeling.training import TrainingError
 from trace_pipeline.store import write_atomic
@@ -142,12 +142,9 @@ def _run_decode(options: argparse.Namespace) -> None:
         policy = load_checkpoint(options.checkpoint, base, model.dtype, model.device)
     else:
         policy = load_base_policy(base, known_to_base(experiment.prompt), model.dtype, model.device)
-    config, sampling = experiment.decoding, None
-    count = len(questions) * config.samples
-    if config.temperature:
-        seeds = [stream_seed(experiment.seed, place) for place in range(count)]
-        sampling = Sampling(seeds, config.temperature, config.top_p, config.samples)
-    with Progress("decoding", count, "completions") as progress:
+    config = experiment.decoding
+    sampling = evaluation_sampling(config, experiment.seed, len(questions))
+    with Progress("decoding", len(questions) * config.samples, "completions") as progress:
         completions = open_engine(policy, config).decode(
             questions,
             sampling,

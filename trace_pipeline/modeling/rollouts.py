@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from msgspec import Struct
 
-from trace_pipeline.experiment import Experiment
+from trace_pipeline.experiment import DecodingConfig, Experiment
 from trace_pipeline.modeling.batching import TraceExample
 from trace_pipeline.modeling.decoding import Completion, Decoder, Sampling
 from trace_pipeline.modeling.distributed import World
@@ -71,6 +71,14 @@ def stream_seed(*parts: int) -> int:
     """A 64-bit seed that is a hash of ``parts``: neighbouring parts share nothing."""
     text = "/".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+
+
+def evaluation_sampling(config: DecodingConfig, seed: int, problems: int) -> Sampling | None:
+    """How evaluation draws ``config.samples`` completions of each problem; None if it is greedy."""
+    if not config.temperature:
+        return None
+    seeds = [stream_seed(seed, place) for place in range(problems * config.samples)]
+    return Sampling(seeds, config.temperature, config.top_p, config.samples)
 
 
 def roll_out(

@@ -63,15 +63,12 @@ def judge(
     bench: Workbench, policy: Policy, benchmark: Benchmark, config: DecodingConfig, model: str
 ) -> Evaluation:
     """Completions of ``benchmark`` by ``policy``, scored by the solver: greedy, or sampled."""
-    from trace_pipeline.modeling.decoding import Sampling
     from trace_pipeline.modeling.engines import open_engine
     from trace_pipeline.modeling.progress import Progress
-    from trace_pipeline.modeling.rollouts import stream_seed
+    from trace_pipeline.modeling.rollouts import evaluation_sampling
 
-    sampling, count = None, len(benchmark.items) * config.samples
-    if config.temperature:
-        seeds = [stream_seed(bench.experiment.seed, place) for place in range(count)]
-        sampling = Sampling(seeds, config.temperature, config.top_p, config.samples)
+    count = len(benchmark.items) * config.samples
+    sampling = evaluation_sampling(config, bench.experiment.seed, len(benchmark.items))
     with Progress(f"{model} on {benchmark.name}", count, "completions") as progress:
         completions = open_engine(policy, config).decode(
             benchmark.questions,
