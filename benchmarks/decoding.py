@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -176,10 +177,13 @@ def main() -> int:
     parser.add_argument("--prompts", type=int, default=128)
     parser.add_argument("--base-prompts", type=int, default=32, help="of the untuned base model")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--max-tokens", type=int, default=400)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--constrained", action="store_true")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="a folder that holds one; else trained first"
+    )
     parser.add_argument("--untuned", action="store_true", help="the base model, no checkpoint")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -187,7 +191,9 @@ def main() -> int:
     if options.untuned:
         policy = load_base_policy(base, PromptConfig(), "auto", "cpu")
     else:
-        policy = load_checkpoint(trained_folder(), base, dtype="auto", device="cpu")
+        policy = load_checkpoint(
+            options.checkpoint or trained_folder(), base, dtype="auto", device="cpu"
+        )
     print(f"{options.prompts} prompts, {options.threads} threads, {policy.model.dtype}")
     compare = constrained if options.constrained else against_generate
     return 0 if compare(options, policy) else 1

@@ -85,7 +85,9 @@ def outcomes_of(evaluation: Evaluation) -> Outcomes:
     )
 
 
-CHANGE_NOTHING = frozenset({"decoding.batch_size", "sft.save_every", "rl.save_every"})
+CHANGE_NOTHING = frozenset(
+    {"decoding.batch_size", "decoding.drafts", "sft.save_every", "rl.save_every"}
+)
 """Settings on which no figure depends."""
 
 

@@ -19,6 +19,7 @@ from trace_pipeline.modeling.choices import TokenSets
 from trace_pipeline.modeling.constrained import TraceConstraint
 from trace_pipeline.modeling.endings import EndOfTrace
 from trace_pipeline.modeling.objective import shaped
+from trace_pipeline.modeling.products import product
 from trace_pipeline.modeling.running import Running, RunningBatch
 from trace_pipeline.modeling.vocabulary import Ids, Vocabulary
 from trace_pipeline.validation import InvalidInputError
@@ -164,6 +165,7 @@ class Decoder:
                 fresh, hidden = list(batch.running), batch.step()
             before = sum(len(sequence.ids) for sequence in fresh)
             self._append(hidden, fresh, sampling)
+            batch.settle()
             tokens += sum(len(sequence.ids) for sequence in fresh) - before
             for slot in reversed(range(len(batch.running))):
                 sequence = batch.running[slot]
@@ -177,31 +179,82 @@ class Decoder:
     def _append(
         self, hidden: torch.Tensor, fresh: list[Running], sampling: Sampling | None
     ) -> None:
-        """Choose the next token of each sequence in ``fresh``; what is forced comes with it."""
-        whole: list[int] = []
-        for row, sequence in enumerate(fresh):
-            if sequence.constraint is None:
-                whole.append(row)
-            elif not sequence.stopped:
-                choices = sequence.constraint.choices()
-                if len(choices) > FEW.get(hidden.device.type, FEW["cpu"]):
-                    whole.append(row)
-                else:
-                    self._choose(hidden[row : row + 1], [sequence], choices, sampling)
-        if whole:
-            rows = hidden if len(whole) == len(fresh) else hidden[whole]
-            self._choose(rows, [fresh[row] for row in whole], None, sampling)
+        """Choose the next tokens of each sequence in ``fresh``; what is forced comes with them.
+
+        ``hidden`` (R, H) has a row for each sequence and one more for each token of its draft:
+        the sequence goes on as long as what is chosen is what was drafted.
+        """
+        firsts, rows = [], 0
         for sequence in fresh:
-            self._follow_up(sequence)
+            firsts.append(rows)
+            rows += 1 + len(sequence.draft)
+        if any(sequence.constraint is None for sequence in fresh):
+            self._append_free(hidden, fresh, firsts, sampling)
+        else:
+            self._append_constrained(hidden, fresh, firsts, sampling)
+
+    def _append_free(
+        self,
+        hidden: torch.Tensor,
+        fresh: list[Running],
+        firsts: list[int],
+        sampling: Sampling | None,
+    ) -> None:
+        places = [(s, place) for s in fresh for place in range(1 + len(s.draft))]
+        chosen, logprobs = self._choose(hidden, places, None, sampling)
+        for first, sequence in zip(firsts, fresh, strict=True):
+            row = first
+            while self._take(sequence, chosen[row], logprobs[row]):
+                row = first + sequence.agreed
+
+    def _append_constrained(
+        self,
+        hidden: torch.Tensor,
+        fresh: list[Running],
+        firsts: list[int],
+        sampling: Sampling | None,
+    ) -> None:
+        few = FEW.get(hidden.device.type, FEW["cpu"])
+        going = [(f, s) for f, s in zip(firsts, fresh, strict=True) if not s.stopped]
+        while going:
+            taken: list[tuple[int, float]] = []
+            whole: list[int] = []
+            for place, (first, sequence) in enumerate(going):
+                assert sequence.constraint is not None
+                choices = sequence.constraint.choices()
+                taken.append((0, 0.0))
+                if len(choices) > few:
+                    whole.append(place)
+                    continue
+                row = first + sequence.agreed
+                taken[place] = _only(
+                    self._choose(hidden[row : row + 1], [(sequence, 0)], choices, sampling)
+                )
+            if whole:
+                rows = [going[place][0] + going[place][1].agreed for place in whole]
+                some = hidden if len(rows) == len(hidden) else hidden[rows]
+                pairs = self._choose(some, [(going[p][1], 0) for p in whole], None, sampling)
+                for place, token, logprob in zip(whole, *pairs, strict=True):
+                    taken[place] = token, logprob
+            going = [
+                one for one, pair in zip(going, taken, strict=True) if self._take(one[1], *pair)
+            ]
 
     def _choose(
         self,
         hidden: torch.Tensor,
-        sequences: list[Running],
+        places: list[tuple[Running, int]],
         choices: Ids | None,
         sampling: Sampling | None,
-    ) -> None:
-        """Choose one token for each row of ``hidden`` (n, H), among ``choices`` if given."""
+    ) -> tuple[list[int], list[float]]:
+        """One token and its log-probability for each row of ``hidden`` (n, H).
+
+        Args:
+            hidden: the states behind which to choose.
+            places: the sequence of each row, and by how many tokens the row is ahead of it.
+            choices: the tokens to choose among, if they are few.
+            sampling: how to draw.
+        """
         head = self._policy.model.lm_head
         if choices is not None:
             # In the vocabulary's order, so that a draw gives the same token as from all logits.
@@ -210,25 +263,35 @@ class Decoder:
             logits = torch.nn.functional.linear(hidden, head.weight[ids], bias).float()
         else:
             ids = None
-            logits = head(hidden).float()  # (n, V)
-            _keep_allowed(logits, [sequence.constraint for sequence in sequences])
+            logits = product(hidden, head.weight, head.bias).contiguous().float()  # (n, V)
+            _keep_allowed(logits, [sequence.constraint for sequence, _ in places])
         if sampling is None:
-            chosen = logits.argmax(-1)
+            top, chosen = logits.max(-1)
+            # In place: a copy of all logits costs as much as the sum itself.
+            logprobs = -logits.sub_(top[:, None]).exp_().sum(-1).log_()
         else:
             logits = shaped(logits, sampling.temperature, sampling.top_p)
-            draws = [float(r.draws[len(r.ids)]) for r in sequences if r.draws is not None]
+            draws = [float(s.draws[len(s.ids) + n]) for s, n in places if s.draws is not None]
             chosen = _draw(logits, torch.tensor(draws, dtype=torch.float64, device=logits.device))
-        logprobs = logits.gather(-1, chosen[:, None])[:, 0] - logits.logsumexp(-1)
+            logprobs = logits.gather(-1, chosen[:, None])[:, 0] - logits.logsumexp(-1)
         if ids is not None:
             chosen = ids[chosen]
-        for sequence, token, logprob in zip(
-            sequences, chosen.tolist(), logprobs.tolist(), strict=True
-        ):
-            sequence.ids.append(token)
-            sequence.forced.append(False)
-            if sequence.constraint is not None:
-                sequence.choices.append(self._sets.pack(sequence.constraint.choices()))
-            sequence.logprob += logprob
+        return chosen.tolist(), logprobs.tolist()
+
+    def _take(self, sequence: Running, token: int, logprob: float) -> bool:
+        """Append a token and what follows from it; whether the draft went on in the same way."""
+        before = len(sequence.ids)
+        sequence.ids.append(token)
+        sequence.forced.append(False)
+        if sequence.constraint is not None:
+            sequence.choices.append(self._sets.pack(sequence.constraint.choices()))
+        sequence.logprob += logprob
+        self._follow_up(sequence)
+        for new in sequence.ids[before:]:
+            if sequence.draft[sequence.agreed : sequence.agreed + 1] != [new]:
+                return False
+            sequence.agreed += 1
+        return not sequence.stopped
 
     def _follow_up(self, sequence: Running) -> None:
         """What the last token brings about: forced ones, the end."""
@@ -255,6 +318,10 @@ class Decoder:
             forced=sequence.forced,
             choices=sequence.choices if sequence.constraint is not None else None,
         )
+
+
+def _only(one: tuple[list[int], list[float]]) -> tuple[int, float]:
+    return one[0][0], one[1][0]
 
 
 def _keep_allowed(logits: torch.Tensor, constraints: Sequence[TraceConstraint | None]) -> None:

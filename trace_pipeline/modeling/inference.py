@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch.nn import functional
 
+from trace_pipeline.modeling.products import product
 from trace_pipeline.modeling.slots import Pass, SlotCache
 
 LEAN_TYPES = frozenset({"llama", "mistral", "qwen2"})
@@ -23,7 +24,7 @@ class Forward(Protocol):
     """Runs new tokens through the layers of a model."""
 
     def __call__(self, ids: torch.Tensor, plan: Pass, cache: SlotCache) -> torch.Tensor:
-        """(A, H) hidden states behind the last new token of each sequence; ``ids`` is (N,)."""
+        """(R, H) hidden states behind the tokens that ``plan`` wants; ``ids`` is (N,)."""
 
 
 def forward_of(model: Any) -> Forward:
@@ -60,7 +61,7 @@ class ModuleForward:
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state
-        result: torch.Tensor = plan.flat(hidden)[plan.last]
+        result: torch.Tensor = plan.flat(hidden)[plan.wanted]
         return result
 
 
@@ -89,8 +90,8 @@ class LeanForward:
             bias = torch.zeros_like(plan.mask, dtype=x.dtype).masked_fill_(~plan.mask, lowest)
         for index, layer in enumerate(self._layers):
             h = functional.rms_norm(x, x.shape[-1:], layer.norm_in, self._eps)
-            qkv = functional.linear(h, layer.qkv, layer.qkv_bias)
-            qkv = qkv.view(plan.tokens, self._heads + 2 * self._groups, self._width)
+            qkv = product(h, layer.qkv, layer.qkv_bias)
+            qkv = qkv.contiguous().view(plan.tokens, self._heads + 2 * self._groups, self._width)
             rotated = qkv[:, : self._heads + self._groups]
             low, high = rotated[..., :half], rotated[..., half:]
             rotated = torch.cat((low * cos - high * sin, high * cos + low * sin), -1)
@@ -98,11 +99,11 @@ class LeanForward:
             values = qkv[:, self._heads + self._groups :]
             cache.write(index, torch.stack((keys, values), 1))
             attended = self._attend(rotated[:, : self._heads], *cache.read(index), plan, bias)
-            x = x + functional.linear(attended, layer.out, layer.out_bias)
+            x = x + product(attended, layer.out, layer.out_bias)
             h = functional.rms_norm(x, x.shape[-1:], layer.norm_mlp, self._eps)
-            gate, up = functional.linear(h, layer.gate_up).chunk(2, -1)
-            x = x + functional.linear(functional.silu(gate).mul_(up), layer.down)
-        x = x[plan.last]
+            gate, up = product(h, layer.gate_up).chunk(2, -1)
+            x = x + product(functional.silu(gate).mul_(up), layer.down)
+        x = x[plan.wanted]
         return functional.rms_norm(x, x.shape[-1:], base.norm.weight, self._eps)
 
     def _attend(

@@ -12,15 +12,19 @@ import torch
 from trace_pipeline.experiment import DecodingConfig
 from trace_pipeline.modeling.checkpoints import Policy
 from trace_pipeline.modeling.constrained import TraceConstraint
+from trace_pipeline.modeling.drafts import ORDERS, Drafts
 from trace_pipeline.modeling.endings import EndOfTrace
 from trace_pipeline.modeling.inference import Forward, forward_of
-from trace_pipeline.modeling.slots import SlotCache
+from trace_pipeline.modeling.slots import SlotCache, cache_bytes
 
-PREFILL_TOKENS = 4096
+PREFILL_TOKENS = 1024
 """Prompt tokens that go through the model together."""
-TOGETHER = {"cpu": 32, "cuda": 1024}
-"""Sequences decoded together under ``batch_size: auto``: a CPU is busy with few, and their cache
-takes some 10 MB each with the embedded model; a GPU waits for its kernels with few."""
+CONTEXT = ORDERS[0]
+"""Tokens that a draft depends on."""
+TOGETHER = {"cpu": 128, "cuda": 1024}
+"""Sequences decoded together at most under ``batch_size: auto``."""
+CACHE_BYTES = 4 << 30
+"""What their cache may take on a CPU, if all of them were as long as they may be."""
 
 
 @dataclass
@@ -41,10 +45,20 @@ class Running:
     logprob: float = 0.0
     fed: int = 0
     """How many of ``ids`` went through the model."""
+    draft: list[int] = field(default_factory=list)
+    """Tokens that went through the model behind ``ids``, on the guess that they come next."""
+    agreed: int = 0
+    """How many of ``draft`` came next."""
+    learnt: int = 0
+    """How many of ``ids`` later drafts know of."""
     stopped: bool = False
     """Ended, or at its limit."""
     trimmed: bool = False
     """Ended by what it wrote behind a whole trace."""
+
+    def text(self, last: int) -> list[int]:
+        """The last tokens of prompt and completion."""
+        return (self.prompt[-last:] + self.ids[-last:])[-last:]
 
     def force(self, tokens: list[int]) -> None:
         """Append tokens about which there is no choice."""
@@ -54,10 +68,19 @@ class Running:
 
 
 def sequences_together(config: DecodingConfig, device: torch.device) -> int:
-    """How many sequences ``config`` decodes together on ``device``."""
+    """How many sequences ``config`` decodes together at most."""
     if config.batch_size == "auto":
         return TOGETHER.get(device.type, TOGETHER["cpu"])
     return config.batch_size
+
+
+def _room(config: DecodingConfig, model: Any, length: int) -> int:
+    """How many sequences of up to ``length`` tokens ``config`` lets into the cache."""
+    together = sequences_together(config, model.device)
+    if config.batch_size != "auto" or model.device.type != "cpu":
+        return together
+    size = length * cache_bytes(model.config, model.dtype)
+    return max(1, min(together, CACHE_BYTES // size))
 
 
 class RunningBatch:
@@ -65,15 +88,17 @@ class RunningBatch:
 
     def __init__(self, policy: Policy, config: DecodingConfig, waiting: list[Running]) -> None:
         model = policy.model
-        self._forward: Forward = forward_of(model)
         self._device = model.device
-        self.slots = min(sequences_together(config, model.device), len(waiting))
+        self._forward: Forward = forward_of(model)
         length = max(len(r.prompt) + r.limit for r in waiting)
+        self.slots = min(_room(config, model, length), len(waiting))
         # One slot more: the start that all prompts share waits in the last.
         self._shared = _shared_start(policy, waiting)
         slots = self.slots + bool(self._shared)
         self._cache = SlotCache(model.config, slots, length, model.dtype, model.device)
         self.running: list[Running] = []
+        self._drafts = Drafts()
+        self._most = config.drafts
         if self._shared:
             self._pass(self.slots, [waiting[0].prompt[: self._shared]])
 
@@ -128,12 +153,28 @@ class RunningBatch:
         return entering, hidden
 
     def step(self) -> torch.Tensor:
-        """(A, H) hidden states behind the last token of each running sequence."""
-        new = [sequence.ids[sequence.fed :] for sequence in self.running]
-        hidden = self._pass(0, new)
+        """(R, H) hidden states behind the last token of each sequence and those of its draft."""
+        new = []
         for sequence in self.running:
-            sequence.fed = len(sequence.ids)
-        return hidden
+            most = min(self._most, sequence.limit - len(sequence.ids) - 1)
+            sequence.draft = self._drafts.guess(sequence.text(CONTEXT), most)
+            new.append(sequence.ids[sequence.fed :] + sequence.draft)
+            sequence.fed, sequence.agreed = len(sequence.ids), 0
+        return self._pass(0, new, [1 + len(sequence.draft) for sequence in self.running])
+
+    def settle(self) -> None:
+        """Forget the drafted tokens that did not come next; learn from those that did."""
+        drafted = False
+        for sequence in self.running:
+            if self._most:
+                before = (sequence.prompt + sequence.ids[: sequence.learnt])[-CONTEXT:]
+                self._drafts.learn(before, sequence.ids[sequence.learnt :])
+                sequence.learnt = len(sequence.ids)
+            drafted = drafted or len(sequence.draft) > sequence.agreed
+            sequence.fed += sequence.agreed
+            sequence.draft, sequence.agreed = [], 0
+        if drafted:
+            self._cache.cut([len(s.prompt) + s.fed for s in self.running])
 
     def release(self, slot: int) -> None:
         """The sequence in ``slot`` is done."""
@@ -141,9 +182,11 @@ class RunningBatch:
         self.running.pop()
         self._cache.release(slot)
 
-    def _pass(self, first: int, new: list[list[int]]) -> torch.Tensor:
+    def _pass(
+        self, first: int, new: list[list[int]], wanted: list[int] | None = None
+    ) -> torch.Tensor:
         ids = torch.tensor([token for tokens in new for token in tokens], device=self._device)
-        plan = self._cache.begin(first, [len(tokens) for tokens in new])
+        plan = self._cache.begin(first, [len(tokens) for tokens in new], wanted)
         hidden = self._forward(ids, plan, self._cache)
         self._cache.end()
         return hidden

@@ -14,9 +14,13 @@ class Pass:
 
     The tokens lie flat, sequence after sequence, so that nothing is computed for padding; N is
     their number, A that of the sequences, Q the most tokens of one, T the positions attended to.
+    The hidden states behind the last ``wanted[i]`` tokens of each sequence are asked for, R in all;
+    by default behind the last.
     """
 
-    def __init__(self, cache: SlotCache, first: int, counts: list[int]) -> None:
+    def __init__(
+        self, cache: SlotCache, first: int, counts: list[int], wanted: list[int] | None = None
+    ) -> None:
         device = cache.store.device
         count = torch.tensor(counts, device=device)
         starts = cache.lengths[first : first + len(counts)]
@@ -24,8 +28,12 @@ class Pass:
         self.first, self.sequences, self.tokens = first, len(counts), sum(counts)
         self.longest = max(counts)
         """Q."""
-        self.last = ends - 1
-        """(A,) the last token of each sequence among the flat ones."""
+        self.wanted = ends - 1
+        """(R,) places among the flat tokens of those behind which the states are asked for."""
+        if wanted is not None and max(wanted) > 1:
+            ranges = zip(ends.tolist(), wanted, strict=True)
+            places = [place for end, size in ranges for place in range(end - size, end)]
+            self.wanted = torch.tensor(places, device=device)
         self.rows = torch.repeat_interleave(torch.arange(len(counts), device=device), count)
         """(N,) sequence of each token."""
         self.columns = torch.arange(self.tokens, device=device) - (ends - count)[self.rows]
@@ -72,11 +80,8 @@ class SlotCache(Cache):  # type: ignore[misc]
     ) -> None:
         # The base class only keeps layer objects, of which this cache has none.
         self.layers: list[Any] = []
-        heads = config.num_key_value_heads
-        width = getattr(config, "head_dim", None) or (
-            config.hidden_size // config.num_attention_heads
-        )
-        shape = (config.num_hidden_layers, 2, slots, heads, length, width)
+        layers, heads, width = _sizes(config)
+        shape = (layers, 2, slots, heads, length, width)
         self.store = _lazy_zeros(shape, dtype, device)
         """(L, 2, S, H, T, D) keys and values; what is not filled is finite."""
         self.lengths = torch.zeros(slots, dtype=torch.long, device=device)
@@ -84,9 +89,9 @@ class SlotCache(Cache):  # type: ignore[misc]
         self.active = 0
         self._pass: Pass | None = None
 
-    def begin(self, first: int, counts: list[int]) -> Pass:
+    def begin(self, first: int, counts: list[int], wanted: list[int] | None = None) -> Pass:
         """Start a pass that appends ``counts`` tokens to the slots from ``first`` on."""
-        self._pass = Pass(self, first, counts)
+        self._pass = Pass(self, first, counts, wanted)
         return self._pass
 
     def end(self) -> None:
@@ -95,6 +100,10 @@ class SlotCache(Cache):  # type: ignore[misc]
         first, lengths = self._pass.first, self._pass.lengths
         self.lengths[first : first + len(lengths)] = lengths
         self._pass = None
+
+    def cut(self, lengths: list[int]) -> None:
+        """Shorten the active sequences to ``lengths``: what follows did not come about."""
+        self.lengths[: len(lengths)] = torch.tensor(lengths, device=self.lengths.device)
 
     def copy_start(self, source: int, targets: range, length: int) -> None:
         """Give the slots ``targets`` the first ``length`` positions of ``source``."""
@@ -150,6 +159,18 @@ class SlotCache(Cache):  # type: ignore[misc]
         """Keys that a pass attends to, and the first one."""
         assert self._pass is not None
         return self._pass.width, 0
+
+
+def cache_bytes(config: Any, dtype: torch.dtype) -> int:
+    """What one position of a sequence takes in a :class:`SlotCache`."""
+    layers, heads, width = _sizes(config)
+    return 2 * layers * heads * width * dtype.itemsize
+
+
+def _sizes(config: Any) -> tuple[int, int, int]:
+    """Layers, key-value heads, and the width of a head."""
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return config.num_hidden_layers, config.num_key_value_heads, width
 
 
 def _lazy_zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
