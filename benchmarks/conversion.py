@@ -12,7 +12,7 @@ import time
 from collections import Counter
 
 from trace_pipeline.gsm8k import load_problems
-from trace_pipeline.gsm8k.conversion import Fixed, convert, variant_maker
+from trace_pipeline.gsm8k.conversion import Fixed, Policy, convert, variant_maker
 from trace_pipeline.gsm8k.loading import FOLDER_VARIABLE
 
 VARIANTS = 5
@@ -27,6 +27,8 @@ def main() -> None:
     print(f"{problems.name}: {report.describe()}")
     print(f"failures: { ({str(k): n for k, n in report.failure_counts().items() if n}) }")
     print(f"confidence: {report.confidence_counts()}")
+    fitting = convert(problems.problems, Policy.FITTING)
+    print(f"experts under the fitting policy: {fitting.expert_counts()}")
     print(f"conversion: {seconds:.1f} s of CPU, {report.total / seconds:,.0f} problems/s")
     start = time.process_time()
     made: Counter[str] = Counter()

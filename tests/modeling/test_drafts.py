@@ -6,7 +6,7 @@ import torch
 from tests.modeling.test_decoding import QUESTIONS, make_ends_likely, texts
 from trace_pipeline.experiment import DecodingConfig
 from trace_pipeline.modeling.checkpoints import Policy
-from trace_pipeline.modeling.decoding import Completion, Decoder, Sampling
+from trace_pipeline.modeling.decoding import Completion, Decoder, Sampling, _draw
 from trace_pipeline.modeling.drafts import ENTRIES, ORDERS, Drafts
 from trace_pipeline.modeling.products import FEW, product
 from trace_pipeline.modeling.running import RunningBatch
@@ -135,3 +135,25 @@ def test_products_are_those_of_linear(rows: int, biased: bool) -> None:
     bias = torch.randn(40) if biased else None
     expected = torch.nn.functional.linear(x, weight, bias)
     torch.testing.assert_close(product(x, weight, bias), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [256, 259, 1000])
+def test_draws_are_inversions_of_the_cumulated_probabilities(size: int) -> None:
+    logits = 4 * torch.randn(50, size)
+    draws = torch.rand(50, dtype=torch.float64)
+    cumulated = logits.double().softmax(-1).cumsum(-1)
+    expected = torch.searchsorted(cumulated, draws[:, None], right=True)[:, 0]
+    before = logits.clone()
+    chosen, logprobs = _draw(logits, draws)
+    assert chosen.tolist() == expected.tolist()
+    assert torch.equal(logits, before)
+    kept = torch.log_softmax(logits, -1).gather(-1, expected[:, None])[:, 0]
+    torch.testing.assert_close(logprobs, kept, rtol=0, atol=1e-5)
+
+
+def test_nothing_impossible_is_drawn() -> None:
+    logits = torch.full((2, 600), torch.finfo(torch.float32).min)
+    logits[:, 300:310] = torch.randn(2, 10)
+    chosen, logprobs = _draw(logits, torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64))
+    assert chosen.tolist() == [300, 309]
+    assert logprobs.min() > -20

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from trace_pipeline.experiment import DecodingConfig
 from trace_pipeline.modeling.checkpoints import Policy
@@ -27,6 +28,9 @@ from trace_pipeline.validation import InvalidInputError
 FEW = {"cpu": 2048, "cuda": 0}
 """Up to so many allowed tokens get logits of their own instead of the whole head's. On a GPU, one
 product for all sequences is quicker than one for each."""
+
+BLOCK = 256
+"""Tokens whose probabilities are summed up before a draw is looked for among them."""
 
 OnProgress = Callable[[int, int, int], None]
 """Called with completions done, their total, and tokens decoded so far."""
@@ -260,7 +264,7 @@ class Decoder:
             # In the vocabulary's order, so that a draw gives the same token as from all logits.
             ids = torch.from_numpy(np.sort(choices)).to(hidden.device)
             bias = None if head.bias is None else head.bias[ids]
-            logits = torch.nn.functional.linear(hidden, head.weight[ids], bias).float()
+            logits = functional.linear(hidden, head.weight[ids], bias).float()
         else:
             ids = None
             logits = product(hidden, head.weight, head.bias).contiguous().float()  # (n, V)
@@ -272,8 +276,8 @@ class Decoder:
         else:
             logits = shaped(logits, sampling.temperature, sampling.top_p)
             draws = [float(s.draws[len(s.ids) + n]) for s, n in places if s.draws is not None]
-            chosen = _draw(logits, torch.tensor(draws, dtype=torch.float64, device=logits.device))
-            logprobs = logits.gather(-1, chosen[:, None])[:, 0] - logits.logsumexp(-1)
+            uniform = torch.tensor(draws, dtype=torch.float64, device=logits.device)
+            chosen, logprobs = _draw(logits, uniform)
         if ids is not None:
             chosen = ids[chosen]
         return chosen.tolist(), logprobs.tolist()
@@ -338,13 +342,33 @@ def _keep_allowed(logits: torch.Tensor, constraints: Sequence[TraceConstraint | 
     logits.masked_fill_(forbidden, torch.finfo(torch.float32).min)
 
 
-def _draw(logits: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
-    """Tokens by inversion: where the cumulated probability of a row first passes its draw.
+def _draw(logits: torch.Tensor, draws: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tokens by inversion, where the cumulated probability first passes a draw; log-probabilities.
+
+    The block in which that happens is found first, so that few probabilities are cumulated.
 
     Args:
         logits: (n, V) float32.
-        draws: (n,) uniform in [0, 1).
+        draws: (n,) float64, uniform in [0, 1).
     """
-    cumulated = logits.double().softmax(-1).cumsum(-1)
-    # Rounding may leave the last value under 1; scaling keeps every draw inside.
-    return torch.searchsorted(cumulated, (draws * cumulated[:, -1])[:, None], right=True)[:, 0]
+    rows, size = logits.shape
+    rest = -size % BLOCK
+    weights = functional.pad(logits, (0, rest), value=-torch.inf) if rest else logits.clone()
+    top = weights.amax(-1, keepdim=True)
+    blocks = weights.sub_(top).exp_().view(rows, -1, BLOCK)
+    sums = blocks.sum(-1).double()  # (n, V / BLOCK)
+    cumulated = sums.cumsum(-1)
+    wanted = (draws * cumulated[:, -1])[:, None]
+    # Rounding may put a draw behind the last probability that is not zero; it belongs to it then.
+    block = _reaching(cumulated, wanted)
+    wanted = wanted - (cumulated - sums).gather(-1, block)
+    within = blocks[torch.arange(rows, device=logits.device), block[:, 0]].double().cumsum(-1)
+    chosen = (block * BLOCK + _reaching(within, wanted))[:, 0]
+    total = cumulated[:, -1].log().float()
+    return chosen, logits.gather(-1, chosen[:, None])[:, 0] - top[:, 0] - total
+
+
+def _reaching(cumulated: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """(n, 1) where ``cumulated`` (n, m) first passes ``wanted``, at most where it ends to grow."""
+    last = torch.searchsorted(cumulated, cumulated[:, -1:].contiguous())
+    return torch.minimum(torch.searchsorted(cumulated, wanted, right=True), last)
