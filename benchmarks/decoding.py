@@ -112,7 +112,9 @@ HEADER = ["engine", "seconds", "CPU s", "traces/s", "tokens/s", "clipped", "vali
 
 def against_generate(options: argparse.Namespace, policy: Policy) -> bool:
     questions = prompts(options.prompts)
-    config = DecodingConfig(max_tokens=options.max_tokens, batch_size=options.batch_size)
+    config = DecodingConfig(
+        max_tokens=options.max_tokens, batch_size=options.batch_size, drafts=options.drafts
+    )
     ours, theirs = [], []
     for _ in range(options.rounds):
         ours.append(with_engine(policy, questions, config))
@@ -140,15 +142,20 @@ def against_generate(options: argparse.Namespace, policy: Policy) -> bool:
 
 
 def constrained(options: argparse.Namespace, policy: Policy) -> bool:
+    """Judged without drafts on either side, which would hide what the constraint saves."""
     questions = prompts(options.prompts)
-    free, bound = [], []
+    ways = [(False, 0), (True, 0), (False, options.drafts), (True, options.drafts)]
+    outcomes: list[list[Outcome]] = [[] for _ in ways]
     for _ in range(options.rounds):
-        for constrained, outcomes in ((False, free), (True, bound)):
+        for (bound, drafts), seen in zip(ways, outcomes, strict=True):
             config = DecodingConfig(
-                max_tokens=options.max_tokens, batch_size=1, constrained=constrained
+                max_tokens=options.max_tokens, batch_size=1, constrained=bound, drafts=drafts
             )
-            outcomes.append(with_engine(policy, questions, config))
-    rows = [row("engine, batch 1", free), row("constrained, batch 1", bound)]
+            seen.append(with_engine(policy, questions, config))
+    rows = [
+        row(f"{'constrained' if bound else 'free'}, batch 1, {drafts} drafts", seen)
+        for (bound, drafts), seen in zip(ways, outcomes, strict=True)
+    ]
     base = load_base_policy(resolve_base("embedded"), PromptConfig(), "auto", "cpu")
     several = DecodingConfig(
         max_tokens=options.max_tokens, batch_size=options.batch_size, constrained=True
@@ -158,11 +165,12 @@ def constrained(options: argparse.Namespace, policy: Policy) -> bool:
     print(table(HEADER, rows))
     speeds = [
         statistics.median(
-            (b.tokens / b[field]) / (a.tokens / a[field]) for a, b in zip(free, bound, strict=True)
+            (b.tokens / b[field]) / (a.tokens / a[field])
+            for a, b in zip(outcomes[0], outcomes[1], strict=True)
         )
         for field in (3, 4)
     ]
-    texts = [text for outcome in (bound[0], untuned) for text in outcome.texts]
+    texts = [text for seen in (outcomes[1][0], outcomes[3][0], untuned) for text in seen.texts]
     valid = sum(Solver().verify(text, 1).kind in VALID for text in texts)
     print(
         f"tokens/s at batch 1: {speeds[0]:.2f} times by wall time, {speeds[1]:.2f} by CPU time "
@@ -178,6 +186,7 @@ def main() -> int:
     parser.add_argument("--base-prompts", type=int, default=32, help="of the untuned base model")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--drafts", type=int, default=DecodingConfig().drafts)
     parser.add_argument("--max-tokens", type=int, default=400)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--constrained", action="store_true")
