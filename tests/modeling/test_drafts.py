@@ -115,6 +115,17 @@ def test_drafts_change_no_draw(policy: Policy, batch_size: int, constrained: boo
     assert texts(drafted) == texts(plain)
 
 
+def test_one_product_for_all_constrained_sequences_gives_the_same(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a GPU does: nothing is computed for the allowed tokens alone."""
+    few = decode(policy, 4, constrained=True)
+    monkeypatch.setattr("trace_pipeline.modeling.decoding.FEW", {"cpu": 0})
+    whole = decode(policy, 4, constrained=True)
+    assert texts(whole) == texts(few)
+    assert [c.forced for c in whole] == [c.forced for c in few]
+
+
 def test_fewer_passes_where_the_model_repeats_itself(
     policy: Policy, passes: list[tuple[int, int]]
 ) -> None:

@@ -17,7 +17,7 @@ from trace_pipeline.modeling.endings import EndOfTrace
 from trace_pipeline.modeling.inference import Forward, forward_of
 from trace_pipeline.modeling.slots import SlotCache, cache_bytes
 
-PREFILL_TOKENS = 1024
+PREFILL_TOKENS = {"cpu": 1024, "cuda": 4096}
 """Prompt tokens that go through the model together."""
 CONTEXT = ORDERS[0]
 """Tokens that a draft depends on."""
@@ -110,6 +110,7 @@ class RunningBatch:
         """
         now = time.perf_counter()
         first, size = len(self.running), 0
+        most = PREFILL_TOKENS.get(self._device.type, PREFILL_TOKENS["cpu"])
         entering: list[Running] = []
         distinct: list[int] = []
         """Places of the first sequences of each prompt."""
@@ -117,7 +118,7 @@ class RunningBatch:
             sequence = waiting[-1]
             if not entering or sequence.prompt != entering[-1].prompt:
                 size += len(sequence.prompt) - self._shared
-                if distinct and size > PREFILL_TOKENS:
+                if distinct and size > most:
                     break
                 distinct.append(len(entering))
             entering.append(waiting.pop())
