@@ -7,7 +7,8 @@ nothing uses, and numbers of the question that are left over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from heapq import nsmallest
 
 from msgspec import Struct
@@ -86,8 +87,19 @@ def readings(calculations: Sequence[Calculated], text: Text, rounded: bool) -> I
         if isinstance(choices[0].node, Apply):
             implied[choices[0].node] = slot.value
     bounds = _bounds(slots, len(calculations))
+
+    # Readings differ in few calculations, so most of their parts have been judged before.
+    @cache
+    def cost_of(index: int, nodes: tuple[Node, ...]) -> float:
+        start, end = bounds[index]
+        return operands_cost(nodes, slots[start:end], text, calculations, index)
+
+    @cache
+    def cost_without(used: frozenset[int]) -> float:
+        return sum(left_over(text, used).values())
+
     for partial in _search(options, text):
-        yield _finished(partial, slots, bounds, calculations, text, rounded)
+        yield _finished(partial, bounds, calculations, text, rounded, cost_of, cost_without)
 
 
 def _search(options: Sequence[Sequence[Candidate]], text: Text) -> list[_Partial]:
@@ -164,11 +176,12 @@ def _bounds(slots: Sequence[Slot], count: int) -> list[tuple[int, int]]:
 
 def _finished(
     partial: _Partial,
-    slots: Sequence[Slot],
     bounds: Sequence[tuple[int, int]],
     calculations: Sequence[Calculated],
     text: Text,
     rounded: bool,
+    cost_of: Callable[[int, tuple[Node, ...]], float],
+    cost_without: Callable[[frozenset[int]], float],
 ) -> Reading:
     nodes = [candidate.node for candidate in partial.chosen]
     roots = assemble(calculations, nodes, rounded)
@@ -183,7 +196,7 @@ def _finished(
         start, end = bounds[index]
         given = [node for node in nodes[start:end] if isinstance(node, Given)]
         doubled = doubled or (len(set(given)) < len(given) and not calculations[index].solved)
-        cost += operands_cost(nodes[start:end], slots[start:end], text, calculations, index)
+        cost += cost_of(index, tuple(nodes[start:end]))
         for candidate in partial.chosen[start:end]:
             mentions, earlier = _uses(candidate.node)
             used, needed = used | mentions, needed | earlier
@@ -192,7 +205,7 @@ def _finished(
         cost += CANCELLED * _cancels(roots[index])
         order.append(roots[index])
     used_mentions = frozenset(index for index in range(len(text.mentions)) if used >> index & 1)
-    cost += sum(left_over(text, used_mentions).values())
+    cost += cost_without(used_mentions)
     return Reading(tuple(order[::-1]), cost, used_mentions, dead, worst, doubled)
 
 
