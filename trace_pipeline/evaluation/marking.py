@@ -56,15 +56,21 @@ class _Executed(Struct, frozen=True):
     error: TraceError | None
 
     def steps(self) -> tuple[str, ...]:
-        """The executed steps in words."""
-        if self.error is None or self.error.subtrace is None:
-            whole = self.trace
-        else:
-            at, step = self.error.subtrace, self.error.step
-            subtraces = list(self.trace.subtraces[:at])
-            done = self.trace.subtraces[at]
-            subtraces.append(SubTrace(done.expert, done.steps[:step]))
-            whole = Trace(tuple(subtraces))
+        """The executed steps in words.
+
+        What was executed, not what precedes the fault: a fault of shape is named where the whole
+        trace has its first, which may lie behind the step at which the solver stopped.
+        """
+        done = {(value.subtrace, value.step) for value in self.values}
+        subtraces = []
+        for index, subtrace in enumerate(self.trace.subtraces):
+            count = 0
+            while count < len(subtrace.steps) and (index, count) in done:
+                count += 1
+            subtraces.append(SubTrace(subtrace.expert, subtrace.steps[:count]))
+            if count < len(subtrace.steps):
+                break
+        whole = Trace(tuple(subtraces))
         recorded: list[Recorded] = [tuple(value) for value in self.values]  # type: ignore[misc]
         return tuple(explain(whole, Execution(whole, (), recorded)))
 
