@@ -27,8 +27,6 @@ def main() -> None:
     print(f"{problems.name}: {report.describe()}")
     print(f"failures: { ({str(k): n for k, n in report.failure_counts().items() if n}) }")
     print(f"confidence: {report.confidence_counts()}")
-    fitting = convert(problems.problems, Policy.FITTING)
-    print(f"experts under the fitting policy: {fitting.expert_counts()}")
     print(f"conversion: {seconds:.1f} s of CPU, {report.total / seconds:,.0f} problems/s")
     start = time.process_time()
     made: Counter[str] = Counter()
@@ -48,6 +46,8 @@ def main() -> None:
         f"variants: {VARIANTS} of them for {100 * share:.1f} % of the problems; "
         f"{total / seconds:,.0f} verified variants per CPU second"
     )
+    fitting = convert(problems.problems, Policy.FITTING)
+    print(f"experts under the fitting policy: {fitting.expert_counts()}")
 
 
 if __name__ == "__main__":

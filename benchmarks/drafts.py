@@ -48,7 +48,7 @@ def replay(texts: list[list[int]], together: int, most: int) -> tuple[float, flo
             drafts.learn(text[:done], text[done:now])
         running = [(text, now) for text, _, now in after if now < len(text)]
     tokens = sum(map(len, texts))
-    return tokens / passes, computed / tokens, 1 - agreed / max(1, drafted)
+    return tokens / passes, computed / tokens, (drafted - agreed) / max(1, drafted)
 
 
 def main() -> int:
