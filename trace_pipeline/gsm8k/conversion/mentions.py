@@ -98,7 +98,7 @@ class Form(StrEnum):
     """A time of day; its hour is the value."""
 
 
-class Token(Struct, frozen=True):
+class Token(Struct, frozen=True, gc=False):
     """A word, a number or a mark of a text."""
 
     kind: str
@@ -113,7 +113,7 @@ class Token(Struct, frozen=True):
         return self.text.lower()
 
 
-class Mention(Struct, frozen=True):
+class Mention(Struct, frozen=True, gc=False):
     """A number at one place of a question."""
 
     value: Number

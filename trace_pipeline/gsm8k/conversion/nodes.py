@@ -21,7 +21,7 @@ class Facet(StrEnum):
     DENOMINATOR = "denominator"
 
 
-class Given(Struct, frozen=True):
+class Given(Struct, frozen=True, gc=False):
     """A number of the question."""
 
     mention: int
@@ -29,26 +29,26 @@ class Given(Struct, frozen=True):
     facet: Facet = Facet.VALUE
 
 
-class World(Struct, frozen=True):
+class World(Struct, frozen=True, gc=False):
     """A named constant of the world, or a count of what the question lists."""
 
     name: str
     value: Number
 
 
-class Stated(Struct, frozen=True):
+class Stated(Struct, frozen=True, gc=False):
     """A number that only the solution states: not grounded."""
 
     value: Number
 
 
-class Earlier(Struct, frozen=True):
+class Earlier(Struct, frozen=True, gc=False):
     """The result of an earlier calculation, before a reading is put together."""
 
     calculation: int
 
 
-class Apply(Struct, frozen=True):
+class Apply(Struct, frozen=True, gc=False):
     """``op(args)`` in the trace language's own operations."""
 
     op: str
@@ -58,14 +58,14 @@ class Apply(Struct, frozen=True):
 Node = Given | World | Stated | Earlier | Apply
 
 
-class Candidate(Struct, frozen=True):
+class Candidate(Struct, frozen=True, gc=False):
     """One possible origin of an operand; ``cost`` ranks it, lower is likelier."""
 
     node: Node
     cost: float
 
 
-class Slot(Struct, frozen=True):
+class Slot(Struct, frozen=True, gc=False):
     """An operand of a calculation."""
 
     calculation: int

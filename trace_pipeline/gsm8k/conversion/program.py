@@ -67,7 +67,12 @@ class Program:
                 values[position] = facet_of(numbers[mention], facet)
         result: Number = 0
         for operation in self._operations:
-            computed = _applied(operation.op, [values[arg] for arg in operation.args])
+            args = operation.args
+            if len(args) == 2:  # mostly
+                operands = [values[args[0]], values[args[1]]]
+            else:
+                operands = [values[arg] for arg in args]
+            computed = _applied(operation.op, operands)
             if computed is None or not _sensible(computed, operation):
                 return None
             result = computed
@@ -116,6 +121,9 @@ def _applied(op: str, values: list[Number]) -> Number | None:
     if below == 0:
         return None
     if op == "div":
+        if isinstance(above, int) and isinstance(below, int):  # mostly, and without a fraction
+            whole, rest = divmod(above, below)
+            return Fraction(above, below) if rest else whole
         return normalise(Fraction(above) / below)
     return above // below if op == "floordiv" else -(-above // below)
 
