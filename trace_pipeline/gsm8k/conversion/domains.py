@@ -146,7 +146,9 @@ def _around(value: Number, written: str) -> list[Number]:
     low, high = max(step, units // 2), max(units * 2, 9 * step if scale == 1 else 0)
     first = -(-low // step) * step
     smallest = 2 if scale == 1 else 1
-    numbers = (number for number in range(first, high + 1, step) if number >= smallest)
+    numbers = [number for number in range(first, high + 1, step) if number >= smallest]
+    if scale == 1:
+        return list(numbers)
     return [normalise(Fraction(number, scale)) for number in numbers]
 
 
