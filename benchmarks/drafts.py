@@ -12,19 +12,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
-
-from msgspec.structs import replace
 
 from benchmarks.common import table
-from trace_pipeline.experiment import load_experiment
-from trace_pipeline.gsm8k.loading import load_problems, load_training_problems
-from trace_pipeline.gsm8k.training import training_traces
-from trace_pipeline.modeling.base_models import resolve_base
-from trace_pipeline.modeling.batching import tokenise
+from benchmarks.trace_tokens import converted
 from trace_pipeline.modeling.drafts import Drafts
-from trace_pipeline.modeling.prompts import Prompt
-from trace_pipeline.modeling.trace_tokens import prompt_tokenizer
 
 
 def replay(texts: list[list[int]], together: int, most: int) -> tuple[float, float, float]:
@@ -57,23 +48,16 @@ def main() -> int:
     parser.add_argument("--problems", type=int, default=652)
     parser.add_argument("--together", type=int, default=128)
     options = parser.parse_args()
-    experiment = load_experiment("gsm8k_real", Path("experiments"))
-    base = resolve_base(experiment.model.reference)
-    tests = [problem.question for problem in load_problems().problems]
-    made = training_traces(load_training_problems(), tests, experiment.data.gsm8k, experiment.seed)
-    rows = []
-    for added in (False, True):
-        config = replace(experiment.prompt, trace_tokens=added)
-        prompt = Prompt(config, prompt_tokenizer(base, config))
-        sequences = tokenise(prompt, made.train[: options.problems], experiment.sft.max_len)
+    rows, count = [], 0
+    for added, sequences in converted(options.problems):
+        count = len(sequences)
         texts = [list(sequence.completion) for sequence in sequences]
         for most in (0, 2, 4, 6, 8):
-            figures = replay(texts, options.together, most)
-            one, two, thrown = figures
+            one, two, thrown = replay(texts, options.together, most)
             rows.append(
                 [str(added).lower(), str(most), f"{one:.2f}", f"{two:.2f}", f"{100 * thrown:.0f} %"]
             )
-    print(f"{min(options.problems, len(made.train)):,} traces, {options.together} side by side\n")
+    print(f"{count:,} traces, {options.together} side by side\n")
     header = ["trace_tokens", "drafts", "tokens a pass", "computed for each", "thrown away"]
     print(table(header, rows))
     return 0

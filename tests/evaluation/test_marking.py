@@ -156,22 +156,6 @@ def test_a_trace_on_one_line_is_read_without_a_mark(marked):
     assert found.predicted is None
 
 
-def test_a_fault_of_shape_behind_the_step_that_stops_the_solver(marked):
-    """Seen in training: the solver stops at the second sub-trace's unknown operation, and what is
-    wrong first with the whole trace is something else, further on."""
-    lines = COMPOSED.splitlines(keepends=True)
-    for place in range(len(lines)):
-        for other in range(place, len(lines)):
-            text = "".join(lines)
-            broken = [
-                line.replace("arithmetic", "rate_equation") if number == place else line
-                for number, line in enumerate(lines)
-            ]
-            without = "".join(line for number, line in enumerate(broken) if number != other)
-            marked(without)
-            marked(text.replace(lines[other], lines[other] + lines[place]))
-
-
 @pytest.mark.parametrize("expert", ["arithmetic", "entity_track", "percentage", "rate_equation"])
 @pytest.mark.parametrize("kept", range(1, 7))
 def test_whatever_is_cut_or_asked_can_be_shown(marked, expert, kept):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -188,38 +189,26 @@ class Decoder:
         ``hidden`` (R, H) has a row for each sequence and one more for each token of its draft:
         the sequence goes on as long as what is chosen is what was drafted.
         """
-        firsts, rows = [], 0
-        for sequence in fresh:
-            firsts.append(rows)
-            rows += 1 + len(sequence.draft)
-        if any(sequence.constraint is None for sequence in fresh):
-            self._append_free(hidden, fresh, firsts, sampling)
-        else:
-            self._append_constrained(hidden, fresh, firsts, sampling)
+        ends = accumulate(1 + len(sequence.draft) for sequence in fresh)
+        going = list(zip((0, *ends), fresh, strict=False))  # first row, sequence
+        append = self._append_constrained if self._config.constrained else self._append_free
+        append(hidden, going, sampling)
 
     def _append_free(
-        self,
-        hidden: torch.Tensor,
-        fresh: list[Running],
-        firsts: list[int],
-        sampling: Sampling | None,
+        self, hidden: torch.Tensor, going: list[tuple[int, Running]], sampling: Sampling | None
     ) -> None:
-        places = [(s, place) for s in fresh for place in range(1 + len(s.draft))]
+        places = [(s, place) for _, s in going for place in range(1 + len(s.draft))]
         chosen, logprobs = self._choose(hidden, places, None, sampling)
-        for first, sequence in zip(firsts, fresh, strict=True):
+        for first, sequence in going:
             row = first
             while self._take(sequence, chosen[row], logprobs[row]):
                 row = first + sequence.agreed
 
     def _append_constrained(
-        self,
-        hidden: torch.Tensor,
-        fresh: list[Running],
-        firsts: list[int],
-        sampling: Sampling | None,
+        self, hidden: torch.Tensor, going: list[tuple[int, Running]], sampling: Sampling | None
     ) -> None:
         few = FEW.get(hidden.device.type, FEW["cpu"])
-        going = [(f, s) for f, s in zip(firsts, fresh, strict=True) if not s.stopped]
+        going = [one for one in going if not one[1].stopped]
         while going:
             taken: list[tuple[int, float]] = []
             whole: list[int] = []

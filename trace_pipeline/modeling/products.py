@@ -16,7 +16,7 @@ def product(
 
     ``linear`` multiplies the rows by the transposed weight, which MKL copies into an order of its
     own at every call; for few rows that copy is most of the time. In float32 on a CPU, the weight
-    times the transposed rows takes a third to a half of the time at 4 to 48 rows
+    times the transposed rows takes two to four fifths of the time at 4 to 48 rows
     (``benchmarks/products.py``). The result is then a transposed view; where later operations
     want rows, the caller makes them.
     """

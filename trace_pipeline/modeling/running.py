@@ -56,9 +56,9 @@ class Running:
     trimmed: bool = False
     """Ended by what it wrote behind a whole trace."""
 
-    def text(self, last: int) -> list[int]:
-        """The last tokens of prompt and completion."""
-        return (self.prompt[-last:] + self.ids[-last:])[-last:]
+    def context(self, end: int) -> list[int]:
+        """The last tokens of the prompt and the first ``end`` of the completion: a draft's."""
+        return (self.prompt[-CONTEXT:] + self.ids[max(0, end - CONTEXT) : end])[-CONTEXT:]
 
     def force(self, tokens: list[int]) -> None:
         """Append tokens about which there is no choice."""
@@ -158,7 +158,7 @@ class RunningBatch:
         new = []
         for sequence in self.running:
             most = min(self._most, sequence.limit - len(sequence.ids) - 1)
-            sequence.draft = self._drafts.guess(sequence.text(CONTEXT), most)
+            sequence.draft = self._drafts.guess(sequence.context(len(sequence.ids)), most)
             new.append(sequence.ids[sequence.fed :] + sequence.draft)
             sequence.fed, sequence.agreed = len(sequence.ids), 0
         return self._pass(0, new, [1 + len(sequence.draft) for sequence in self.running])
@@ -168,7 +168,7 @@ class RunningBatch:
         drafted = False
         for sequence in self.running:
             if self._most:
-                before = (sequence.prompt + sequence.ids[: sequence.learnt])[-CONTEXT:]
+                before = sequence.context(sequence.learnt)
                 self._drafts.learn(before, sequence.ids[sequence.learnt :])
                 sequence.learnt = len(sequence.ids)
             drafted = drafted or len(sequence.draft) > sequence.agreed
