@@ -14,7 +14,7 @@ from math import gcd
 from msgspec import Struct
 
 from trace_pipeline.generation import numerals
-from trace_pipeline.gsm8k.conversion.constants import CONSTANTS, singular, words
+from trace_pipeline.gsm8k.conversion.constants import CONSTANTS, Constant, singular, words
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention
 from trace_pipeline.gsm8k.conversion.text import Text
 from trace_pipeline.traces.numbers import Number, format_number, normalise
@@ -25,6 +25,11 @@ _FIXED_NOUNS = words(
     "sided side wheeled wheel legged leg eye ear way th st nd rd grade grader person dozen pm am o"
 )
 """Things whose number is a fact, or whose wording is tied to it."""
+_CONVERSIONS: dict[Number, list[Constant]] = {}
+"""The constants that convert units, by value."""
+for _constant in CONSTANTS:
+    if _constant.converts:
+        _CONVERSIONS.setdefault(_constant.value, []).append(_constant)
 _FEWEST = 3
 """A place with fewer choices is left as it is."""
 
@@ -33,8 +38,13 @@ class Domain(Struct, frozen=True):
     """The other numbers for one mention, and how they are written there."""
 
     numbers: tuple[Number, ...]
-    texts: tuple[str, ...]
-    """One for each number."""
+    write: Callable[[Number], str]
+    """The words or figures for one of them: few of them are ever drawn."""
+
+    @property
+    def texts(self) -> list[str]:
+        """Every number as it is written there."""
+        return [self.write(number) for number in self.numbers]
 
 
 def domain_of(index: int, text: Text) -> Domain | None:
@@ -65,12 +75,9 @@ def domain_of(index: int, text: Text) -> Domain | None:
     kept = [
         number for number in numbers if number != mention.value and (cap is None or number <= cap)
     ]
-    pairs = [(number, write(number)) for number in kept]
     if article is not None:
-        pairs = [(number, shown) for number, shown in pairs if _takes_an(shown) == article]
-    if len(pairs) < _FEWEST:
-        return None
-    return Domain(tuple(number for number, _ in pairs), tuple(shown for _, shown in pairs))
+        kept = [number for number in kept if _takes_an(write(number)) == article]
+    return Domain(tuple(kept), write) if len(kept) >= _FEWEST else None
 
 
 def fractions_near(mention: Mention) -> Domain | None:
@@ -92,8 +99,7 @@ def fractions_near(mention: Mention) -> Domain | None:
         and Fraction(above, under) != mention.value
         and abs(Fraction(above, under) - mention.value) <= Fraction(1, 3)
     ]
-    numbers = tuple(normalise(share) for share in shares)
-    return Domain(numbers, tuple(f"{share.numerator}/{share.denominator}" for share in shares))
+    return Domain(tuple(shares), _as_fraction)
 
 
 def _is_fixed(mention: Mention, text: Text) -> bool:
@@ -117,11 +123,8 @@ def _is_fixed(mention: Mention, text: Text) -> bool:
         return True  # a year
     around = text.windows[text.mentions.index(mention)]
     return any(
-        constant.value == mention.value
-        and constant.converts
-        and singular(constant.name.partition("_")[0]) in near
-        and not constant.words.isdisjoint(around)
-        for constant in CONSTANTS
+        singular(constant.name.partition("_")[0]) in near and not constant.words.isdisjoint(around)
+        for constant in _CONVERSIONS.get(mention.value, ())
     )
 
 
@@ -190,6 +193,10 @@ def _figures(written: str) -> Callable[[Number], str]:
         return f"{head}.{part:0{decimals}d}"
 
     return write
+
+
+def _as_fraction(share: Number) -> str:
+    return f"{share.numerator}/{share.denominator}"
 
 
 def _as_words(number: Number) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from math import prod
 
@@ -34,6 +34,13 @@ class _Operation(Struct, frozen=True):
     """The result times this is whole: 1 for whole things, 100 for cents, 0 for anything."""
 
 
+class Place(Struct, frozen=True, gc=False):
+    """Where a number of the question goes into a program, and which facet of it."""
+
+    position: int
+    facet: Facet
+
+
 class Program:
     """Computes the answer for other numbers, or refuses numbers that make no sense.
 
@@ -59,20 +66,23 @@ class Program:
         """The original result of each operation."""
         return [operation.original for operation in self._operations]
 
-    def run(self, numbers: Mapping[int, Number]) -> Number | None:
-        """The answer if mention ``m`` is ``numbers[m]``; None if the numbers make no sense."""
+    def places(self, mentions: Sequence[int]) -> list[Place]:
+        """Where the numbers of ``mentions`` stand, for :meth:`run`."""
+        return [
+            Place(position, facet)
+            for position, mention, facet in self._given
+            if mention in mentions
+        ]
+
+    def run(self, varied: Iterable[tuple[Number, Sequence[Place]]]) -> Number | None:
+        """The answer with other numbers in their places; None if they make no sense."""
         values = list(self._values)
-        for position, mention, facet in self._given:
-            if mention in numbers:
-                values[position] = facet_of(numbers[mention], facet)
+        for number, places in varied:
+            for place in places:
+                values[place.position] = facet_of(number, place.facet)
         result: Number = 0
         for operation in self._operations:
-            args = operation.args
-            if len(args) == 2:  # mostly
-                operands = [values[args[0]], values[args[1]]]
-            else:
-                operands = [values[arg] for arg in args]
-            computed = _applied(operation.op, operands)
+            computed = _applied(operation.op, [values[arg] for arg in operation.args])
             if computed is None or not _sensible(computed, operation):
                 return None
             result = computed
@@ -110,13 +120,20 @@ def facet_of(number: Number, facet: Facet) -> Number:
 
 
 def _applied(op: str, values: list[Number]) -> Number | None:
-    match op:
-        case "add":
-            return normalise(sum(values))
-        case "sub":
-            return normalise(values[0] - sum(values[1:]))
-        case "mul":
-            return normalise(prod(values))
+    if len(values) == 2:  # mostly
+        first, second = values
+        if op == "mul":
+            return normalise(first * second)
+        if op == "add":
+            return normalise(first + second)
+        if op == "sub":
+            return normalise(first - second)
+    elif op == "add":
+        return normalise(sum(values))
+    elif op == "sub":
+        return normalise(values[0] - sum(values[1:]))
+    elif op == "mul":
+        return normalise(prod(values))
     above, below = values
     if below == 0:
         return None
@@ -129,12 +146,10 @@ def _applied(op: str, values: list[Number]) -> Number | None:
 
 
 def _sensible(value: Number, operation: _Operation) -> bool:
-    original = operation.original
-    if operation.grain == 1:
-        if not isinstance(value, int):
-            return False
-    elif operation.grain and (value * operation.grain).denominator != 1:
+    above, below = value.numerator, value.denominator  # integers compare faster than fractions
+    if operation.grain and operation.grain % below:
         return False
+    original = operation.original
     if original > 0:
-        return 0 < value < 1 if original < 1 else value >= 1
-    return value < 0 if original < 0 else value >= 0
+        return 0 < above < below if original < 1 else above >= below
+    return above < 0 if original < 0 else above >= 0

@@ -60,13 +60,29 @@ class VariantMaker:
     """
 
     def __init__(
-        self, conversion: Conversion, groups: list[tuple[tuple[int, ...], Domain]]
+        self,
+        conversion: Conversion,
+        program: Program,
+        groups: list[tuple[tuple[int, ...], Domain]],
     ) -> None:
         self._conversion = conversion
         self._groups = groups
         self._text = conversion.text
-        self._program = Program(conversion.reading.order, conversion.text)
+        self._choices = [domain.numbers for _, domain in groups]
+        self._places = [program.places(mentions) for mentions, _ in groups]
+        self._program = program
         self._solver = Solver()
+        self._inits = [
+            [
+                (place, step.var, origin)
+                for place, (step, origin) in enumerate(zip(subtrace.steps, origins, strict=True))
+                if isinstance(origin, Given) and isinstance(step, Init)
+            ]
+            for subtrace, origins in zip(
+                conversion.trace.subtraces, conversion.origins, strict=True
+            )
+        ]
+        """For each sub-trace its inits of the question's numbers: place, variable, number."""
 
     def make(self, count: int, seed: int = 0) -> Iterator[Variant]:
         """Up to ``count`` different variants; fewer where the constraints leave no more."""
@@ -81,27 +97,29 @@ class VariantMaker:
                     break
 
     def _drawn(self, stream: Stream) -> Variant | None:
-        choices = [stream.below(len(domain.numbers)) for _, domain in self._groups]
-        numbers: dict[int, Number] = {}
-        for (mentions, domain), choice in zip(self._groups, choices, strict=True):
-            for mention in mentions:
-                numbers[mention] = domain.numbers[choice]
-        answer = self._program.run(numbers)
+        drawn = [numbers[stream.below(len(numbers))] for numbers in self._choices]
+        answer = self._program.run(zip(drawn, self._places, strict=True))
         if answer is None:
             return None
-        trace = self._trace(numbers)
+        trace = self._trace(
+            {
+                mention: number
+                for (mentions, _), number in zip(self._groups, drawn, strict=True)
+                for mention in mentions
+            }
+        )
         if self._solver.execute(trace).answer != answer:
             raise AssertionError("the program of the variants disagrees with the solver")
-        return Variant(self._conversion.index, self._question(choices), trace, answer)
+        return Variant(self._conversion.index, self._question(drawn), trace, answer)
 
-    def _question(self, choices: list[int]) -> str:
+    def _question(self, drawn: Sequence[Number]) -> str:
         places = sorted(
             (
                 self._text.mentions[mention].start,
                 self._text.mentions[mention].end,
-                domain.texts[choice],
+                domain.write(number),
             )
-            for (mentions, domain), choice in zip(self._groups, choices, strict=True)
+            for (mentions, domain), number in zip(self._groups, drawn, strict=True)
             for mention in mentions
         )
         parts, position = [], 0
@@ -113,16 +131,11 @@ class VariantMaker:
 
     def _trace(self, numbers: Mapping[int, Number]) -> Trace:
         subtraces = []
-        conversion = self._conversion
-        for subtrace, origins in zip(conversion.trace.subtraces, conversion.origins, strict=True):
-            steps = [
-                Init(step.var, facet_of(numbers[origin.mention], origin.facet))
-                if isinstance(origin, Given)
-                and isinstance(step, Init)
-                and origin.mention in numbers
-                else step
-                for step, origin in zip(subtrace.steps, origins, strict=True)
-            ]
+        for subtrace, places in zip(self._conversion.trace.subtraces, self._inits, strict=True):
+            steps = list(subtrace.steps)
+            for place, var, given in places:
+                if given.mention in numbers:
+                    steps[place] = Init(var, facet_of(numbers[given.mention], given.facet))
             subtraces.append(SubTrace(subtrace.expert, tuple(steps)))
         return Trace(tuple(subtraces))
 
@@ -133,15 +146,15 @@ def variant_maker(conversion: Conversion) -> VariantMaker | Fixed:
         return Fixed.UNSURE
     if conversion.confidence < LEAST_CONFIDENCE:
         return Fixed.UNSURE
-    results = Program(conversion.reading.order, conversion.text).results
-    if any(_may_depend(index, conversion, results) for index in _unused(conversion)):
+    program = Program(conversion.reading.order, conversion.text)
+    if any(_may_depend(index, conversion, program.results) for index in _unused(conversion)):
         return Fixed.UNUSED
     groups = []
     for mentions in _groups(conversion):
         domain = _domain(mentions, conversion)
         if domain is not None:
             groups.append((mentions, domain))
-    return VariantMaker(conversion, groups) if groups else Fixed.NOTHING_TO_CHANGE
+    return VariantMaker(conversion, program, groups) if groups else Fixed.NOTHING_TO_CHANGE
 
 
 def _unused(conversion: Conversion) -> list[int]:
