@@ -61,6 +61,19 @@ def test_variants_have_other_questions_and_only_of_what_is_trained_on(
     assert len(made.variants) <= 2 * len(made.train)
 
 
+def test_contrasts_are_asked_for_and_repeat_no_other_question(problems: ProblemSet) -> None:
+    made = training_traces(problems, [], Gsm8kConfig(train="all", variants=2, contrasts=4))
+    questions = [e.question for e in made.examples]
+    assert made.contrasts
+    assert len(set(questions)) == len(questions)
+    assert made.examples[-1].schema == "gsm8k/contrast"
+    for example in made.contrasts:
+        verdict = Solver().verify(render_trace(example.trace), example.answer, example.expert)
+        assert verdict.kind is VerdictKind.CORRECT
+    one = training_traces(problems, [], Gsm8kConfig(train="all", contrasts=1)).contrasts
+    assert 0 < len(one) < len(made.contrasts)
+
+
 def test_fewer_problems_are_a_part_of_more(problems: ProblemSet, made: TrainingTraces) -> None:
     few = training_traces(problems, [], Gsm8kConfig(train=5))
     assert few.train == made.train[:5]

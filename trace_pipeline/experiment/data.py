@@ -77,6 +77,9 @@ class Gsm8kConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """Converted problems to train on; the validation part of the split is never among them."""
     variants: Count = 0
     """Copies with other numbers of each problem trained on, where its wording allows them."""
+    contrasts: Count = 0
+    """Copies of each problem with one relation turned round ("5 more than" as "5 fewer than",
+    "twice as many" as "half as many"), where it has one: almost the same words, another trace."""
     policy: Literal["fitting", "arithmetic"] = "fitting"
     """``fitting`` gives percent, rate and comparison structure to the expert that has it."""
     min_confidence: Share = 0.7

@@ -16,6 +16,7 @@ from trace_pipeline.gsm8k.conversion import (
     Fixed,
     Policy,
     Variant,
+    contrasts,
     convert,
     variant_maker,
 )
@@ -27,6 +28,7 @@ from trace_pipeline.traces import render_trace
 
 ORIGINAL = "gsm8k/original"
 VARIANT = "gsm8k/variant"
+CONTRAST = "gsm8k/contrast"
 """What stands in place of a schema's id in examples made from real problems."""
 
 SHOTS = 8
@@ -54,6 +56,8 @@ class TrainingTraces(Struct, frozen=True, kw_only=True):
     """The originals that are trained on."""
     variants: tuple[Example, ...]
     """The same with other numbers."""
+    contrasts: tuple[Example, ...]
+    """The same with one relation turned round, and other numbers after the first of a kind."""
     validation: tuple[Example, ...]
     """Sure conversions of the validation part, for choices."""
     available: int
@@ -61,14 +65,14 @@ class TrainingTraces(Struct, frozen=True, kw_only=True):
     unvaried: dict[Fixed, int]
     """Originals without variants, by reason."""
     dropped_variants: int
-    """Variants that overlap with a test question or repeat a validation question."""
+    """Variants and contrasts that overlap with a test question or repeat one of ours."""
     shots: tuple[Shown, ...]
     """Solved problems of the train part for few-shot prompts."""
 
     @property
     def examples(self) -> tuple[Example, ...]:
         """All that is trained on."""
-        return self.train + self.variants
+        return self.train + self.variants + self.contrasts
 
 
 def training_traces(
@@ -95,22 +99,21 @@ def training_traces(
     validation = [c for c in sure if part_of(c.question) == "validation"]
     chosen = ours if config.train == "all" else ours[: config.train]
     made, unvaried = _variants(chosen, config.variants, seed)
-    held_out = {conversion.question for conversion in validation}
-    near = find_overlaps([variant.question for variant in made], test_questions).train_indices
-    clean = [
-        variant
-        for position, variant in enumerate(made)
-        if position not in near and variant.question not in held_out
-    ]
+    turned = _contrasts(chosen, config.contrasts, Policy(config.policy), seed)
+    taken = {conversion.question for conversion in validation}
+    variants = _clean(made, test_questions, taken)
+    taken |= {conversion.question for conversion in chosen}
+    others = _clean(turned, test_questions, taken)
     return TrainingTraces(
         report=report,
         overlap=overlap,
         train=tuple(_example(c, ORIGINAL, c.index, "train") for c in chosen),
-        variants=tuple(_numbered(clean)),
+        variants=tuple(_numbered(variants, VARIANT)),
+        contrasts=tuple(_numbered(others, CONTRAST)),
         validation=tuple(_example(c, ORIGINAL, c.index, "validation") for c in validation),
         available=len(ours),
         unvaried=dict(unvaried),
-        dropped_variants=len(made) - len(clean),
+        dropped_variants=len(made) + len(turned) - len(variants) - len(others),
         shots=_shots(problems, ours),
     )
 
@@ -129,9 +132,41 @@ def _variants(
     return made, unvaried
 
 
-def _numbered(variants: Iterable[Variant]) -> Iterator[Example]:
+def _contrasts(
+    conversions: Iterable[Conversion], count: int, policy: Policy, seed: int
+) -> list[Variant]:
+    """Up to ``count`` contrasts of each: with the numbers as they are, then with others."""
+    made: list[Variant] = []
+    for conversion in conversions if count else ():
+        turned = contrasts(conversion, policy)
+        made += [Variant(c.index, c.question, c.trace, c.answer) for c in turned[:count]]
+        left = count - len(turned)
+        for place, contrast in enumerate(turned if left > 0 else ()):
+            maker = variant_maker(contrast)
+            if not isinstance(maker, Fixed):
+                share = (left - place + len(turned) - 1) // len(turned)
+                made += maker.make(share, seed)
+    return made
+
+
+def _clean(
+    made: Sequence[Variant], test_questions: Sequence[str], taken: set[str]
+) -> list[Variant]:
+    """Those that overlap with no test question and are not in ``taken``, which they go into."""
+    near = set(
+        find_overlaps([variant.question for variant in made], test_questions).train_indices
+    )
+    clean = []
+    for position, variant in enumerate(made):
+        if position not in near and variant.question not in taken:
+            taken.add(variant.question)
+            clean.append(variant)
+    return clean
+
+
+def _numbered(variants: Iterable[Variant], kind: str) -> Iterator[Example]:
     for position, variant in enumerate(variants):
-        yield _example(variant, VARIANT, position, "train")
+        yield _example(variant, kind, position, "train")
 
 
 def _example(solved: Conversion | Variant, schema: str, index: int, split: str) -> Example:

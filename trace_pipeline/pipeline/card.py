@@ -127,7 +127,10 @@ def _real(experiment: Experiment) -> str:
     real = experiment.data.gsm8k
     if not real.train:
         return ""
-    return f", GSM-8K train problems as traces ({real.train}, {real.variants} variants of each)"
+    copies = f"{real.variants} variants"
+    if real.contrasts:
+        copies += f" and {real.contrasts} contrasts"
+    return f", GSM-8K train problems as traces ({real.train}, {copies} of each)"
 
 
 def _row(evaluation: Evaluation) -> str:

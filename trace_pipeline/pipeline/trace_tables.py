@@ -60,6 +60,7 @@ def conversion_metadata(
                 ["sure conversions of the train part", made.available],
                 ["trained on: originals", len(made.train)],
                 ["trained on: variants", len(made.variants)],
+                ["trained on: contrasts", len(made.contrasts)],
                 ["held out for choices", len(made.validation)],
             ],
         ),
@@ -85,6 +86,7 @@ def conversion_metadata(
         ),
         "samples": metadata.sample_traces(made.train or made.validation),
         "sample_variants": metadata.sample_traces(made.variants),
+        "sample_contrasts": metadata.sample_traces(made.contrasts),
     }
 
 

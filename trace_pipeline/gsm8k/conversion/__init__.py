@@ -1,5 +1,6 @@
 """GSM-8K's annotated solutions as verified traces, and variants of them with new numbers."""
 
+from trace_pipeline.gsm8k.conversion.contrasts import contrasts
 from trace_pipeline.gsm8k.conversion.conversion import (
     Conversion,
     Failure,
@@ -33,6 +34,7 @@ __all__ = [
     "Policy",
     "Variant",
     "VariantMaker",
+    "contrasts",
     "conversion_record",
     "convert",
     "convert_file",

@@ -65,6 +65,7 @@ class Text:
 
     def __init__(self, question: str, solution: str) -> None:
         self.question = question
+        self._solution = solution
         self.tokens = tokenize(question)
         self.mentions = find_mentions(self.tokens)
         counts = Counter(singular(token.lower) for token in self.tokens)
@@ -111,6 +112,10 @@ class Text:
         """The person before each mention in its sentence, in lower case; else empty."""
         self.thresholds = [self._is_threshold(mention) for mention in self.mentions]
         """Whether each mention only bounds something."""
+
+    def reworded(self, question: str) -> Text:
+        """``question`` in the place of this one, before the same solution."""
+        return Text(question, self._solution)
 
     @property
     def speaks_of_percent(self) -> bool:

@@ -106,7 +106,8 @@ def gsm8k_train_traces(
         data_version=dg.DataVersion(stored.sha256),
         metadata={
             "source": problems.source,
-            "trained_on": f"{len(made.train):,} problems and {len(made.variants):,} variants"
+            "trained_on": f"{len(made.train):,} problems, {len(made.variants):,} variants, "
+            f"{len(made.contrasts):,} contrasts"
             if config.train
             else "nothing: data.gsm8k.train is 0",
             **conversion_metadata(made, problems),
@@ -167,6 +168,7 @@ def store_traces(
             "dropped": len(made.overlap.train_indices),
             "train": len(made.train),
             "variants": len(made.variants),
+            "contrasts": len(made.contrasts),
             "validation": len(made.validation),
         }
         draft.derive_from(problems)
@@ -188,7 +190,8 @@ def wrong_traces(solver: Solver, made: TrainingTraces) -> list[str]:
 def questions_of(made: TrainingTraces) -> list[str]:
     """Every question that is kept for training, choices or prompts."""
     kept = [conversion.question for conversion in made.report.conversions]
-    return kept + [e.question for e in made.variants] + [shown.question for shown in made.shots]
+    made_anew = [e.question for e in made.variants + made.contrasts]
+    return kept + made_anew + [shown.question for shown in made.shots]
 
 
 @dg.asset(
