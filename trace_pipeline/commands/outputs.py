@@ -26,7 +26,21 @@ import click
 @click.option(
     "--checkpoint", type=click.Path(path_type=Path), help="The folder of the model that wrote them."
 )
-def outputs(target: Path, name: str, completions: Path | None, checkpoint: Path | None) -> None:
+@click.option(
+    "--part",
+    type=click.Choice(["test", "validation"]),
+    default="test",
+    show_default=True,
+    help="With --completions: of the test set, or of the training problems that are held out "
+    "(validation.jsonl of the experiment's gsm8k_train_traces).",
+)
+def outputs(
+    target: Path,
+    name: str,
+    completions: Path | None,
+    checkpoint: Path | None,
+    part: Literal["test", "validation"],
+) -> None:
     """Write the completions of an evaluation on real problems to TARGET (.jsonl.gz).
 
     The file has no question and no answer of a problem, only its index.
@@ -35,11 +49,13 @@ def outputs(target: Path, name: str, completions: Path | None, checkpoint: Path 
     from trace_pipeline.pipeline.resources import bench_of
 
     if completions is None and checkpoint is None:
+        if part != "test":
+            raise click.UsageError("--part goes with --completions: gsm8k_eval is about the test")
         click.echo(publish_outputs(bench_of(name), target))
     elif completions is None or checkpoint is None:
         raise click.UsageError("--completions and --checkpoint go together; give both")
     else:
-        click.echo(publish_decoded(name, completions, checkpoint, target))
+        click.echo(publish_decoded(bench_of(name), completions, checkpoint, target, part))
 
 
 @click.command()
@@ -51,10 +67,18 @@ def outputs(target: Path, name: str, completions: Path | None, checkpoint: Path 
     show_default=True,
     help="Where the problems are.",
 )
+@click.option(
+    "--part",
+    type=click.Choice(["test", "validation"]),
+    default="test",
+    show_default=True,
+    help="Whether the file is about the test set or about held-out training problems.",
+)
 @click.option("--diagnose", is_flag=True, help="Also say where they are right and how they fail.")
 def rescore(
     sources: tuple[Path, ...],
     gsm8k: Literal["auto", "folder", "hub", "builtin"],
+    part: Literal["test", "validation"],
     diagnose: bool,
 ) -> None:
     """Let the solver judge the completions in SOURCES anew, and print the figures."""
@@ -64,12 +88,13 @@ def rescore(
         models_table,
         real_benchmark,
         rescore,
+        shapes_table,
         with_reference_traces,
     )
     from trace_pipeline.gsm8k import load_problems
     from trace_pipeline.solver import Solver
 
-    problems = load_problems(gsm8k, "test")
+    problems = load_problems(gsm8k, "test" if part == "test" else "train")
     benchmark = real_benchmark(problems)
     if diagnose:
         benchmark = with_reference_traces(benchmark, problems.problems)
@@ -86,6 +111,9 @@ def rescore(
         click.echo(groups_table("", "steps", evaluation.by_steps()).to_text())
         click.echo(f"\n{evaluation.model}, failures:")
         click.echo(failures_table(evaluation).to_text())
+        if part == "validation":  # what is added to the training data is not chosen by the test
+            click.echo(f"\n{evaluation.model}, computations that fail most often:")
+            click.echo(shapes_table(evaluation).to_text())
 
 
 COMMANDS = [outputs, rescore]

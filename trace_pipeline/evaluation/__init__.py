@@ -17,6 +17,7 @@ from trace_pipeline.evaluation.failures import (
     examples_markdown,
     failure_examples,
     failures_table,
+    shapes_table,
 )
 from trace_pipeline.evaluation.figures import (
     Form,
@@ -123,6 +124,7 @@ __all__ = [
     "sample_size_figure",
     "samples_table",
     "score",
+    "shapes_table",
     "sizes_table",
     "statuses_table",
     "subset_interval",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
@@ -12,7 +13,9 @@ from trace_pipeline.evaluation.diagnosis import Category
 from trace_pipeline.evaluation.scoring import Evaluation, Prediction
 from trace_pipeline.evaluation.statistics import Proportion
 from trace_pipeline.evaluation.tables import Table, interval, percent
-from trace_pipeline.traces import format_number
+from trace_pipeline.solver.graph import computation_graph
+from trace_pipeline.solver.graph_shape import shape
+from trace_pipeline.traces import format_number, parse_trace
 
 UNDIAGNOSED = "not diagnosed"
 """Wrong answers to problems without a reference trace."""
@@ -39,6 +42,29 @@ def categories_table(evaluation: Evaluation) -> Table:
     counts = {str(c): sum(p.category == c for p in wrong) for c in Category}
     counts |= {OUTSIDE: sum(p.category is None for p in wrong)}
     return _shares("The notebook's categories", "category", counts, len(wrong))
+
+
+def shapes_table(evaluation: Evaluation, most: int = 20) -> Table:
+    """The computations that fail most often: what to write schemas, variants or contrasts for.
+
+    A shape is the reference's computation without names and values: ``(a - b) * c``. Problems
+    without a reference trace are left out.
+    """
+    groups: dict[str, list[Prediction]] = {}
+    for prediction in evaluation.predictions:
+        if prediction.reference_trace:
+            graph = computation_graph(parse_trace(prediction.reference_trace))
+            groups.setdefault(shape(graph), []).append(prediction)
+    failing = {own: [p for p in group if not p.correct] for own, group in groups.items()}
+    ordered = sorted((own for own in groups if failing[own]), key=lambda x: (-len(failing[x]), x))
+    rows = []
+    for own in ordered[:most]:
+        counts = Counter(p.diagnosis or UNDIAGNOSED for p in failing[own])
+        said = ", ".join(f"{label} {count}" for label, count in counts.most_common(2))
+        rows.append((own, str(len(groups[own])), str(len(failing[own])), said))
+    return Table(
+        "Which computations fail", ("computation", "problems", "wrong", "mostly"), tuple(rows)
+    )
 
 
 def _shares(title: str, name: str, counts: Mapping[str, int], total: int) -> Table:

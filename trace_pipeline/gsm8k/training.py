@@ -153,9 +153,7 @@ def _clean(
     made: Sequence[Variant], test_questions: Sequence[str], taken: set[str]
 ) -> list[Variant]:
     """Those that overlap with no test question and are not in ``taken``, which they go into."""
-    near = set(
-        find_overlaps([variant.question for variant in made], test_questions).train_indices
-    )
+    near = set(find_overlaps([variant.question for variant in made], test_questions).train_indices)
     clean = []
     for position, variant in enumerate(made):
         if position not in near and variant.question not in taken:

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-from trace_pipeline.evaluation import Header, publish_completions, real_benchmark, write_outputs
+from msgspec.structs import replace
+
+from trace_pipeline.evaluation import (
+    Benchmark,
+    Header,
+    publish_completions,
+    real_benchmark,
+    write_outputs,
+)
+from trace_pipeline.generation import read_examples
 from trace_pipeline.gsm8k import load_problems
 from trace_pipeline.pipeline.judging import stored_evaluation
 from trace_pipeline.pipeline.workbench import Workbench
@@ -32,29 +42,49 @@ def publish_outputs(bench: Workbench, target: Path) -> str:
     return f"{target}: {evaluation.total} completions, {target.stat().st_size / 1000:.0f} kB"
 
 
-def publish_decoded(name: str, completions: Path, checkpoint: Path, target: Path) -> str:
+def publish_decoded(
+    bench: Workbench,
+    completions: Path,
+    checkpoint: Path,
+    target: Path,
+    part: Literal["test", "validation"] = "test",
+) -> str:
     """Judge what the bare command ``decode`` wrote, and write it to ``target``.
 
     Args:
-        name: of the experiment, for the file's header.
+        bench: of the experiment, whose name goes into the file's header.
         completions: the command's output.
         checkpoint: folder of the model that wrote it.
         target: the file to write.
+        part: whether they answer the test set, or the training problems that are held out.
 
     Raises:
-        InvalidInputError: no checkpoint, or completions of other problems than the test set's.
+        InvalidInputError: no checkpoint, or completions of other problems.
+        MissingUpstreamError: the training problems were not converted yet.
     """
     from trace_pipeline.modeling.checkpoints import read_info
 
     info = read_info(checkpoint)
     header = Header(
-        model=f"{name}, {info.stage}",
+        model=f"{bench.experiment.name}, {info.stage}",
         benchmark="",
         problems=0,
         fingerprint="",
         checkpoint=info.weights_sha256,
         revision=git_state().describe(),
     )
-    benchmark = real_benchmark(load_problems("auto", "test"))
+    if part == "test":
+        benchmark = real_benchmark(load_problems("auto", "test"))
+    else:
+        benchmark = _held_out(bench)
     found = publish_completions(target, completions, benchmark, Solver(), header)
     return f"{target}: {found.correct}, {target.stat().st_size / 1000:.0f} kB"
+
+
+def _held_out(bench: Workbench) -> Benchmark:
+    """The held-out training problems, in the order of their file."""
+    traces = bench.require("gsm8k_train_traces")
+    everything = real_benchmark(load_problems(bench.experiment.eval.gsm8k, "train"))
+    items = {item.index: item for item in everything.items}
+    held_out = read_examples(traces.path / "validation.jsonl")
+    return replace(everything, items=tuple(items[example.index] for example in held_out))
