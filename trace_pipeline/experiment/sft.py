@@ -30,6 +30,9 @@ class LoraConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class SftConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Supervised fine-tuning."""
 
+    continues: str = ""
+    """Name of an experiment whose trained model this one goes on from, with the same base, prompt
+    and trained part; the base model where it is empty."""
     trainable: Literal["last_layers", "all", "lora"] = "last_layers"
     """``last_layers`` trains the top ``layers`` and an untied lm_head; the rest stays frozen."""
     lora: LoraConfig = LoraConfig()

@@ -40,6 +40,7 @@ def sft_main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser("sft", "Fine-tune a base model on verified examples (resumes if killed).")
     parser.add_argument("--data", type=Path, required=True, help="training examples (.jsonl)")
     parser.add_argument("--validation", type=Path, help="held-out examples (.jsonl)")
+    parser.add_argument("--start", type=Path, help="checkpoint to go on from, for sft.continues")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
     return _guarded(_run_sft, parser.parse_args(arguments))
 
@@ -110,7 +111,12 @@ def _run_sft(options: argparse.Namespace) -> None:
     experiment, base = _experiment(options)
     data = read_examples(options.data)
     held_out = read_examples(options.validation) if options.validation else []
-    info = train_sft(experiment, base, data, options.out, validation=held_out)
+    if bool(options.start) != bool(experiment.sft.continues):
+        raise InvalidInputError(
+            "--start and sft.continues go together: the folder of the checkpoint that the "
+            "experiment goes on from"
+        )
+    info = train_sft(experiment, base, data, options.out, start=options.start, validation=held_out)
     if not _rank():
         _report(options.out, info)
 

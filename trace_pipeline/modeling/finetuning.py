@@ -113,6 +113,7 @@ def _load(experiment: Experiment, base: BaseModel, start: Path | None) -> tuple[
     """The model to train, and which part of it."""
     config, model = experiment.sft, experiment.model
     if start is not None:
+        _require_same(read_info(start), experiment, start)
         policy = load_checkpoint(start, base, model.dtype, model.device, merge=False)
         assert policy.info is not None
         return policy, train_only(policy.model, policy.info.tensors)
@@ -121,6 +122,27 @@ def _load(experiment: Experiment, base: BaseModel, start: Path | None) -> tuple[
         add_adapters(policy.model, config.lora, experiment.seed)
         policy = replace(policy, adapters=config.lora)
     return policy, select_trainable(policy.model, config.trainable, config.layers)
+
+
+_KINDS = {"last_layers": "delta", "all": "full", "lora": "lora"}
+
+
+def _require_same(info: CheckpointInfo, experiment: Experiment, start: Path) -> None:
+    """Refuse to go on from a checkpoint of another prompt or another trained part.
+
+    Raises:
+        InvalidInputError: it says what differs.
+    """
+    if info.prompt != experiment.prompt:
+        raise InvalidInputError(
+            f"{start}: was trained with the prompt {to_builtins(info.prompt)}, the experiment has "
+            f"{to_builtins(experiment.prompt)}; make them the same"
+        )
+    if info.kind != _KINDS[experiment.sft.trainable]:
+        trained = next(name for name, kind in _KINDS.items() if kind == info.kind)
+        raise InvalidInputError(
+            f"{start}: trained {trained}; set sft.trainable to that to go on from it"
+        )
 
 
 class _Trainer:

@@ -31,6 +31,7 @@ def run_sft(
     examples: Sequence[Example],
     out_dir: Path,
     on_metrics: OnMetrics | None = None,
+    start: Path | None = None,
     validation: Sequence[Example] = (),
     processes: int = 1,
 ) -> CheckpointInfo:
@@ -41,7 +42,7 @@ def run_sft(
         TrainingError: training diverged, or a process failed (it has said why on stderr).
     """
     if processes == 1:
-        return train_sft(experiment, base, examples, out_dir, on_metrics, validation=validation)
+        return train_sft(experiment, base, examples, out_dir, on_metrics, start, validation)
     require_devices(experiment.model.device, processes)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -49,6 +50,8 @@ def run_sft(
         write_examples(folder / "train.jsonl", examples)
         arguments = ["--experiment", str(folder / "experiment.json"), "--base", base.reference]
         arguments += ["--data", str(folder / "train.jsonl"), "--out", str(out_dir)]
+        if start is not None:
+            arguments += ["--start", str(start)]
         if validation:
             write_examples(folder / "validation.jsonl", validation)
             arguments += ["--validation", str(folder / "validation.jsonl")]

@@ -39,6 +39,7 @@ def run_fingerprint(
     settings = experiment.to_dict()
     for section in ("sft", "rl"):
         del settings[section]["save_every"]  # how often snapshots are taken changes no result
+    del settings["sft"]["continues"]  # the parent says more than its name
     sections = ["seed", "model", "prompt", "sft"]
     sections += ["rl", "decoding", "solver"] if stage == "rl" else []
     digest = hashlib.sha256()

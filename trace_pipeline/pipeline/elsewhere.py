@@ -23,7 +23,7 @@ from trace_pipeline.validation import InvalidInputError
 STAGES = {"sft_checkpoint": "sft", "rl_checkpoint": "rl"}
 """Folder of each asset's checkpoint among what the script makes."""
 EXPERIMENT, SCRIPT, QUESTIONS = "experiment.json", "run.sh", "questions.jsonl"
-COMPLETIONS = "completions.jsonl"
+COMPLETIONS, START = "completions.jsonl", "start"
 DATA_ASSETS = ("synthetic_dataset", "base_model", "gsm8k_problems", "gsm8k_train_traces")
 """What training is made from."""
 
@@ -41,12 +41,15 @@ def pack(bench: Workbench, target: Path) -> str:
         raise InvalidInputError(f"test questions would be trained on: {data.left.describe()}")
     require_rl_data(bench.experiment, data)
     held_out = data.held_out()
+    started_from = bench.started_from()
     staging = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     staging.mkdir(parents=True)
     try:
         (staging / EXPERIMENT).write_bytes(msgspec.json.encode(bench.experiment.to_dict()))
         write_examples(staging / "train.jsonl", data.train + data.real)
         write_examples(staging / "validation.jsonl", held_out)
+        for artifact in started_from:
+            shutil.copytree(artifact.path, staging / START)
         if bench.experiment.rl.iterations:
             write_examples(staging / "synthetic.jsonl", data.train)
             write_examples(staging / "synthetic-validation.jsonl", data.validation)
@@ -108,6 +111,7 @@ def _script(bench: Workbench) -> str:
         f"--data {QUESTIONS} --out {COMPLETIONS} --checkpoint"
     )
     sft = f"python -m trace_pipeline.modeling.sft --experiment {EXPERIMENT} --data train.jsonl "
+    start = f"--start {START} " if bench.experiment.sft.continues else ""
     lines = [
         "#!/bin/sh",
         f"# The training of the experiment {name} on a host that has a copy of the project in",
@@ -117,7 +121,7 @@ def _script(bench: Workbench) -> str:
         f"# trace-pipeline bring FOLDER --experiment {shlex.quote(name)}",
         "set -eu",
         'cd "$(dirname "$0")"',
-        sft + "--validation validation.jsonl --out sft",
+        sft + f"--validation validation.jsonl {start}--out sft",
     ]
     last = "sft"
     if bench.experiment.rl.iterations:

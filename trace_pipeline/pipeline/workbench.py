@@ -105,6 +105,31 @@ class Workbench:
             f"trace-pipeline run --experiment {self.experiment.name}"
         )
 
+    def settings(self, *sections: str) -> dict[str, Any]:
+        """The sections of the experiment that determine a checkpoint, beside its parents."""
+        config = self.experiment.to_dict()
+        del config["sft"]["continues"]  # the checkpoint that it names is a parent
+        return {name: config[name] for name in sections}
+
+    def started_from(self) -> list[Artifact]:
+        """The trained model that SFT goes on from, if ``sft.continues`` names one.
+
+        Raises:
+            MissingUpstreamError: that experiment has no trained model yet.
+        """
+        name = self.experiment.sft.continues
+        if not name:
+            return []
+        key = f"{name}/rl_checkpoint"
+        if name == self.experiment.name:
+            raise MissingUpstreamError(f"sft.continues: {name} cannot go on from itself")
+        if not self.store.has(key):
+            raise MissingUpstreamError(
+                f"sft.continues: {name} has no trained model yet; make it with\n  "
+                f"trace-pipeline run --experiment {name} --until rl_checkpoint"
+            )
+        return [self.store.read(key)]
+
     # -- the dataset ----------------------------------------------------------------------
 
     @property

@@ -120,8 +120,9 @@ def sft_checkpoint(
     if not data.left.clean:
         raise dg.Failure(f"test questions would be trained on: {data.left.describe()}")
     require_rl_data(bench.experiment, data)
-    settings = {k: bench.experiment.to_dict()[k] for k in ("seed", "model", "prompt", "sft")}
+    started_from = bench.started_from()
     parents = [
+        *started_from,
         *partitions,
         *bench.real_traces(),
         bench.require("base_model"),
@@ -147,20 +148,22 @@ def sft_checkpoint(
             bench,
             "sft_checkpoint",
             parents,
-            settings,
+            bench.settings("seed", "model", "prompt", "sft"),
             lambda folder, tell: run_sft(
                 bench.experiment,
                 base,
                 examples,
                 folder,
                 tell,
-                validation=data.held_out(),
-                processes=experiment.processes,
+                started_from[0].path if started_from else None,
+                data.held_out(),
+                experiment.processes,
             ),
             lambda step, values: stage.metrics({f"sft.{k}": v for k, v in values.items()}, step),
         )
         stage.finals({f"sft.final_{name}": value for name, value in info.metrics.items()})
-    change = checkpoint_differs_from(stored.path, base)
+    before = started_from[0].path if started_from else base
+    change = checkpoint_differs_from(stored.path, before, base)
     records = read_records(stored.path / METRICS)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.sha256),
@@ -227,8 +230,7 @@ def rl_checkpoint(
     bench = open_workbench(experiment, artifacts, tracking, solver)
     sft, base, partitions = bench.require("sft_checkpoint"), open_base(bench), bench.partitions()
     data = training_data(bench, partitions)
-    names = ("seed", "model", "prompt", "sft", "rl", "decoding", "solver")
-    settings = {name: bench.experiment.to_dict()[name] for name in names}
+    settings = bench.settings("seed", "model", "prompt", "sft", "rl", "decoding", "solver")
     with bench.stage("rl", bench.dataset_hash(partitions)) as stage:
         stored, info = train_checkpoint(
             bench,
