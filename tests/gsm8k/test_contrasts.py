@@ -108,6 +108,16 @@ def ops(step: Step) -> str:
             id="half of seven figs is none that can be counted",
         ),
         pytest.param(
+            "A pen costs $2.50. A book costs twice as much as a pen. A shelf of 4 such books is "
+            "shared by 10 people alike. What does each pay?",
+            "2.5*2=<<2.5*2=5>>5. 5*4=<<5*4=20>>20. 20/10=<<20/10=2>>2\n#### 2",
+            {
+                "A pen costs $2.50. A book costs four times as much as a pen. A shelf of 4 such "
+                "books is shared by 10 people alike. What does each pay?": 4,
+            },
+            id="what was whole dollars stays so",
+        ),
+        pytest.param(
             "A train needs 4 hours more than a plane, and a plane 2 hours. In 5 more minutes it "
             "leaves. How many hours does the train need?",
             "4+2=<<4+2=6>>6\n#### 6",

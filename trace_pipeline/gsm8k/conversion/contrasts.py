@@ -34,7 +34,7 @@ from trace_pipeline.gsm8k.conversion.nodes import (
 from trace_pipeline.gsm8k.conversion.text import Text
 from trace_pipeline.solver import Solver
 from trace_pipeline.traces import TraceError
-from trace_pipeline.traces.numbers import Number
+from trace_pipeline.traces.numbers import Number, is_terminating
 
 _PAIRS = (
     "older younger, taller shorter, longer shorter, heavier lighter, faster slower, higher lower, "
@@ -78,8 +78,8 @@ class _Turn(Struct, frozen=True):
 def contrasts(conversion: Conversion, policy: Policy = Policy.ARITHMETIC) -> list[Conversion]:
     """``conversion`` with one relation turned round, once for each that can be; numbers as before.
 
-    Every result that was whole and positive still is, so whatever the question counts can be
-    counted. A question with an ungrounded or unsure reading has none.
+    Every result is positive, and whole or in whole cents if it was, so whatever the question counts
+    can be counted. A question with an ungrounded or unsure reading has none.
     """
     if not conversion.grounded or conversion.tied or conversion.reading.dead:
         return []
@@ -267,6 +267,12 @@ def _results(order: tuple[Node, ...], text: Text) -> list[Number] | None:
 
 
 def _as_sensible(before: list[Number], after: list[Number]) -> bool:
-    """Whether results are positive, and whole if all were."""
-    whole = all(value.denominator == 1 for value in before)
-    return all(value > 0 and (value.denominator == 1 or not whole) for value in after)
+    """Whether each result is positive, and whole or in whole cents if it was before."""
+    if len(before) != len(after) or not is_terminating(after[-1]):
+        return False
+    return all(
+        value > 0
+        and (was.denominator > 1 or value.denominator == 1)
+        and (100 % was.denominator > 0 or 100 % value.denominator == 0)
+        for was, value in zip(before, after, strict=True)
+    )
