@@ -104,3 +104,15 @@ for module in ("sft", "rl", "decode"):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("--experiment") >= 3
+
+
+def test_a_start_and_the_setting_that_names_it_go_together(
+    base: BaseModel, sft_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_data(tmp_path / "data.jsonl", 2)
+    common = ["--base", base.reference, "--data", str(data), "--out", str(tmp_path / "out")]
+    for name, start in (("", ["--start", str(sft_folder)]), ("other", [])):
+        settings = experiment(sft={"trainable": "all", "continues": name}).to_dict()
+        (tmp_path / "tiny.json").write_text(json.dumps(settings))
+        assert sft_main(["--experiment", str(tmp_path / "tiny.json"), *common, *start]) == 1
+        assert "--start and sft.continues go together" in capsys.readouterr().err

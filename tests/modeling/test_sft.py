@@ -209,3 +209,31 @@ def test_the_learning_rate_warms_up_and_decays(schedule: str, last: float) -> No
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert rates[-1] == pytest.approx(last, abs=1e-3)
     assert learning_rate(config, 0, 1) > 0
+
+
+def test_training_goes_on_from_a_checkpoint(
+    base: BaseModel, sft_folder: Path, tmp_path: Path
+) -> None:
+    settings = experiment(sft={"trainable": "all", "batch_tokens": 10_000})
+    train_sft(settings, base, problems(4), tmp_path / "fresh")
+    train_sft(settings, base, problems(4), tmp_path / "on", start=sft_folder)
+    fresh, on = (
+        read_records(tmp_path / name / "metrics.jsonl")[0]["loss"] for name in ("fresh", "on")
+    )
+    assert on < 0.1 < fresh
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prompt": {"system": "verbose"}}, "was trained with the prompt .*make them the same"),
+        ({"sft": {"trainable": "lora"}}, "trained all; set sft.trainable to that"),
+    ],
+)
+def test_a_checkpoint_of_another_kind_is_refused_as_a_start(
+    base: BaseModel, sft_folder: Path, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    settings = experiment(**{"sft": {"trainable": "all"}} | changes)
+    with pytest.raises(InvalidInputError, match=message):
+        train_sft(settings, base, problems(2), tmp_path / "out", start=sft_folder)
+    assert not (tmp_path / "out" / "metrics.jsonl").exists()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from click.testing import CliRunner
 from msgspec.structs import replace
 
+from tests.modeling.tiny import problems
+from trace_pipeline.cli import cli
 from trace_pipeline.definitions import defs
 from trace_pipeline.experiment import EXPERTS
 from trace_pipeline.generation import read_examples, write_examples
@@ -17,12 +21,14 @@ from trace_pipeline.gsm8k import load_problems, load_training_problems
 from trace_pipeline.gsm8k.conversion import read_conversions
 from trace_pipeline.gsm8k.loading import FOLDER_VARIABLE
 from trace_pipeline.gsm8k.training import training_traces
+from trace_pipeline.modeling.finetuning import train_sft
 from trace_pipeline.pipeline.assets.data import generate_partition, store_partition
 from trace_pipeline.pipeline.assets.traces import questions_of, wrong_traces
 from trace_pipeline.pipeline.judging import read_shots
-from trace_pipeline.pipeline.policies import training_data
+from trace_pipeline.pipeline.policies import open_base, training_data
 from trace_pipeline.pipeline.resources import bench_of, default_resources
 from trace_pipeline.pipeline.workbench import MissingUpstreamError
+from trace_pipeline.traces import render_trace
 from trace_pipeline.validation import InvalidInputError
 
 EXPERIMENT = """\
@@ -201,3 +207,37 @@ def test_an_altered_trace_file_is_refused(real: Path) -> None:
     write_examples(bench.require("gsm8k_train_traces").path / "train.jsonl", [])
     with pytest.raises(Exception, match=r"train\.jsonl: missing or altered"):
         bench.real_traces()
+
+
+def test_completions_of_the_held_out_problems_are_judged_and_say_what_fails(
+    real: Path, tmp_path: Path
+) -> None:
+    materialise("base_model", "gsm8k_problems", "gsm8k_train_traces")
+    bench = bench_of("real")
+    held_out = read_examples(bench.require("gsm8k_train_traces").path / "validation.jsonl")
+    right = render_trace(held_out[0].trace)
+    lines = [
+        json.dumps({"question": e.question, "text": right, "tokens": 9, "clipped": False})
+        for e in held_out
+    ]
+    (tmp_path / "c.jsonl").write_text("\n".join(lines))
+    train_sft(bench.experiment, open_base(bench), problems(2), tmp_path / "sft")
+    target = tmp_path / "o.jsonl.gz"
+    wrote = CliRunner().invoke(
+        cli,
+        ["outputs", str(target), "--experiment", "real", "--completions", str(tmp_path / "c.jsonl"),
+         "--checkpoint", str(tmp_path / "sft"), "--part", "validation"],
+    )  # fmt: skip
+    assert wrote.exit_code == 0, wrote.output
+    judged = CliRunner().invoke(
+        cli, ["rescore", str(target), "--gsm8k", "folder", "--part", "validation", "--diagnose"]
+    )
+    assert judged.exit_code == 0, judged.output
+    assert f"1 of {len(held_out)}" in judged.output
+    _, _, table = judged.output.partition("computations that fail most often:")
+    wrong = [int(re.split(r"  +", row)[2]) for row in table.strip().splitlines()[1:]]
+    assert wrong == sorted(wrong, reverse=True)
+    assert sum(wrong) == len(held_out) - 1
+    about_test = CliRunner().invoke(cli, ["rescore", str(target), "--gsm8k", "folder"])
+    assert about_test.exit_code == 1
+    assert "answers problem" in about_test.output

@@ -1,0 +1,59 @@
+"""An experiment that goes on from the trained model of another one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from tests.pipeline.conftest import ROOT
+from trace_pipeline.cli import cli
+from trace_pipeline.modeling.checkpoints import read_info
+from trace_pipeline.pipeline.resources import bench_of
+
+FURTHER = """\
+inherits: tiny
+description: More of the same.
+sft: {continues: tiny, learning_rate: 2e-3}
+rl: {iterations: 0}
+"""
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments))
+
+
+def test_it_starts_from_the_other_model_here_and_on_another_host(
+    project: Path, tmp_path: Path
+) -> None:
+    (project / "experiments" / "further.yaml").write_text(FURTHER)
+    early = run("run", "--experiment", "further", "--until", "sft_checkpoint")
+    assert early.exit_code != 0
+    assert "sft.continues: tiny has no trained model yet; make it with" in early.output
+    assert run("run", "--experiment", "tiny", "--until", "rl_checkpoint").exit_code == 0
+    parent = bench_of("tiny").require("rl_checkpoint")
+
+    packed = run("pack", str(tmp_path / "packed"), "--experiment", "further")
+    assert packed.exit_code == 0, packed.output
+    python = Path(sys.executable).parent
+    host = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{python}:{os.environ['PATH']}"}
+    subprocess.run(["sh", str(tmp_path / "packed" / "run.sh")], check=True, env=host)
+    there = read_info(tmp_path / "packed" / "sft")
+
+    result = run("run", "--experiment", "further", "--until", "sft_checkpoint")
+    assert result.exit_code == 0, result.output
+    made = bench_of("further").require("sft_checkpoint")
+    assert made.manifest.parents["tiny/rl_checkpoint"] == parent.sha256
+    here = read_info(made.path)
+    assert here.weights_sha256 == there.weights_sha256 != parent.sha256
+    assert here.run == there.run
+
+
+def test_no_experiment_goes_on_from_itself(project: Path) -> None:
+    (project / "experiments" / "loop.yaml").write_text(FURTHER.replace("tiny, l", "loop, l"))
+    result = run("run", "--experiment", "loop", "--until", "sft_checkpoint")
+    assert result.exit_code != 0
+    assert "sft.continues: loop cannot go on from itself" in result.output
