@@ -62,6 +62,21 @@ def ops(step: Step) -> str:
             id="sum and difference",
         ),
         pytest.param(
+            "Tom is 8 inches shorter than Ann. Ann is 60 inches tall. How tall is Tom?",
+            "60-8=<<60-8=52>>52\n#### 52",
+            {"Tom is 8 inches taller than Ann. Ann is 60 inches tall. How tall is Tom?": 68},
+            id="people are taller, not longer",
+        ),
+        pytest.param(
+            "A red rope is 8 feet shorter than a blue one of 60 feet. How long is the red one?",
+            "60-8=<<60-8=52>>52\n#### 52",
+            {
+                "A red rope is 8 feet longer than a blue one of 60 feet. "
+                "How long is the red one?": 68
+            },
+            id="ropes are longer, not taller",
+        ),
+        pytest.param(
             "A pen costs $4. A book costs $9 more than the pen. What does the book cost?",
             "4+9=<<4+9=13>>13\n#### 13",
             {},

@@ -37,7 +37,7 @@ from trace_pipeline.traces import TraceError
 from trace_pipeline.traces.numbers import Number, is_terminating
 
 _PAIRS = (
-    "older younger, taller shorter, longer shorter, heavier lighter, faster slower, higher lower, "
+    "older younger, longer shorter, taller shorter, heavier lighter, faster slower, higher lower, "
     "bigger smaller, larger smaller, deeper shallower, wider narrower, warmer colder, later earlier"
 )
 _OPPOSITES: dict[str, str] = {}
@@ -46,7 +46,8 @@ for _pair in _PAIRS.split(", "):
     _OPPOSITES.setdefault(_first, _second)
     _OPPOSITES.setdefault(_second, _first)
 _OPPOSITES |= {"less": "more", "fewer": "more"}
-
+_HEIGHT = words("tall taller tallest height")
+"""Where the question has one of them, the opposite of "shorter" is "taller", not "longer"."""
 _NO_UNIT = words("times time percent % of or and to in at for from with each per out as was is")
 """What stands between a number and "more" only where the number is no plain difference."""
 _REACH = 3
@@ -134,8 +135,7 @@ def _differences(mention: Mention, text: Text, node: Apply, given: Given) -> Ite
         becomes = Apply("add", (*others, given))
     else:
         return
-    opposite = _OPPOSITES.get(token.lower) or _less(mention, text, token)
-    yield _Turn(token.start, token.end, opposite, node, becomes)
+    yield _Turn(token.start, token.end, _opposite(mention, text, token), node, becomes)
 
 
 def _comparative(mention: Mention, tokens: list[Token]) -> Token | None:
@@ -157,8 +157,12 @@ def _compares(token: Token) -> bool:
     return token.lower == "more" or token.lower in _OPPOSITES
 
 
-def _less(mention: Mention, text: Text, token: Token) -> str:
-    """``fewer`` of what is counted, ``less`` of what is measured."""
+def _opposite(mention: Mention, text: Text, token: Token) -> str:
+    """The other comparative: ``fewer`` of what is counted, ``less`` of what is measured."""
+    if token.lower == "shorter" and not text.words.isdisjoint(_HEIGHT):
+        return "taller"
+    if token.lower in _OPPOSITES:
+        return _OPPOSITES[token.lower]
     place = next(n for n, other in enumerate(text.tokens) if other.start == token.start)
     after = [other.lower for other in text.tokens[place + 1 : place + 2 + _REACH]]
     compared = after[: after.index("than")]
@@ -179,8 +183,8 @@ def _factors(
         return
     value = Fraction(facet_value(mention, given.facet))
     times = value if node.op == "mul" else 1 / value
+    # Whether the operation makes what "as many as" describes, or goes back from it.
     forward = times == mention.value
-    """Whether the operation makes what "as many as" describes, or goes back from it."""
     if not forward and times * mention.value != 1:
         return
     end = text.tokens[_end(mention, text.tokens) - 1].end
