@@ -28,5 +28,6 @@ def test_where_longer_ones_are_cut_on_purpose_no_length_is_too_long(base: BaseMo
         chosen,
         model=msgspec.structs.replace(chosen.model, reference=base.reference),
         sft=msgspec.structs.replace(chosen.sft, overflow="cut"),
+        decoding=msgspec.structs.replace(chosen.decoding, overflow="cut"),
     )
-    assert lengths_for(cut).max_len is None
+    assert (lengths_for(cut).max_len, lengths_for(cut).max_tokens) == (None, None)

@@ -7,14 +7,47 @@ from pathlib import Path
 import pytest
 
 from tests.modeling.tiny import experiment, problems
-from trace_pipeline.experiment import DecodingConfig
+from trace_pipeline.experiment import DecodingConfig, load_experiment
+from trace_pipeline.generation import Catalog, Generator
+from trace_pipeline.generation.audit import audit
+from trace_pipeline.generation.findings import Finding
 from trace_pipeline.modeling.base_models import resolve_base
 from trace_pipeline.modeling.checkpoints import load_base_policy, load_checkpoint
 from trace_pipeline.modeling.decoding import Decoder
 from trace_pipeline.modeling.finetuning import train_sft
+from trace_pipeline.modeling.lengths import lengths_for
 from trace_pipeline.modeling.records import read_records
 
 pytestmark = pytest.mark.real_model
+
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+EMBEDDED = [
+    name
+    for name in sorted(path.stem for path in EXPERIMENTS.glob("*.yaml"))
+    if load_experiment(name, EXPERIMENTS).model.reference == "embedded"
+]
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return Catalog.load(EXPERIMENTS.parent / "schemas", EXPERIMENTS.parent / "vocab")
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_the_examples_of_every_preset_on_it_fit_its_limits(name: str, catalog: Catalog) -> None:
+    """Else the audit stops the preset before it trains."""
+    chosen = load_experiment(name, EXPERIMENTS)
+    generator = Generator(
+        catalog,
+        chosen.seed,
+        naming=chosen.data.naming,
+        wording=chosen.data.wording,
+        schemas=chosen.data.schemas,
+    )
+    report = audit(generator, 3, lengths=lengths_for(chosen))
+    found = [row.quoted[Finding.LENGTH] for row in report.rows if Finding.LENGTH in row.quoted]
+    assert found == []
 
 
 def test_the_embedded_model_answers_and_learns(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def test_audit_holds_lengths_against_the_experiment(project: Path, tmp_path: Pat
     path.write_text(text)
     result = run(*audit)
     assert result.exit_code == 1
-    assert f"longest trace {longest} tokens, decoding stops at 100" in result.output
+    assert f"longest trace {longest} tokens, decoding takes 100" in result.output
 
 
 def test_show_prints_examples_to_read() -> None:

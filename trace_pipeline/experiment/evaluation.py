@@ -14,6 +14,9 @@ class DecodingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     max_tokens: Positive = 750
     """NOTEBOOK, run 18: 250 silently cut three-expert compositions."""
+    overflow: Literal["error", "cut"] = "error"
+    """A trace over ``max_tokens`` is an error of the audit; ``cut`` is for the notebook's ablation
+    alone."""
     batch_size: Positive | Literal["auto"] = "auto"
     """Sequences decoded together; ``auto`` is up to 128 on a CPU, 1,024 on a GPU."""
     drafts: Count = 4

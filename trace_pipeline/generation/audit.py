@@ -44,8 +44,8 @@ class Lengths:
     """Of a trace's text with its end."""
     max_len: int | None
     """Prompt and target together, in training; None where longer ones are cut on purpose."""
-    max_tokens: int
-    """The target alone, in decoding."""
+    max_tokens: int | None
+    """The target alone, in decoding; None where longer ones are clipped on purpose."""
 
 
 class SchemaAudit(Struct, frozen=True, kw_only=True):
@@ -78,7 +78,7 @@ class AuditReport(Struct, frozen=True, kw_only=True):
     max_len: int | None
     """The limit for ``longest_sequence``; absent if there is none or no tokenizer was given."""
     max_tokens: int | None
-    """The limit for ``longest_target``."""
+    """The limit for ``longest_target``, likewise."""
     diversity: Diversity | None
     """Of a balanced dataset, if it was asked for."""
 
@@ -119,11 +119,11 @@ class AuditReport(Struct, frozen=True, kw_only=True):
             f"{sum(row.samples for row in self.rows)} examples of {len(self.rows)} schemas, "
             f"{count} findings",
         ]
-        if self.max_tokens is not None:
+        if self.longest_target:
             lines.append(
-                f"longest trace {self.longest_target} tokens, decoding stops at "
-                f"{self.max_tokens}; with its prompt {self.longest_sequence}, training takes "
-                f"{self.max_len or 'any length'}"
+                f"longest trace {self.longest_target} tokens, decoding takes "
+                f"{self.max_tokens or 'any length'}; with its prompt {self.longest_sequence}, "
+                f"training takes {self.max_len or 'any length'}"
             )
         if self.diversity is not None:
             lines += ["", self.diversity.to_table()]
@@ -233,7 +233,7 @@ def _audit_schema(
 
 
 def _too_long(target: int, sequence: int, lengths: Lengths) -> Iterator[str]:
-    if target > lengths.max_tokens:
+    if lengths.max_tokens is not None and target > lengths.max_tokens:
         yield f"the trace has {target} tokens, decoding stops at {lengths.max_tokens}"
     if lengths.max_len is not None and sequence > lengths.max_len:
         yield f"prompt and trace have {sequence} tokens, training takes {lengths.max_len}"

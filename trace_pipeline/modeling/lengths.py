@@ -15,11 +15,12 @@ def lengths_for(experiment: Experiment) -> Lengths:
     Raises:
         InvalidInputError: a base model that cannot be found.
     """
+    decoding = experiment.decoding
     base = resolve_base(experiment.model.reference)
     prompt = Prompt(experiment.prompt, prompt_tokenizer(base, experiment.prompt))
     return Lengths(
         prompt=lambda question: len(prompt.prompt_ids(question)),
         target=lambda trace: len(prompt.target_ids(trace)),
         max_len=None if experiment.sft.overflow == "cut" else experiment.sft.max_len,
-        max_tokens=experiment.decoding.max_tokens,
+        max_tokens=None if decoding.overflow == "cut" else decoding.max_tokens,
     )

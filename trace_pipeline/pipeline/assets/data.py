@@ -85,7 +85,11 @@ def schema_validation(
             "tokens": metadata.table(
                 ["", "longest", "limit"],
                 [
-                    ["trace (decoding.max_tokens)", report.longest_target, report.max_tokens],
+                    [
+                        "trace (decoding.max_tokens)",
+                        report.longest_target,
+                        report.max_tokens or "none: overflow is cut",
+                    ],
                     [
                         "prompt and trace (sft.max_len)",
                         report.longest_sequence,
