@@ -22,11 +22,19 @@ pytestmark = pytest.mark.real_model
 
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-EMBEDDED = [
-    name
-    for name in sorted(path.stem for path in EXPERIMENTS.glob("*.yaml"))
-    if load_experiment(name, EXPERIMENTS).model.reference == "embedded"
-]
+
+
+def presets_with_limits_of_their_own() -> list[str]:
+    """Of those on the embedded model, one for each kind of examples and limits."""
+    found: dict[str, str] = {}
+    for name in sorted(path.stem for path in EXPERIMENTS.glob("*.yaml")):
+        chosen = load_experiment(name, EXPERIMENTS)
+        data, sft, decoding = chosen.data, chosen.sft, chosen.decoding
+        kind = (chosen.seed, data.naming, data.wording, data.schemas, chosen.prompt)
+        limits = (sft.max_len, sft.overflow, decoding.max_tokens, decoding.overflow)
+        if chosen.model.reference == "embedded":
+            found.setdefault(repr((kind, limits)), name)
+    return list(found.values())
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +42,7 @@ def catalog() -> Catalog:
     return Catalog.load(EXPERIMENTS.parent / "schemas", EXPERIMENTS.parent / "vocab")
 
 
-@pytest.mark.parametrize("name", EMBEDDED)
+@pytest.mark.parametrize("name", presets_with_limits_of_their_own())
 def test_the_examples_of_every_preset_on_it_fit_its_limits(name: str, catalog: Catalog) -> None:
     """Else the audit stops the preset before it trains."""
     chosen = load_experiment(name, EXPERIMENTS)
