@@ -149,3 +149,28 @@ def test_a_file_that_is_no_result_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"experiment": 1}')
     with pytest.raises(InvalidInputError, match=r"x\.json: not a result.*claims --collect"):
         read_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("again", "verdict"),
+    [(46, "seen here"), (20, "no more than the luck of an order"), (10, "no more than the luck")],
+)
+def test_a_difference_that_another_order_makes_too_is_luck(
+    result, again: int, verdict: str
+) -> None:
+    claim = replace(CLAIM, first="small_baseline")
+    results = {
+        "small_baseline": result("small_baseline", 48, 32),
+        "small_baseline_again": result("small_baseline_again", again, 80 - again),
+        "b": result("b", 20, 60),
+    }
+    found = measure(claim, results)
+    assert found is not None
+    assert found.verdict.startswith(verdict)
+    page = render_claims([claim], results)
+    assert f"in another order (small_baseline_again) {again} of 80" in page
+    del results["small_baseline_again"]
+    found = measure(claim, results)
+    assert found is not None
+    assert found.verdict == "seen here"
+    assert "(small_baseline_again) is not yet measured" in render_claims([claim], results)

@@ -16,7 +16,7 @@ from trace_pipeline.modeling.decoding import Decoder
 from trace_pipeline.modeling.distributed import World
 from trace_pipeline.modeling.finetuning import train_sft
 from trace_pipeline.modeling.records import read_records
-from trace_pipeline.modeling.schedule import learning_rate
+from trace_pipeline.modeling.schedule import learning_rate, plan_steps
 from trace_pipeline.modeling.training import TrainingError
 from trace_pipeline.modeling.validation import Validation
 from trace_pipeline.solver import Solver
@@ -237,3 +237,15 @@ def test_a_checkpoint_of_another_kind_is_refused_as_a_start(
     with pytest.raises(InvalidInputError, match=message):
         train_sft(settings, base, problems(2), tmp_path / "out", start=sft_folder)
     assert not (tmp_path / "out" / "metrics.jsonl").exists()
+
+
+def test_another_order_is_another_order_of_the_same_examples() -> None:
+    lengths = [list(range(n)) for n in (5, 9, 7, 3, 8, 6, 4)]
+    plans = [
+        plan_steps(lengths, experiment(sft={"batch_tokens": 10, "order": order})).steps
+        for order in (0, 0, 1, 2)
+    ]
+    assert plans[0] == plans[1]
+    assert len({str(plan) for plan in plans}) == 3
+    flat = [sorted(i for step in plan for batch in step for i in batch) for plan in plans]
+    assert flat == [list(range(7))] * 4

@@ -51,7 +51,7 @@ def compare(names: tuple[str, ...], common: bool, out: Path | None) -> None:
 )
 def claims(collecting: bool, running: bool) -> None:
     """Write docs/claims.md from the outcomes kept in docs/results/claims."""
-    from trace_pipeline.evaluation.claims import load_claims, measure, render_claims
+    from trace_pipeline.evaluation.claims import load_claims, measure, presets_of, render_claims
     from trace_pipeline.evaluation.results import outdated, read_results
     from trace_pipeline.experiment import available_experiments, load_experiment
     from trace_pipeline.paths import project_root
@@ -59,7 +59,7 @@ def claims(collecting: bool, running: bool) -> None:
 
     root, known = project_root(), load_claims()
     folder, page = root / "docs/results/claims", root / "docs/claims.md"
-    names = list(dict.fromkeys(name for claim in known for name in claim.presets))
+    names = presets_of(known)
     if running:
         from trace_pipeline.definitions import defs
         from trace_pipeline.pipeline.collecting import asks_other_problems

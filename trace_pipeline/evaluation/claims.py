@@ -25,6 +25,16 @@ EARLY, LATE = 1, 4
 
 
 MISSING = "not yet measured"
+BASELINE, AGAIN = "small_baseline", "small_baseline_again"
+"""Two presets that differ in the order of their examples alone: what luck does."""
+
+
+Verdict = Literal[
+    "seen here",
+    "the opposite is seen here",
+    "not distinguishable here",
+    "no more than the luck of an order",
+]
 
 
 class Claim(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -51,7 +61,7 @@ class Measured(Struct, frozen=True, kw_only=True):
     """What a pair of experiments says about a claim."""
 
     text: str
-    verdict: Literal["seen here", "the opposite is seen here", "not distinguishable here"]
+    verdict: Verdict
 
 
 def load_claims() -> list[Claim]:
@@ -80,7 +90,12 @@ def measure(claim: Claim, results: Mapping[str, Result]) -> Measured | None:
         return _rollouts(claim, first, second)
     if claim.on == "transfer":
         return _transfer(claim, first)
-    return _paired(claim, first, second)
+    return _paired(claim, first, second, results)
+
+
+def presets_of(claims: Sequence[Claim]) -> list[str]:
+    """All experiments that the page needs."""
+    return list(dict.fromkeys([*(name for c in claims for name in c.presets), BASELINE, AGAIN]))
 
 
 def render_claims(claims: Sequence[Claim], results: Mapping[str, Result]) -> str:
@@ -109,6 +124,7 @@ def render_claims(claims: Sequence[Claim], results: Mapping[str, Result]) -> str
         "notebook's finding is seen, it is not an accident of one model; where it is not, it may "
         "still hold for larger models and more data. Each test is at the 5 % level by itself, and "
         "there are ten of them.",
+        _luck_described(results),
         overview.to_markdown(),
     ]
     for n, (claim, found) in enumerate(zip(claims, measured, strict=True), 1):
@@ -119,7 +135,34 @@ def render_claims(claims: Sequence[Claim], results: Mapping[str, Result]) -> str
     return "\n\n".join(parts) + "\n"
 
 
-def _paired(claim: Claim, first: Result, second: Result) -> Measured:
+def _luck(results: Mapping[str, Result], problems: str) -> tuple[Outcomes, Outcomes] | None:
+    """The baseline's outcomes in its two orders, if both were asked these problems."""
+    if BASELINE not in results or AGAIN not in results:
+        return None
+    first, second = (_evaluation(results[name], "synthetic") for name in (BASELINE, AGAIN))
+    asked = {first.problems_sha256, second.problems_sha256}
+    return (first, second) if asked == {problems} else None
+
+
+def _luck_described(results: Mapping[str, Result]) -> str:
+    problems = ""
+    if BASELINE in results:
+        problems = _evaluation(results[BASELINE], "synthetic").problems_sha256
+    found = _luck(results, problems)
+    if found is None:
+        return f"What the order of the examples alone does ({AGAIN}) is {MISSING}."
+    first, second = found
+    test = mcnemar_exact(first.bits("correct"), second.bits("correct"))
+    return (
+        f"**What the order of the examples alone does:** {BASELINE} solves "
+        f"{first.share('correct')}, and with the same examples in another order ({AGAIN}) "
+        f"{second.share('correct')}: {test.only_second} problems won and {test.only_first} lost, "
+        f"exact McNemar p = {test.p_value:.2g}. A difference on these problems that is no larger "
+        "than that is called luck below, whatever its own p-value."
+    )
+
+
+def _paired(claim: Claim, first: Result, second: Result, results: Mapping[str, Result]) -> Measured:
     ours, theirs = _outcomes(claim, first), _outcomes(claim, second)
     before, after = ours.bits("correct"), theirs.bits("correct")
     test, difference = mcnemar_exact(before, after), paired_bootstrap(before, after)
@@ -134,7 +177,13 @@ def _paired(claim: Claim, first: Result, second: Result) -> Measured:
     if ours.experts:
         shown.append(_by_expert(claim, ours, theirs))
     signed = difference.difference if test.p_value < 1 - CONFIDENCE else 0.0
-    return Measured(text="\n\n".join(shown), verdict=_verdict(claim, signed))
+    verdict = _verdict(claim, signed)
+    luck = _luck(results, ours.problems_sha256)
+    if signed and luck is not None:
+        apart = abs(luck[0].share("correct").rate - luck[1].share("correct").rate)
+        if abs(signed) <= apart:
+            verdict = "no more than the luck of an order"
+    return Measured(text="\n\n".join(shown), verdict=verdict)
 
 
 def _same_problems(claim: Claim, results: Mapping[str, Result]) -> bool:
@@ -177,9 +226,7 @@ def _rollouts(claim: Claim, first: Result, second: Result) -> Measured:
     return Measured(text=text, verdict=_verdict(claim, change))
 
 
-def _verdict(
-    claim: Claim, change: float
-) -> Literal["seen here", "the opposite is seen here", "not distinguishable here"]:
+def _verdict(claim: Claim, change: float) -> Verdict:
     if not change:
         return "not distinguishable here"
     return (
@@ -257,7 +304,7 @@ def _how(claim: Claim, results: Mapping[str, Result]) -> str:
 
 
 def _provenance(claims: Sequence[Claim], results: Mapping[str, Result]) -> str:
-    used = dict.fromkeys(name for claim in claims for name in claim.presets if name in results)
+    used = [name for name in presets_of(claims) if name in results]
     rows = tuple(
         (r.experiment, r.settings_sha256[:12], r.dataset_sha256[:12], r.git[:12], r.created)
         for r in map(results.__getitem__, used)

@@ -40,6 +40,9 @@ class SftConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     layers: Positive = 6
     """Layers from the top that are trained under ``last_layers``."""
     epochs: Positive = 1
+    order: Count = 0
+    """Which order the examples come in: another number trains on the same data in another one, to
+    see what luck does."""
     learning_rate: Rate = 2e-4
     warmup_steps: Count = 10
     schedule: Literal["cosine", "linear", "constant"] = "cosine"

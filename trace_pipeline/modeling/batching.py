@@ -170,7 +170,9 @@ def require_context(sequences: Sequence[Sequences], context: int | None) -> None
     )
 
 
-def plan_batches(lengths: Sequence[int], budget: int, seed: int, epoch: int = 0) -> list[list[int]]:
+def plan_batches(
+    lengths: Sequence[int], budget: int, seed: int | str, epoch: int = 0
+) -> list[list[int]]:
     """Indices of the sequences of each batch of one epoch.
 
     Every sequence is in exactly one batch. A batch holds at most ``budget`` tokens, padding

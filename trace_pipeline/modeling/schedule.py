@@ -60,9 +60,9 @@ def plan_steps(sequences: Sequence[Sequences], experiment: Experiment, processes
     """The plan of a run; ``sft.accumulate`` batches of each process make a step."""
     config = experiment.sft
     lengths = [len(s) for s in sequences]
+    seed = f"{experiment.seed}/order {config.order}" if config.order else experiment.seed
     epochs = [
-        plan_batches(lengths, config.batch_tokens, experiment.seed, epoch)
-        for epoch in range(config.epochs)
+        plan_batches(lengths, config.batch_tokens, seed, epoch) for epoch in range(config.epochs)
     ]
     batches = list(itertools.chain.from_iterable(epochs))
     size = config.accumulate * processes

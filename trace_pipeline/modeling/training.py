@@ -40,6 +40,8 @@ def run_fingerprint(
     for section in ("sft", "rl"):
         del settings[section]["save_every"]  # how often snapshots are taken changes no result
     del settings["sft"]["continues"]  # the parent says more than its name
+    if not settings["sft"]["order"]:  # as before there was a choice
+        del settings["sft"]["order"]
     sections = ["seed", "model", "prompt", "sft"]
     sections += ["rl", "decoding", "solver"] if stage == "rl" else []
     digest = hashlib.sha256()

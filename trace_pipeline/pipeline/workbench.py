@@ -109,6 +109,8 @@ class Workbench:
         """The sections of the experiment that determine a checkpoint, beside its parents."""
         config = self.experiment.to_dict()
         del config["sft"]["continues"]  # the checkpoint that it names is a parent
+        if not config["sft"]["order"]:  # as in the manifests from before there was a choice
+            del config["sft"]["order"]
         return {name: config[name] for name in sections}
 
     def started_from(self) -> list[Artifact]:
