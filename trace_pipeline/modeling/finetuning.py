@@ -283,6 +283,7 @@ class _Trainer:
         self._snapshots.save(number, Snapshot(counters, self._optimizer.state()))
 
     def _finish(self, metrics: dict[str, float]) -> None:
+        metrics = metrics | {"snapshot_share": self._snapshots.share}
         best = self._best.best
         if best is not None:
             self._best.restore()

@@ -331,6 +331,7 @@ class _Loop:
     def _finish(self, files: _Files, metrics: dict[str, float], stopped: str) -> None:
         files.metrics.close()
         files.rollouts.close()
+        metrics = metrics | {"snapshot_share": self._snapshots.share}
         best = self._best.best
         if best is not None:
             self._best.restore()

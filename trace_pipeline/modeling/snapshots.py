@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,17 @@ class Snapshots:
     def __init__(self, folder: Path, fingerprint: str) -> None:
         self.folder = folder
         self._fingerprint = fingerprint
+        self._began = time.perf_counter()
+        self._saving = 0.0
+
+    @property
+    def share(self) -> float:
+        """Share of this process's time since the run began here that went into saving."""
+        return self._saving / (time.perf_counter() - self._began)
 
     def save(self, step: int, snapshot: Snapshot) -> None:
         """Store ``snapshot`` and drop all but the newest two."""
+        began = time.perf_counter()
         self.folder.mkdir(parents=True, exist_ok=True)
         staging = self.folder / ".staging"  # what a kill left there is overwritten
         staging.mkdir(exist_ok=True)
@@ -66,6 +75,7 @@ class Snapshots:
             shutil.rmtree(staging, ignore_errors=True)
         for old in self._stored()[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
+        self._saving += time.perf_counter() - began
 
     def latest(self) -> Snapshot | None:
         """The newest sound snapshot of this very run; None if there is none.
