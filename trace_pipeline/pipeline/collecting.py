@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from msgspec import Struct, convert
 
-from trace_pipeline.evaluation import synthetic_benchmark
+from trace_pipeline.evaluation import real_benchmark, synthetic_benchmark
 from trace_pipeline.evaluation.results import Outcomes, Result, RolloutCount, outcomes_of
 from trace_pipeline.experiment import EXPERTS
+from trace_pipeline.gsm8k import load_problems
 from trace_pipeline.pipeline.comparing import settings_of
 from trace_pipeline.pipeline.judging import BASELINE, stored_evaluation
 from trace_pipeline.pipeline.workbench import Workbench
@@ -43,9 +44,10 @@ def collect(store: ArtifactStore, names: Iterable[str]) -> list[Result]:
 
 
 def asks_other_problems(bench: Workbench, result: Result) -> bool:
-    """Whether the experiment's held-out problems are others now than those of ``result``.
+    """Whether the experiment's problems are others now than those of ``result``.
 
-    Schemas and words change; results on the problems of then pair with each other only.
+    Schemas and words change; results on the problems of then pair with each other only. Real
+    problems are others where the built-in sample stood in for GSM-8K, which is at hand now.
     """
     data = bench.experiment.data
     examples = [
@@ -56,7 +58,12 @@ def asks_other_problems(bench: Workbench, result: Result) -> bool:
         )
     ]
     now = synthetic_benchmark(examples).fingerprint
-    return result.evaluations["synthetic"].problems_sha256 != now
+    if result.evaluations["synthetic"].problems_sha256 != now:
+        return True
+    problems = load_problems(bench.experiment.eval.gsm8k, "test")
+    scored = result.evaluations["gsm8k"]
+    real = real_benchmark(problems).first(len(scored.correct))
+    return problems.is_gsm8k and scored.problems_sha256 != real.fingerprint
 
 
 def _result(
