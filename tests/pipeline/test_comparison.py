@@ -14,6 +14,8 @@ from msgspec.structs import replace
 from tests.pipeline.conftest import FinishedRun
 from trace_pipeline.cli import cli
 from trace_pipeline.evaluation.reference import load_reference
+from trace_pipeline.gsm8k import load_problems
+from trace_pipeline.pipeline import collecting
 from trace_pipeline.pipeline.collecting import asks_other_problems, collect
 from trace_pipeline.pipeline.comparing import choose
 from trace_pipeline.pipeline.reference import publish_reference
@@ -166,6 +168,18 @@ def test_results_are_collected_from_finished_experiments(finished: FinishedRun) 
         replace(bench.experiment, seed=1), bench.root, bench.store, bench.tracking, bench.solver
     )
     assert asks_other_problems(reseeded, result)
+
+
+def test_the_builtin_sample_is_left_once_gsm8k_is_at_hand(
+    finished: FinishedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = finished.bench()
+    (result,) = collect(bench.store, ["tiny"])
+    sample = load_problems("builtin", "test")
+    for real, others, expected in ((True, 10, True), (True, 0, False), (False, 10, False)):
+        there = replace(sample, problems=sample.problems[others:], is_gsm8k=real)
+        monkeypatch.setattr(collecting, "load_problems", lambda *_, there=there: there)
+        assert asks_other_problems(bench, result) is expected
 
 
 def test_an_unsent_run_is_named(finished: FinishedRun, monkeypatch: pytest.MonkeyPatch) -> None:
