@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from tests.pipeline.conftest import ROOT
 from trace_pipeline.cli import cli
 from trace_pipeline.modeling.checkpoints import read_info
+from trace_pipeline.pipeline.comparing import settings_of
 from trace_pipeline.pipeline.resources import bench_of
 
 FURTHER = """\
@@ -57,3 +58,24 @@ def test_no_experiment_goes_on_from_itself(project: Path) -> None:
     result = run("run", "--experiment", "loop", "--until", "sft_checkpoint")
     assert result.exit_code != 0
     assert "sft.continues: loop cannot go on from itself" in result.output
+
+
+def test_the_settings_of_a_result_say_where_it_began_and_what_real_problems_it_had(
+    project: Path,
+) -> None:
+    (project / "experiments" / "further.yaml").write_text(
+        FURTHER + "data: {train: 6, gsm8k: {train: 20, contrasts: 2}}\n"
+    )
+    store = bench_of("further").store
+    for key, config, parents in (
+        ("further/synthetic_dataset/arithmetic", {"data": {"train": 6}, "seed": 0}, {}),
+        ("further/gsm8k_train_traces", {"gsm8k": {"train": 20, "contrasts": 2}}, {}),
+        ("further/sft_checkpoint", {"sft": {}}, {"tiny/rl_checkpoint": "0" * 64}),
+    ):
+        with store.write(key) as draft:
+            draft.config, draft.content_hash = config, "0" * 64
+            draft.parents |= parents
+    settings = settings_of(store, "further")
+    assert settings["sft.continues"] == "tiny"
+    assert settings["data.gsm8k.contrasts"] == "2"
+    assert settings["data.train"] == "6"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -176,7 +177,7 @@ def _run(store: ArtifactStore, name: str, tracked: str) -> Run:
 
 def settings_of(store: ArtifactStore, name: str) -> dict[str, str]:
     """The settings that the results were made with, from the manifests; the file may say others."""
-    made: dict[str, object] = {}
+    made: dict[str, Any] = {}
     for asset in (
         "synthetic_dataset/arithmetic",
         "sft_checkpoint",
@@ -186,10 +187,27 @@ def settings_of(store: ArtifactStore, name: str) -> dict[str, str]:
     ):
         manifest = _manifest(store, f"{name}/{asset}")
         made |= manifest.config if manifest else {}
+    made |= _elsewhere_recorded(store, name, made)
     try:
         return experiment_from_dict({**made, "name": name}).parameters()
     except ExperimentError:  # made by another version, with other fields
         return flatten(made)
+
+
+def _elsewhere_recorded(
+    store: ArtifactStore, name: str, made: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Sections with what other manifests say: the real problems, and where SFT began."""
+    sections: dict[str, dict[str, Any]] = {}
+    real = _manifest(store, f"{name}/gsm8k_train_traces")
+    if real is not None and "data" in made:
+        sections["data"] = made["data"] | {"gsm8k": real.config["gsm8k"]}
+    sft = _manifest(store, f"{name}/sft_checkpoint")
+    for parent in sft.parents if sft is not None else ():
+        began, _, asset = parent.partition("/")
+        if asset == "rl_checkpoint":
+            sections["sft"] = made["sft"] | {"continues": began}
+    return sections
 
 
 def _manifest(store: ArtifactStore, key: str) -> Manifest | None:
