@@ -42,10 +42,6 @@ def parents(tiny: Workbench) -> list[Artifact]:
     return [*tiny.partitions(), tiny.require("base_model"), tiny.require("gsm8k_problems")]
 
 
-def settings(bench: Workbench) -> dict[str, object]:
-    return {name: bench.experiment.to_dict()[name] for name in SECTIONS}
-
-
 def test_the_same_training_of_another_experiment_is_taken_over(
     finished: FinishedRun, budget: Workbench
 ) -> None:
@@ -60,7 +56,7 @@ def test_the_same_training_of_another_experiment_is_taken_over(
 
     told: dict[int, dict[str, float]] = {}
     stored, _ = train_checkpoint(
-        budget, "sft_checkpoint", parents(tiny), settings(budget), train, told.__setitem__
+        budget, "sft_checkpoint", parents(tiny), budget.settings(*SECTIONS), train, told.__setitem__
     )
     records = read_records(stored.path / "metrics.jsonl")
     assert [(step, told[step]["loss"]) for step in told] == [
@@ -90,8 +86,8 @@ def test_other_settings_are_trained(finished: FinishedRun, budget: Workbench) ->
         shutil.copytree(tiny.require("sft_checkpoint").path, folder, dirs_exist_ok=True)
         return read_info(folder)
 
-    other = {**settings(budget), "seed": 1}
-    for chosen in (other, settings(budget)):
+    other = {**budget.settings(*SECTIONS), "seed": 1}
+    for chosen in (other, budget.settings(*SECTIONS)):
         train_checkpoint(
             budget, "sft_checkpoint", parents(tiny), chosen, train, lambda _, values: None
         )
