@@ -50,7 +50,7 @@ def test_what_another_host_trains_is_taken_over(project: Path, tmp_path: Path) -
         assert not brought(bench, f"{stage}_checkpoint").exists()  # its place is in the store now
     target = tmp_path / "outputs.jsonl.gz"
     written = run(
-        "outputs", str(target), "--experiment", "tiny",
+        "outputs", str(target), "--experiment", "tiny_with_another_seed",
         "--completions", str(folder / "completions.jsonl"), "--checkpoint", str(folder / "rl"),
     )  # fmt: skip
     assert written.exit_code == 0, written.output
@@ -88,6 +88,7 @@ def test_rescoring_samples_shows_the_majority(tmp_path: Path) -> None:
         (["bring", "."], "holds no finished checkpoint (sft/checkpoint.json, rl/checkpoint.json)"),
         (["pack", "."], "exists; name a folder that does not"),
         (["outputs", "x.gz", "--completions", "y"], "--completions and --checkpoint go together"),
+        (["outputs", "x.gz", "--part", "validation"], "--part goes with --completions"),
     ],
 )
 def test_what_cannot_be_used_is_refused(

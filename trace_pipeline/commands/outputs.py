@@ -55,7 +55,8 @@ def outputs(
     elif completions is None or checkpoint is None:
         raise click.UsageError("--completions and --checkpoint go together; give both")
     else:
-        click.echo(publish_decoded(bench_of(name), completions, checkpoint, target, part))
+        held_out = bench_of(name) if part == "validation" else None
+        click.echo(publish_decoded(name, completions, checkpoint, target, held_out))
 
 
 @click.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from msgspec.structs import replace
 
@@ -43,20 +42,20 @@ def publish_outputs(bench: Workbench, target: Path) -> str:
 
 
 def publish_decoded(
-    bench: Workbench,
+    name: str,
     completions: Path,
     checkpoint: Path,
     target: Path,
-    part: Literal["test", "validation"] = "test",
+    held_out: Workbench | None = None,
 ) -> str:
     """Judge what the bare command ``decode`` wrote, and write it to ``target``.
 
     Args:
-        bench: of the experiment, whose name goes into the file's header.
+        name: of the experiment, for the file's header; it need not be a preset here.
         completions: the command's output.
         checkpoint: folder of the model that wrote it.
         target: the file to write.
-        part: whether they answer the test set, or the training problems that are held out.
+        held_out: whose held-out training problems they answer; the test set's by default.
 
     Raises:
         InvalidInputError: no checkpoint, or completions of other problems.
@@ -66,17 +65,17 @@ def publish_decoded(
 
     info = read_info(checkpoint)
     header = Header(
-        model=f"{bench.experiment.name}, {info.stage}",
+        model=f"{name}, {info.stage}",
         benchmark="",
         problems=0,
         fingerprint="",
         checkpoint=info.weights_sha256,
         revision=git_state().describe(),
     )
-    if part == "test":
+    if held_out is None:
         benchmark = real_benchmark(load_problems("auto", "test"))
     else:
-        benchmark = _held_out(bench)
+        benchmark = _held_out(held_out)
     found = publish_completions(target, completions, benchmark, Solver(), header)
     return f"{target}: {found.correct}, {target.stat().st_size / 1000:.0f} kB"
 

@@ -80,7 +80,7 @@ def contrasts(conversion: Conversion, policy: Policy = Policy.ARITHMETIC) -> lis
     """``conversion`` with one relation turned round, once for each that can be; numbers as before.
 
     Every result is positive, and whole or in whole cents if it was, so whatever the question counts
-    can be counted. A question with an ungrounded or unsure reading has none.
+    can be counted. A question whose reading is ungrounded, tied or incomplete has none.
     """
     if not conversion.grounded or conversion.tied or conversion.reading.dead:
         return []
