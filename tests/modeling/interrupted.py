@@ -26,7 +26,7 @@ import transformers
 from safetensors.torch import load_file
 
 from tests.modeling.tiny import experiment, make_tiny_model, problems
-from trace_pipeline.modeling import train_rl, train_sft
+from trace_pipeline.modeling import snapshots, train_rl, train_sft
 from trace_pipeline.modeling.base_models import resolve_base
 from trace_pipeline.modeling.rollouts import validate
 from trace_pipeline.store import file_sha256
@@ -208,6 +208,7 @@ def main(root: Path, kills: int = 3, seed: int | None = None) -> None:
     The moments are a function of ``seed``, which is printed, and of the machine's speed.
     """
     torch.set_num_threads(1)
+    snapshots.MOST = 1.0  # steps of milliseconds: a snapshot whenever one is due, for exact moments
     for name in ("LlamaForCausalLM", "AutoModelForCausalLM", "AutoTokenizer"):
         getattr(transformers, name)  # load its module once, not in every fork
     for module in ("transformers.models.auto.modeling_auto", "peft"):

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from trace_pipeline.modeling import snapshots as module
+from trace_pipeline.modeling import weights
 from trace_pipeline.modeling.records import RecordFile, read_records
-from trace_pipeline.modeling.snapshots import KEPT, Snapshot, Snapshots
+from trace_pipeline.modeling.snapshots import KEPT, MOST, Snapshot, Snapshots
 
 
 def snapshot(step: int) -> Snapshot:
@@ -60,6 +63,58 @@ def test_a_run_with_other_settings_starts_anew(
 
 def test_nothing_stored(tmp_path: Path) -> None:
     assert Snapshots(tmp_path / "none", "run").latest() is None
+
+
+class Clock:
+    """Seconds that pass only when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("cost", [0.02, 0.5, 3.0])
+@pytest.mark.parametrize("step", [0.1, 2.0, 60.0])
+def test_saving_takes_no_more_than_its_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: float, cost: float
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(module, "BYTES_PER_SECOND", 256 / cost)
+    written = weights.write_tensors
+
+    def slow(*arguments: Any) -> None:
+        written(*arguments)
+        clock.now += cost
+
+    monkeypatch.setattr(module, "write_tensors", slow)
+    stored, saved = Snapshots(tmp_path / "snapshots", "run-a"), 0
+    for number in range(1, 301):
+        clock.now += step
+        if stored.affordable(snapshot(number).tensors):
+            stored.save(number, snapshot(number))
+            saved += 1
+            assert stored.share <= MOST
+    # As often as the share allows, and no step is left out without need.
+    assert saved >= min(300, int(MOST * clock.now / (cost + MOST * step)) - 1)
+
+
+def test_a_first_snapshot_that_took_longer_than_thought_is_made_up_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    stored = Snapshots(tmp_path / "snapshots", "run-a")
+    clock.now = 10.0
+    assert stored.affordable(snapshot(1).tensors)
+    monkeypatch.setattr(module, "write_json", lambda *_: setattr(clock, "now", clock.now + 1))
+    stored.save(1, snapshot(1))
+    clock.now = 78.0
+    assert not stored.affordable(snapshot(2).tensors)
+    clock.now = 79.5
+    assert stored.affordable(snapshot(2).tensors)
 
 
 def test_records_are_cut_back_to_the_snapshot(tmp_path: Path) -> None:

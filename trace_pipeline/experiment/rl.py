@@ -95,7 +95,8 @@ class RlConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     keep_rollouts_every: Count = 1
     """Iterations between those whose rollouts are kept; 0 keeps none."""
     save_every: Positive = 1
-    """Iterations between snapshots from which a killed run resumes."""
+    """Iterations between snapshots from which a killed run resumes, or more where saving would take
+    over 2.5 % of the time."""
     collapse: CollapseConfig = CollapseConfig()
     expert_iteration: ExpertIterationConfig = ExpertIterationConfig()
 

@@ -58,7 +58,8 @@ class SftConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     overflow: Literal["error", "cut"] = "error"
     """A target over ``max_len`` is an error; ``cut`` is for the notebook's ablation alone."""
     save_every: Positive = 20
-    """Optimizer steps between snapshots from which a killed run resumes."""
+    """Optimizer steps between snapshots from which a killed run resumes, or more where saving would
+    take over 2.5 % of the time."""
     reuse_frozen: bool = True
     """Compute what the frozen layers make of an example once, not in every epoch."""
     evaluate_every: Count = 0

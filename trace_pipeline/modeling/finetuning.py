@@ -274,13 +274,16 @@ class _Trainer:
         return figures
 
     def _save(self, number: int, records: RecordFile) -> None:
+        tensors = self._optimizer.state()
+        if not self._snapshots.affordable(tensors):
+            return
         counters = {
             "step": number,
             "best": to_builtins(self._best.best),
             "metrics": records.sync(),
             **self._plan.counters(),
         }
-        self._snapshots.save(number, Snapshot(counters, self._optimizer.state()))
+        self._snapshots.save(number, Snapshot(counters, tensors))
 
     def _finish(self, metrics: dict[str, float]) -> None:
         metrics = metrics | {"snapshot_share": self._snapshots.share}

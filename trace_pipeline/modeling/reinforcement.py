@@ -317,6 +317,9 @@ class _Loop:
             on_metrics(number, metrics)
 
     def _save(self, number: int, files: _Files) -> None:
+        tensors = self._learner.optimizer.state()
+        if not self._snapshots.affordable(tensors):
+            return
         counters = {
             "iteration": number,
             "baseline": self._baseline.value,
@@ -326,7 +329,7 @@ class _Loop:
             "metrics": files.metrics.sync(),
             "rollouts": files.rollouts.sync(),
         }
-        self._snapshots.save(number, Snapshot(counters, self._learner.optimizer.state()))
+        self._snapshots.save(number, Snapshot(counters, tensors))
 
     def _finish(self, files: _Files, metrics: dict[str, float], stopped: str) -> None:
         files.metrics.close()

@@ -4,6 +4,9 @@ Layout: ``<folder>/step-00000020/`` with ``state.safetensors`` (tensors) and
 ``state.json`` (counters, and the hash of the tensors). A snapshot is written beside and
 renamed into place; the two newest are kept, so that one that a full disk or a power cut
 tore is recognised by its hash and the one before it is used.
+
+Masters and optimizer states are gigabytes where a step may take a second. So a snapshot that
+would bring the time spent on saving over ``MOST`` waits for a later step.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import logging
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +29,10 @@ from trace_pipeline.store import file_sha256, write_json
 log = logging.getLogger(__name__)
 
 KEPT = 2
+MOST = 0.025
+"""Most of a run's time that goes into saving: with tracking, no more than 3 %."""
+BYTES_PER_SECOND = 300e6
+"""What writing, syncing and hashing is taken to reach before a snapshot has been timed."""
 _TENSORS = "state.safetensors"
 _STATE = "state.json"
 
@@ -51,11 +59,20 @@ class Snapshots:
         self._fingerprint = fingerprint
         self._began = time.perf_counter()
         self._saving = 0.0
+        self._last: float | None = None
 
     @property
     def share(self) -> float:
         """Share of this process's time since the run began here that went into saving."""
         return self._saving / (time.perf_counter() - self._began)
+
+    def affordable(self, tensors: Mapping[str, torch.Tensor]) -> bool:
+        """Whether saving so many bytes now keeps what all saving cost within ``MOST``."""
+        cost = self._last
+        if cost is None:
+            cost = sum(tensor.nbytes for tensor in tensors.values()) / BYTES_PER_SECOND
+        elapsed = time.perf_counter() - self._began
+        return self._saving + cost <= MOST * (elapsed + cost)
 
     def save(self, step: int, snapshot: Snapshot) -> None:
         """Store ``snapshot`` and drop all but the newest two."""
@@ -75,7 +92,8 @@ class Snapshots:
             shutil.rmtree(staging, ignore_errors=True)
         for old in self._stored()[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
-        self._saving += time.perf_counter() - began
+        self._last = time.perf_counter() - began
+        self._saving += self._last
 
     def latest(self) -> Snapshot | None:
         """The newest sound snapshot of this very run; None if there is none.
