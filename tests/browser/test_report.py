@@ -62,6 +62,7 @@ def test_scrolling_brings_the_other_rows(opened: Page) -> None:
         ("diagnosis", "truncated_chain", lambda p: p.diagnosis == "truncated_chain"),
         ("expert", "percentage", lambda p: p.expert == "percentage"),
         ("steps", "3", lambda p: p.steps == 3),
+        ("doubt", "number_unused", lambda p: "number_unused" in (p.doubts or ())),
     ],
 )
 def test_filters_leave_what_they_name(opened: Page, report, select, value, holds) -> None:

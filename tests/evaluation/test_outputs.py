@@ -109,6 +109,8 @@ def test_what_the_bare_command_wrote_is_published(
         assert again.sampled is not None
         assert again.sampled.samples == samples
         assert again.sampled.pass_at(samples) == 1
+        voted = rescore(path, benchmark, solver, "majority")  # "no" has no vote
+        assert voted.correct.count == voted.total == 12
     for wrong in (written[1:], [*written[1:], written[0]]):
         (tmp_path / "c.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, wrong)))
         with pytest.raises(InvalidInputError, match="not as many of each of the 12 questions"):

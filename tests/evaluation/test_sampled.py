@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from trace_pipeline.evaluation.sampled import Sampled, summarise_samples
-from trace_pipeline.solver import Solver, Verdict
+from trace_pipeline.evaluation.plausibility import Doubt
+from trace_pipeline.evaluation.sampled import Judged, Sampled, chosen, summarise_samples
+from trace_pipeline.solver import Solver
 
 
 def trace(value: int) -> str:
@@ -13,11 +14,15 @@ def trace(value: int) -> str:
     )
 
 
-def verdicts(*halves: int | None, gold: int = 10) -> list[Verdict]:
-    """Verdicts on traces that answer twice each number; None is no trace."""
+def judged(*halves: int | None, doubtful: str = "", gold: int = 10) -> list[Judged]:
+    """Traces that answer twice each number; None is no trace; as many doubts as ``doubtful``."""
     solver = Solver()
     texts = ["nothing" if half is None else trace(half) for half in halves]
-    return [solver.verify(text, gold) for text in texts]
+    counts = [int(count) for count in doubtful.ljust(len(halves), "0")]
+    return [
+        Judged(solver.verify(text, gold), tuple(Doubt)[:count])
+        for text, count in zip(texts, counts, strict=True)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -32,12 +37,41 @@ def verdicts(*halves: int | None, gold: int = 10) -> list[Verdict]:
     ],
 )
 def test_counts_and_majority(halves: tuple[int | None, ...], correct: int, majority: bool) -> None:
-    sampled = summarise_samples([verdicts(*halves)])
-    assert sampled == Sampled(4, (correct,), (majority,))
+    sampled = summarise_samples([judged(*halves)])
+    assert sampled == Sampled(4, (correct,), (majority,), (majority,))
+
+
+@pytest.mark.parametrize(
+    ("halves", "doubtful", "place"),
+    [
+        ((1, 1, 5, 2), "1101", 2),  # one trace without doubts outvotes two with
+        ((1, 1, 5, 2), "1111", 0),  # all doubtful: all vote
+        ((1, 1, 5, 5), "2211", 2),  # the fewest doubts count, none or not
+        ((1, 5, 5, 2), "0000", 1),
+        ((5, 1, 2, 1), "1000", 1),
+        ((None, 5, None, 1), "0101", 1),  # what cannot be executed has no vote
+        ((None, None, None, None), "0000", 0),
+    ],
+)
+def test_the_least_doubtful_vote(halves: tuple[int | None, ...], doubtful: str, place: int) -> None:
+    group = judged(*halves, doubtful=doubtful)
+    assert chosen(group, "plausible") == place
+    assert chosen(group, "first") == 0
+    assert summarise_samples([group]).plausible == (halves[place] == 5,)
+
+
+def test_the_answer_of_the_majority_is_its_first_sample() -> None:
+    assert chosen(judged(None, 2, 5, 5), "majority") == 2
+
+
+def test_what_was_stored_before_has_no_plausible_vote() -> None:
+    sampled = Sampled(2, (1,), (True,))
+    assert "plausible_at_2" not in sampled.metrics()
+    assert [name for name, _ in sampled.rows()] == ["pass@1", "pass@2", "majority@2"]
 
 
 def test_pass_at_k_is_the_mean_over_problems() -> None:
-    sampled = Sampled(4, (0, 1, 4), (False, True, True))
+    sampled = Sampled(4, (0, 1, 4), (False, True, True), (False, False, True))
     assert sampled.pass_at(1) == pytest.approx((0 + 1 / 4 + 1) / 3)
     assert sampled.pass_at(2) == pytest.approx((0 + 1 / 2 + 1) / 3)
     assert sampled.metrics() == {
@@ -45,10 +79,12 @@ def test_pass_at_k_is_the_mean_over_problems() -> None:
         "pass_at_2": sampled.pass_at(2),
         "pass_at_4": pytest.approx(2 / 3),
         "majority_at_4": pytest.approx(2 / 3),
+        "plausible_at_4": pytest.approx(1 / 3),
     }
-    assert [name for name, _ in sampled.rows()] == ["pass@1", "pass@2", "pass@4", "majority@4"]
+    names = [name for name, _ in sampled.rows()]
+    assert names == ["pass@1", "pass@2", "pass@4", "majority@4", "plausible@4"]
 
 
 def test_as_many_samples_of_each_problem() -> None:
     with pytest.raises(ValueError, match="as many samples"):
-        summarise_samples([verdicts(1), verdicts(1, 2)])
+        summarise_samples([judged(1), judged(1, 2)])

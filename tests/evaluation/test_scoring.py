@@ -161,3 +161,41 @@ def test_of_several_samples_the_first_is_the_prediction(benchmark, evaluation):
     assert metrics["pass_at_1"] == pytest.approx(metrics["accuracy"] / 2)
     assert metrics["pass_at_2"] == metrics["majority_at_2"] == metrics["accuracy"]
     assert sampled.first(1).sampled is None
+
+
+def test_of_several_samples_the_answer_is_the_prediction(benchmark, right_completion):
+    """A trace that answers 19 less nothing, twice, is outvoted by one without doubts."""
+    texts = [right_completion.text.replace("value: 5", "value: 0.5"), right_completion.text]
+    samples = [Text(text) for _ in benchmark.items for text in (texts[0], *texts)]
+    names = ("first", "majority", "plausible")
+    found = {
+        name: score(benchmark, samples, Solver(), "rl", samples=3, answering=name) for name in names
+    }
+    assert [found[name].correct.count for name in names] == [0, 0, 5]
+    assert found["first"].sampled == found["plausible"].sampled
+    assert found["plausible"].sampled.metrics()["plausible_at_3"] == 1
+    assert found["plausible"].predictions[0].completion == right_completion.text
+
+
+def test_doubts_group_the_valid_traces(benchmark, evaluation):
+    """8 bowls for 3 days less 5: the questions say no number but their own."""
+    known = {group.name: group.correct for group in evaluation.by_doubt()}
+    assert list(known) == ["number_unused", "number_unsaid"]
+    assert known["number_unused"] == Proportion(1, 2)
+    assert [p.doubts is None for p in evaluation.predictions] == [False, False, True, True, True]
+    items = tuple(
+        replace(item, question="8 bowls a day for 3 days, 5 break: how many?")
+        for item in benchmark.items
+    )
+    texts = [Text(p.completion) for p in evaluation.predictions]
+    told = score(replace(benchmark, items=items), texts, Solver(), "rl")
+    assert {g.name: g.correct for g in told.by_doubt()} == {
+        "none": Proportion(1, 1),
+        "number_unused": Proportion(0, 1),
+        "number_unsaid": Proportion(0, 1),
+    }
+    assert told.metrics()["undoubted"] == 1 / 5
+    assert told.metrics()["accuracy_undoubted"] == 1
+    before = replace(told, predictions=tuple(replace(p, doubts=None) for p in told.predictions))
+    assert before.by_doubt() == ()
+    assert "undoubted" not in before.metrics()

@@ -112,6 +112,8 @@ def test_parameters_are_flat_and_complete() -> None:
         ("data: {mix: {arithmetic: 0}}", r"all weights are zero"),
         ("rl: {estimator: grpo}", r"\$\.rl\.samples.*expected 2 or more, found 1"),
         ("rl: {estimator: rloo, samples: 1}", r"\$\.rl\.samples: rloo compares.*found 1"),
+        ("decoding: {samples: 4}", r"\$\.decoding\.temperature: 4 greedy samples are all alike"),
+        ("eval: {answer: majority}", r"\$\.eval\.answer: majority is a vote.*draw more"),
         ("rl: {resample: 2}", r"\$\.rl\.resample: only rloo and grpo.*expected 0, found 2"),
         ("rl: {scale_std: false}", r"\$\.rl\.scale_std: only grpo divides"),
         ("rl: {source: mix, real_share: 1}", r"\$\.rl\.real_share.*set rl\.source: real"),

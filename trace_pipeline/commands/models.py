@@ -19,14 +19,22 @@ _experiment = click.option(
 @click.command()
 @click.argument("problem", required=False)
 @_experiment
+@click.option(
+    "--samples",
+    type=click.IntRange(1, 128),
+    help="Traces to draw; the most frequent answer of the least doubtful ones counts. "
+    "As the experiment evaluates by default; 1 is greedy.",
+)
 @click.option("--page", is_flag=True, help="Ask on a local web page instead.")
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="Of the page."
 )
-def ask(problem: str | None, name: str, page: bool, port: int) -> None:
+def ask(problem: str | None, name: str, samples: int | None, page: bool, port: int) -> None:
     """Let the trained model write a trace for PROBLEM, and the solver execute it."""
     if page == (problem is not None):
         raise click.UsageError("give either a PROBLEM or --page")
+    if page and samples:
+        raise click.UsageError("--samples goes with a PROBLEM; the page asks for them itself")
     if problem is None:
         from trace_pipeline.pipeline.ask_page import serve
 
@@ -35,12 +43,14 @@ def ask(problem: str | None, name: str, page: bool, port: int) -> None:
     from trace_pipeline.pipeline.asking import answer
     from trace_pipeline.pipeline.resources import bench_of
 
-    found = answer(bench_of(name), problem)
+    found = answer(bench_of(name), problem, samples)
     click.echo(found.completion.rstrip())
     click.echo()
     for line in found.steps:
         click.echo(line)
     click.echo(found.conclusion)
+    for doubt in found.doubts:
+        click.echo(f"doubtful: {doubt}")
     if not found.solved:
         raise SystemExit(1)
 

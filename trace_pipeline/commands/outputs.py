@@ -75,11 +75,20 @@ def outputs(
     show_default=True,
     help="Whether the file is about the test set or about held-out training problems.",
 )
+@click.option(
+    "--answer",
+    "answering",
+    type=click.Choice(["first", "majority", "plausible"]),
+    default="first",
+    show_default=True,
+    help="Which of several samples is a problem's answer (eval.answer of an experiment).",
+)
 @click.option("--diagnose", is_flag=True, help="Also say where they are right and how they fail.")
 def rescore(
     sources: tuple[Path, ...],
     gsm8k: Literal["auto", "folder", "hub", "builtin"],
     part: Literal["test", "validation"],
+    answering: Literal["first", "majority", "plausible"],
     diagnose: bool,
 ) -> None:
     """Let the solver judge the completions in SOURCES anew, and print the figures."""
@@ -100,7 +109,7 @@ def rescore(
     if diagnose:
         benchmark = with_reference_traces(benchmark, problems.problems)
     solver = Solver()
-    found = [rescore(source, benchmark, solver) for source in sources]
+    found = [rescore(source, benchmark, solver, answering) for source in sources]
     click.echo(f"{benchmark.name}: {benchmark.source}")
     click.echo(models_table(found).to_text())
     for evaluation in found:
@@ -110,6 +119,8 @@ def rescore(
     for evaluation in found if diagnose else ():
         click.echo(f"\n{evaluation.model}, by the steps of the reference:")
         click.echo(groups_table("", "steps", evaluation.by_steps()).to_text())
+        click.echo(f"\n{evaluation.model}, by what speaks against a valid trace:")
+        click.echo(groups_table("", "doubt", evaluation.by_doubt()).to_text())
         click.echo(f"\n{evaluation.model}, failures:")
         click.echo(failures_table(evaluation).to_text())
         if part == "validation":  # what is added to the training data is not chosen by the test

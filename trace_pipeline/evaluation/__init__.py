@@ -40,8 +40,10 @@ from trace_pipeline.evaluation.outputs import (
 )
 from trace_pipeline.evaluation.page import render_html
 from trace_pipeline.evaluation.parquet import read_evaluation, write_evaluation
+from trace_pipeline.evaluation.plausibility import Doubt, describe, doubts
 from trace_pipeline.evaluation.report import Figure, Report, render_markdown
 from trace_pipeline.evaluation.report_files import MARKDOWN, PAGE, write_report
+from trace_pipeline.evaluation.sampled import Answering, chosen
 from trace_pipeline.evaluation.scoring import Completion, Evaluation, Group, Prediction, score
 from trace_pipeline.evaluation.statistics import (
     Interval,
@@ -69,6 +71,7 @@ __all__ = [
     "MARKDOWN",
     "PAGE",
     "TOLERATED_PERPLEXITY",
+    "Answering",
     "Benchmark",
     "BenchmarkKind",
     "Category",
@@ -78,6 +81,7 @@ __all__ = [
     "Completion",
     "Diagnosed",
     "Diagnosis",
+    "Doubt",
     "Drift",
     "Evaluation",
     "FailureExample",
@@ -98,9 +102,12 @@ __all__ = [
     "accuracy_figure",
     "categories_table",
     "cautions",
+    "chosen",
     "compare",
+    "describe",
     "diagnose",
     "diagnoses_figure",
+    "doubts",
     "examples_markdown",
     "failure_examples",
     "failures_table",

@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from trace_pipeline.evaluation.benchmark import Benchmark
+from trace_pipeline.evaluation.sampled import Answering
 from trace_pipeline.evaluation.scoring import Evaluation, score
 from trace_pipeline.solver import Solver
 from trace_pipeline.store import write_atomic
@@ -145,13 +146,16 @@ def read_outputs(path: Path) -> tuple[Header, list[Output]]:
     return header, outputs
 
 
-def rescore(path: Path, benchmark: Benchmark, solver: Solver) -> Evaluation:
+def rescore(
+    path: Path, benchmark: Benchmark, solver: Solver, answering: Answering = "first"
+) -> Evaluation:
     """Judge the completions of a file anew.
 
     Args:
         path: written by :func:`write_outputs`.
         benchmark: has the problems that were answered; may have more.
         solver: the judge.
+        answering: which of several samples is a problem's answer.
 
     Raises:
         InvalidInputError: the file cannot be read, or answers other problems.
@@ -166,7 +170,7 @@ def rescore(path: Path, benchmark: Benchmark, solver: Solver) -> Evaluation:
         )
     first = outputs[:: header.samples]
     answered = replace(benchmark, items=tuple(items[output.index] for output in first))
-    evaluation = score(answered, outputs, solver, header.model, header.samples)
+    evaluation = score(answered, outputs, solver, header.model, header.samples, answering)
     if evaluation.fingerprint != header.fingerprint:
         raise InvalidInputError(
             f"{path}: answers other problems ({header.benchmark}, {header.fingerprint[:12]}) than "

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from trace_pipeline.evaluation.benchmark import BenchmarkKind
+from trace_pipeline.evaluation.plausibility import Doubt
 from trace_pipeline.evaluation.sampled import Sampled
 from trace_pipeline.evaluation.scoring import Evaluation, Prediction
 from trace_pipeline.solver import VerdictKind
@@ -71,6 +72,7 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
             ("category", pa.string()),
             ("diverges_at", pa.list_(pa.int64())),
             ("coverage", pa.string()),
+            ("doubts", pa.list_(pa.string())),
         ],
         metadata={_METADATA_KEY: msgspec.json.encode(header)},
     )
@@ -129,6 +131,7 @@ def _prediction(row: dict[str, Any]) -> Prediction:
         if field.required or field.name in row
     }
     answer, place = fields["answer"], fields.get("diverges_at")
+    doubts = fields.get("doubts")
     return Prediction(
         **fields
         | {
@@ -136,6 +139,7 @@ def _prediction(row: dict[str, Any]) -> Prediction:
             "answer": None if answer is None else _number(answer),
             "gold": _number(fields["gold"]),
             "diverges_at": tuple(place) if place else None,
+            "doubts": None if doubts is None else tuple(map(Doubt, doubts)),
         }
     )
 

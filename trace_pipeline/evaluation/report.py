@@ -197,8 +197,16 @@ def _breakdown_section(evaluation: Evaluation) -> Section:
                 "by_steps", "By number of steps", "steps", evaluation.by_steps(), "steps"
             ),
             _groups_block("by_expert", "By expert", expert, evaluation.by_expert(), "expert"),
+            *_doubts_blocks(evaluation),
         ),
     )
+
+
+def _doubts_blocks(evaluation: Evaluation) -> list[Block]:
+    """Valid traces by what speaks against them, where that is known."""
+    groups = evaluation.by_doubt()
+    title = "Valid traces by what speaks against them"
+    return [_groups_block("by_doubt", title, "doubt", groups, "doubt")] if groups else []
 
 
 def _failures_section(evaluation: Evaluation) -> Section:

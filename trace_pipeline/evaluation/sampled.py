@@ -1,13 +1,50 @@
-"""Several samples of each problem: pass@k and the majority's answer."""
+"""Several samples of each problem: pass@k, and votes on the answer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from trace_pipeline.evaluation.plausibility import Doubt
 from trace_pipeline.evaluation.statistics import Proportion, majority_vote, pass_at_k
 from trace_pipeline.solver import Verdict, VerdictKind
+from trace_pipeline.traces import Number
+
+Answering = Literal["first", "majority", "plausible"]
+"""Which of several samples is a problem's answer: the first; the first of those with the most
+frequent answer; the same among those of which the least is doubtful."""
+
+
+class Candidate(Protocol):
+    """What a vote asks of a sample."""
+
+    @property
+    def answer(self) -> Number | None:
+        """What its trace computes; None if that cannot be executed."""
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What speaks against it."""
+
+
+class Judged(Struct, frozen=True):
+    """A sample: what the solver says about it, and what is doubtful about it."""
+
+    verdict: Verdict
+    doubts: tuple[Doubt, ...] = ()
+    """Of a trace that could be executed; empty for others."""
+
+    @property
+    def answer(self) -> Number | None:
+        """What its trace computes; None if that cannot be executed."""
+        return self.verdict.answer
+
+    @property
+    def is_correct(self) -> bool:
+        """Whether it is valid and computes the gold answer."""
+        return self.verdict.kind is VerdictKind.CORRECT
 
 
 class Sampled(Struct, frozen=True):
@@ -20,6 +57,9 @@ class Sampled(Struct, frozen=True):
     majority: tuple[bool, ...]
     """Whether a problem's most frequent answer is correct. Only valid traces vote; of answers
     with equally many votes the one sampled first wins; without any vote it is wrong."""
+    plausible: tuple[bool, ...] = ()
+    """The same where only the traces with the fewest doubts vote; empty in what was stored
+    before doubts were looked for."""
 
     def pass_at(self, k: int) -> float:
         """Mean over the problems of the unbiased estimate that one of ``k`` samples is correct."""
@@ -27,9 +67,10 @@ class Sampled(Struct, frozen=True):
         return sum(shares) / len(shares) if shares else 0.0
 
     @property
-    def majority_correct(self) -> Proportion:
-        """Problems whose majority is correct."""
-        return Proportion(sum(self.majority), len(self.majority))
+    def votes(self) -> dict[str, Proportion]:
+        """Problems that each kind of vote answers correctly."""
+        found = {"majority": self.majority, "plausible": self.plausible}
+        return {name: Proportion(sum(won), len(won)) for name, won in found.items() if won}
 
     @property
     def ks(self) -> tuple[int, ...]:
@@ -40,27 +81,43 @@ class Sampled(Struct, frozen=True):
     def metrics(self) -> dict[str, float]:
         """Flat figures for a tracking server."""
         found = {f"pass_at_{k}": self.pass_at(k) for k in self.ks}
-        return found | {f"majority_at_{self.samples}": self.majority_correct.rate}
+        votes = {f"{name}_at_{self.samples}": share.rate for name, share in self.votes.items()}
+        return found | votes
 
     def rows(self) -> list[list[str]]:
         """Name and figure, for a report."""
         rows = [[f"pass@{k}", f"{100 * self.pass_at(k):.1f} %"] for k in self.ks]
-        return [*rows, [f"majority@{self.samples}", str(self.majority_correct)]]
+        votes = [[f"{name}@{self.samples}", str(share)] for name, share in self.votes.items()]
+        return [*rows, *votes]
 
 
-def summarise_samples(verdicts: Sequence[Sequence[Verdict]]) -> Sampled:
-    """The summary of each problem's verdicts, in the order in which they were sampled.
+def summarise_samples(judged: Sequence[Sequence[Judged]]) -> Sampled:
+    """The summary of each problem's samples, in the order in which they were drawn.
 
     Raises:
         ValueError: problems with different numbers of samples.
     """
-    counts = {len(group) for group in verdicts}
+    counts = {len(group) for group in judged}
     if len(counts) > 1:
         raise ValueError(f"expected as many samples of each problem, found {sorted(counts)}")
-    majority = []
-    for group in verdicts:
-        answer = majority_vote([verdict.answer for verdict in group])
-        winners = [v for v in group if answer is not None and v.answer == answer]
-        majority.append(bool(winners) and winners[0].kind is VerdictKind.CORRECT)
-    correct = tuple(sum(v.kind is VerdictKind.CORRECT for v in group) for group in verdicts)
-    return Sampled(counts.pop() if counts else 1, correct, tuple(majority))
+    return Sampled(
+        counts.pop() if counts else 1,
+        tuple(sum(sample.is_correct for sample in group) for group in judged),
+        tuple(group[chosen(group, "majority")].is_correct for group in judged),
+        tuple(group[chosen(group, "plausible")].is_correct for group in judged),
+    )
+
+
+def chosen(group: Sequence[Candidate], answering: Answering) -> int:
+    """The position of the sample that is the answer to its problem.
+
+    Only traces that could be executed have a vote; the first sample where none could.
+    """
+    if answering == "first":
+        return 0
+    voters = [place for place, sample in enumerate(group) if sample.answer is not None]
+    if answering == "plausible" and voters:
+        fewest = min(len(group[place].doubts) for place in voters)
+        voters = [place for place in voters if len(group[place].doubts) == fewest]
+    answer = majority_vote([group[place].answer for place in voters])
+    return next((place for place in voters if group[place].answer == answer), 0)

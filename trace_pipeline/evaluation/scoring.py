@@ -11,7 +11,14 @@ from msgspec.structs import replace
 
 from trace_pipeline.evaluation.benchmark import Benchmark, BenchmarkKind, Item, fingerprint
 from trace_pipeline.evaluation.diagnosis import Diagnosis, diagnose
-from trace_pipeline.evaluation.sampled import Sampled, summarise_samples
+from trace_pipeline.evaluation.plausibility import Doubt, doubts
+from trace_pipeline.evaluation.sampled import (
+    Answering,
+    Judged,
+    Sampled,
+    chosen,
+    summarise_samples,
+)
 from trace_pipeline.evaluation.statistics import Proportion
 from trace_pipeline.gsm8k.coverage import Coverage
 from trace_pipeline.solver import Solver, VerdictKind
@@ -19,6 +26,8 @@ from trace_pipeline.traces import Number, format_number, render_trace
 
 NO_REFERENCE = "no reference"
 """The group of problems whose solution could not be converted to a trace."""
+UNDOUBTED = "none"
+"""The group of valid traces that nothing speaks against."""
 
 
 class Completion(Protocol):
@@ -76,6 +85,8 @@ class Prediction(Struct, frozen=True, kw_only=True):
     """Sub-trace and step (from 0) at which the trace leaves the reference, or is refused."""
     coverage: str | None = None
     """How much of the problem the experiment's schemas compute; None if that is unknown."""
+    doubts: tuple[Doubt, ...] | None = None
+    """What speaks against a valid trace (``plausibility``); None for others, and unknown."""
 
     @property
     def correct(self) -> bool:
@@ -123,7 +134,7 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     kind: BenchmarkKind
     source: str
     predictions: tuple[Prediction, ...]
-    """The first sample of each problem."""
+    """One of each problem: of several samples the one that is its answer."""
     notes: tuple[str, ...] = ()
     sampled: Sampled | None = None
     """All samples of each problem, where there are several."""
@@ -189,6 +200,16 @@ class Evaluation(Struct, frozen=True, kw_only=True):
         counts = Counter(p.diagnosis for p in self.predictions if p.diagnosis)
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
+    def by_doubt(self) -> tuple[Group, ...]:
+        """Valid traces by what speaks against them, nothing first.
+
+        A trace with several doubts is in the group of each; empty if doubts are unknown.
+        """
+        judged = [p for p in self.predictions if p.doubts is not None]
+        members = {UNDOUBTED: [p for p in judged if not p.doubts]} if judged else {}
+        members |= {doubt: [p for p in judged if doubt in (p.doubts or ())] for doubt in Doubt}
+        return tuple(_group(name, found) for name, found in members.items() if found)
+
     def kinds(self) -> dict[VerdictKind, int]:
         """How often each kind of verdict occurred, in the solver's order, zeros included."""
         counts = Counter(p.kind for p in self.predictions)
@@ -220,6 +241,11 @@ class Evaluation(Struct, frozen=True, kw_only=True):
             metrics["failure_undiagnosed"] = undiagnosed / total
         if self.sampled:
             metrics |= self.sampled.metrics()
+        undoubted = [p for p in self.predictions if p.doubts == ()]
+        if any(p.doubts is not None for p in self.predictions):
+            metrics["undoubted"] = len(undoubted) / total
+        if undoubted:
+            metrics["accuracy_undoubted"] = _group(UNDOUBTED, undoubted).correct.rate
         if self.kind is BenchmarkKind.SYNTHETIC:
             metrics |= {f"accuracy_{g.name}": g.correct.rate for g in self.by_expert()}
         return metrics
@@ -244,15 +270,7 @@ class Evaluation(Struct, frozen=True, kw_only=True):
         members: dict[str, list[Prediction]] = {}
         for prediction in self.predictions:
             members.setdefault(name_of(prediction), []).append(prediction)
-        return tuple(
-            Group(
-                name,
-                _proportion(members[name], lambda p: p.correct),
-                _proportion(members[name], lambda p: p.valid),
-                _proportion(members[name], lambda p: p.parsed),
-            )
-            for name in sorted(members, key=order)
-        )
+        return tuple(_group(name, members[name]) for name in sorted(members, key=order))
 
 
 def score(
@@ -261,10 +279,11 @@ def score(
     solver: Solver,
     model: str,
     samples: int = 1,
+    answering: Answering = "first",
 ) -> Evaluation:
     """Judge the ``samples`` completions of each problem; ``model`` names what produced them.
 
-    Those of the first problem come first. The first of each is its prediction.
+    Those of the first problem come first. Which of each is its prediction, ``answering`` says.
 
     Raises:
         ValueError: not as many completions as problems and samples.
@@ -275,31 +294,42 @@ def score(
             f"{benchmark.name}: expected {expected} completions, {samples} a problem, "
             f"found {len(completions)}"
         )
-    sampled = None
-    if samples > 1:
-        groups = [completions[at : at + samples] for at in range(0, expected, samples)]
-        sampled = summarise_samples(
-            [
-                [solver.verify(completion.text, item.gold, item.expert) for completion in group]
-                for item, group in zip(benchmark.items, groups, strict=True)
-            ]
-        )
+    judged: list[list[Judged]] = []
+    predictions: list[Prediction] = []
+    for place, item in enumerate(benchmark.items):
+        group = completions[place * samples : (place + 1) * samples]
+        judged.append([_judge(item, completion, solver) for completion in group])
+        best = chosen(judged[-1], answering)
+        predictions.append(_prediction(item, group[best], judged[-1][best], solver))
     return Evaluation(
         model=model,
         benchmark=benchmark.name,
         kind=benchmark.kind,
         source=benchmark.source,
-        predictions=tuple(
-            _prediction(item, completion, solver)
-            for item, completion in zip(benchmark.items, completions[::samples], strict=True)
-        ),
+        predictions=tuple(predictions),
         notes=benchmark.notes,
-        sampled=sampled,
+        sampled=summarise_samples(judged) if samples > 1 else None,
     )
 
 
-def _prediction(item: Item, completion: Completion, solver: Solver) -> Prediction:
+def _judge(item: Item, completion: Completion, solver: Solver) -> Judged:
     verdict = solver.verify(completion.text, item.gold, item.expert)
+    if verdict.answer is None or verdict.trace is None:
+        return Judged(verdict)
+    return Judged(verdict, doubts(item.question, solver.execute(verdict.trace)))
+
+
+def _group(name: str, predictions: Sequence[Prediction]) -> Group:
+    return Group(
+        name,
+        _proportion(predictions, lambda p: p.correct),
+        _proportion(predictions, lambda p: p.valid),
+        _proportion(predictions, lambda p: p.parsed),
+    )
+
+
+def _prediction(item: Item, completion: Completion, judged: Judged, solver: Solver) -> Prediction:
+    verdict = judged.verdict
     diagnosed = diagnose(
         completion.text,
         verdict,
@@ -333,6 +363,7 @@ def _prediction(item: Item, completion: Completion, solver: Solver) -> Predictio
         category=str(diagnosed.category) if diagnosed and diagnosed.category else None,
         diverges_at=diagnosed.place if diagnosed else None,
         coverage=item.coverage,
+        doubts=judged.doubts if verdict.answer is not None else None,
     )
 
 

@@ -135,6 +135,11 @@ def _check(experiment: Experiment, where: str) -> None:
             f"{where}: $.decoding.temperature: {decoding.samples} greedy samples are all alike: "
             "expected more than 0, for example 0.8"
         )
+    if experiment.eval.answer != "first" and decoding.samples == 1:
+        raise ExperimentError(
+            f"{where}: $.eval.answer: {experiment.eval.answer} is a vote, and decoding.samples is "
+            "1: draw more, for example decoding: {samples: 16, temperature: 0.7}"
+        )
     if decoding.constrained and decoding.engine == "vllm":
         raise ExperimentError(
             f"{where}: $.decoding.engine: vllm cannot be constrained; use native, or constrained: "

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from trace_pipeline.evaluation import Doubt, chosen, describe, doubts
 from trace_pipeline.pipeline.policies import open_policy
 from trace_pipeline.pipeline.workbench import Workbench
-from trace_pipeline.solver import explain
+from trace_pipeline.solver import Solver, explain
 from trace_pipeline.store import ArtifactStore
-from trace_pipeline.traces import TraceError, format_number, parse_trace
+from trace_pipeline.traces import Number, TraceError, format_number, parse_trace
 from trace_pipeline.validation import InvalidInputError
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 Stage = Literal["rl", "sft"]
 STAGES: tuple[Stage, ...] = ("rl", "sft")
 """Checkpoints that can be asked, the finished one first."""
+TEMPERATURE = 0.7
+"""Of several samples where the experiment has none."""
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -33,7 +37,14 @@ class Answer(Struct, frozen=True, kw_only=True):
     """The number that the solver computed; empty if there is none."""
     problem: str
     """Why there is no answer; empty if there is one."""
+    doubts: tuple[str, ...]
+    """What speaks against the answer, without anybody's knowing the right one."""
+    samples: int
+    """Traces that were written."""
+    agreeing: int
+    """Of them, those with this answer; 0 if there is none."""
     tokens: int
+    """Generated, in all samples."""
     seconds: float
     """Wall-clock seconds of decoding."""
     clipped: bool
@@ -47,7 +58,10 @@ class Answer(Struct, frozen=True, kw_only=True):
     @property
     def conclusion(self) -> str:
         """The answer, or why there is none."""
-        return f"answer: {self.answer}" if self.solved else f"no answer: {self.problem}"
+        if not self.solved:
+            return f"no answer: {self.problem}"
+        votes = f" ({self.agreeing} of {self.samples} traces agree)" if self.samples > 1 else ""
+        return f"answer: {self.answer}{votes}"
 
 
 class Asked(Struct, frozen=True):
@@ -74,56 +88,98 @@ class Asker:
         self._bench = bench
         self._policy: Policy = open_policy(bench, bench.require(f"{stage}_checkpoint"))
 
-    def answer(self, problem: str, constrained: bool | None = None) -> Answer:
-        """Decode a trace for ``problem`` greedily and execute it.
+    def answer(
+        self, problem: str, constrained: bool | None = None, samples: int | None = None
+    ) -> Answer:
+        """Decode traces for ``problem`` and execute the one that is its answer.
 
         Args:
             problem: a word problem.
             constrained: whether only valid traces may be written; None: as the experiment says.
+            samples: traces to draw, of which the most frequent answer among the least doubtful
+                counts; 1 is greedy. None: as the experiment evaluates.
 
         Raises:
             InvalidInputError: an empty problem.
         """
-        if not problem.strip():
-            raise InvalidInputError("the problem is empty; give a word problem in quotes")
+        _require_problem(problem)
         from trace_pipeline.modeling.engines import open_engine
+        from trace_pipeline.modeling.rollouts import evaluation_sampling
 
-        config = self._bench.experiment.decoding
+        experiment = self._bench.experiment
+        config, answering = experiment.decoding, experiment.eval.answer
+        if samples is not None or answering == "first":
+            samples = samples or 1
+            temperature = (config.temperature or TEMPERATURE) if samples > 1 else 0.0
+            config = replace(config, samples=samples, temperature=temperature)
+            answering = "plausible"
         if constrained is not None:
             # Only the decoder of our own can be held to the grammar.
             config = replace(config, constrained=constrained, engine="native")
-        completion = open_engine(self._policy, config).decode([problem])[0]
-        steps: tuple[str, ...] = ()
-        answer = reason = ""
-        try:
-            trace = parse_trace(completion.text)
-            execution = self._bench.solver.execute(trace)
-        except TraceError as error:
-            reason = str(error)
-        else:
-            steps = tuple(explain(trace, execution))
-            answer = format_number(execution.answer)
+        start = time.perf_counter()
+        completions = open_engine(self._policy, config).decode(
+            [problem], evaluation_sampling(config, experiment.seed, 1)
+        )
+        seconds = time.perf_counter() - start
+        written = [
+            _read(problem, completion.text, self._bench.solver) for completion in completions
+        ]
+        place = chosen(written, answering)
+        best = written[place]
         return Answer(
-            completion=completion.text,
-            steps=steps,
-            answer=answer,
-            problem=reason,
-            tokens=completion.tokens,
-            seconds=completion.seconds,
-            clipped=completion.clipped,
+            completion=completions[place].text,
+            steps=best.steps,
+            answer="" if best.answer is None else format_number(best.answer),
+            problem=best.problem,
+            doubts=best.reasons,
+            samples=len(written),
+            agreeing=sum(w.answer == best.answer for w in written if w.answer is not None),
+            tokens=sum(completion.tokens for completion in completions),
+            seconds=seconds,
+            clipped=completions[place].clipped,
         )
 
 
-def answer(bench: Workbench, problem: str) -> Answer:
-    """Let the experiment's trained model answer one ``problem``.
+class _Written(Struct, frozen=True):
+    """A trace that the model wrote, executed."""
+
+    answer: Number | None = None
+    doubts: tuple[Doubt, ...] = ()
+    reasons: tuple[str, ...] = ()
+    """The doubts in words."""
+    steps: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def _read(question: str, text: str, solver: Solver) -> _Written:
+    try:
+        trace = parse_trace(text)
+        execution = solver.execute(trace)
+    except TraceError as error:
+        return _Written(problem=str(error))
+    found = doubts(question, execution)
+    return _Written(
+        execution.answer,
+        found,
+        tuple(describe(doubt, question, execution) for doubt in found),
+        tuple(explain(trace, execution)),
+    )
+
+
+def answer(bench: Workbench, problem: str, samples: int | None = None) -> Answer:
+    """Let the experiment's trained model answer one ``problem``, as :meth:`Asker.answer` does.
 
     Raises:
         InvalidInputError: an empty problem.
         MissingUpstreamError: the experiment has no trained model yet.
     """
-    if not problem.strip():  # before the model is loaded
+    _require_problem(problem)  # before the model is loaded
+    return Asker(bench).answer(problem, samples=samples)
+
+
+def _require_problem(problem: str) -> None:
+    if not problem.strip():
         raise InvalidInputError("the problem is empty; give a word problem in quotes")
-    return Asker(bench).answer(problem)
 
 
 def trained_models(store: ArtifactStore, experiments: list[str]) -> list[Asked]:

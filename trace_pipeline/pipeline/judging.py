@@ -11,6 +11,7 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from trace_pipeline.evaluation import (
+    Answering,
     Benchmark,
     Evaluation,
     categories_table,
@@ -60,9 +61,17 @@ def decoding_config(bench: Workbench) -> DecodingConfig:
 
 
 def judge(
-    bench: Workbench, policy: Policy, benchmark: Benchmark, config: DecodingConfig, model: str
+    bench: Workbench,
+    policy: Policy,
+    benchmark: Benchmark,
+    config: DecodingConfig,
+    model: str,
+    answering: Answering = "first",
 ) -> Evaluation:
-    """Completions of ``benchmark`` by ``policy``, scored by the solver: greedy, or sampled."""
+    """Completions of ``benchmark`` by ``policy``, scored by the solver: greedy, or sampled.
+
+    ``answering`` says which of several samples is a problem's answer.
+    """
     from trace_pipeline.modeling.engines import open_engine
     from trace_pipeline.modeling.progress import Progress
     from trace_pipeline.modeling.rollouts import evaluation_sampling
@@ -75,7 +84,7 @@ def judge(
             sampling,
             on_progress=lambda done, _total, tokens: progress.update(done, f"{tokens} tokens"),
         )
-    return score(benchmark, completions, bench.solver, model, config.samples)
+    return score(benchmark, completions, bench.solver, model, config.samples, answering)
 
 
 def baseline(bench: Workbench, base: BaseModel, benchmark: Benchmark) -> Evaluation | None:

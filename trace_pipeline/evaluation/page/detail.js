@@ -64,6 +64,9 @@ function showDetail(p) {
     said.append(element("strong", "", readable(p.diagnosis) + ". "), p.explanation);
     content.push(said);
   }
+  if (p.doubts && p.doubts.length) {
+    content.push(element("p", "said", "Doubtful: " + p.doubts.map(readable).join(", ") + "."));
+  }
   if (p.message && p.kind !== "correct") content.push(element("p", "said", "Solver: " + p.message));
   content.push(columns);
   if (p.solved.length) content.push(part("The solver's steps", ordered(p.solved)));

@@ -19,8 +19,9 @@ const facets = {
   diagnosis: (p) => (p.diagnosis ? [p.diagnosis] : []),
   expert: (p) => [p.expert],
   steps: (p) => [p.steps],
+  doubt: (p) => (p.doubts && !p.doubts.length ? ["none"] : p.doubts || []),
 };
-const chosen = { verdict: "", diagnosis: "", expert: "", steps: "" };
+const chosen = { verdict: "", diagnosis: "", expert: "", steps: "", doubt: "" };
 let words = [];
 
 function passes(p, place, except) {

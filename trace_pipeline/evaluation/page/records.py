@@ -44,6 +44,7 @@ def _record(prediction: Prediction) -> dict[str, Any]:
         "message": prediction.message,
         "diagnosis": prediction.diagnosis or ("" if prediction.correct else UNDIAGNOSED),
         "explanation": prediction.explanation,
+        "doubts": None if prediction.doubts is None else list(prediction.doubts),
         "completion": prediction.completion,
         "mark": _mark(marked.predicted),
         "solved": list(marked.steps),

@@ -76,6 +76,17 @@ def only_valid_traces() -> bool:
     )
 
 
+def traces_to_draw() -> int:
+    """How many traces are written for a problem."""
+    return int(
+        st.sidebar.select_slider(
+            "Traces to draw",
+            [1, 4, 8, 16, 32],
+            help="Of several, the most frequent answer among the least doubtful ones counts.",
+        )
+    )
+
+
 def offer_examples(experiment: str) -> None:
     """Buttons that put a problem into the text field."""
     with st.expander("Examples", expanded=True):
@@ -88,9 +99,12 @@ def offer_examples(experiment: str) -> None:
 def show(found: Answer) -> None:
     """The answer, the trace and the solver's steps."""
     if found.solved:
-        st.success(f"**Answer: {found.answer}**")
+        agreed = f" ({found.agreeing} of {found.samples} traces agree)"
+        st.success(f"**Answer: {found.answer}**" + (agreed if found.samples > 1 else ""))
     else:
         st.error(f"No answer: {found.problem}")
+    for doubt in found.doubts:
+        st.warning(f"Doubtful: {doubt}.")
     cut = ", cut by the token limit" if found.clipped else ""
     st.caption(
         f"{found.tokens} tokens in {found.seconds:.1f} s{cut}. The solver computes the answer "
@@ -119,7 +133,7 @@ def main(first: str) -> None:
         st.code(f"trace-pipeline run --experiment {first}", language="console")
         return
     model = chosen_model(models, first)
-    constrained = only_valid_traces()
+    constrained, samples = only_valid_traces(), traces_to_draw()
     with st.form("ask"):
         problem = st.text_area("Problem", key="problem", height=120)
         asked = st.form_submit_button("Solve", type="primary")
@@ -127,7 +141,7 @@ def main(first: str) -> None:
         try:
             asker = load(model)
             with st.spinner("Writing the trace"):
-                found = asker.answer(problem, constrained)
+                found = asker.answer(problem, constrained, samples)
             show(found)
         except (InvalidInputError, ArtifactError) as error:
             st.error(str(error))

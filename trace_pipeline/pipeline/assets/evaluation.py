@@ -83,7 +83,8 @@ def synthetic_eval(
     benchmark = synthetic_benchmark(examples)
     policy = open_policy(bench, checkpoint)
     with bench.stage("synthetic_eval", bench.dataset_hash(partitions)) as stage:
-        evaluation = judge(bench, policy, benchmark, decoding_config(bench), "rl")
+        answering = bench.experiment.eval.answer
+        evaluation = judge(bench, policy, benchmark, decoding_config(bench), "rl", answering)
         report = build_report(bench, evaluation, checkpoint)
         stored = _store(bench, "synthetic_eval", evaluation, [checkpoint, *partitions], report)
         stage.finals({f"synthetic.{k}": v for k, v in evaluation.metrics().items()})
@@ -155,7 +156,8 @@ def gsm8k_eval(
         base = baseline(bench, untuned, benchmark)
         few_shot = few_shot_baseline(bench, untuned, benchmark, traces)
         policy = open_policy(bench, checkpoint)
-        evaluation = judge(bench, policy, benchmark, decoding_config(bench), "rl")
+        answering = bench.experiment.eval.answer
+        evaluation = judge(bench, policy, benchmark, decoding_config(bench), "rl", answering)
         forgetting = None
         if bench.experiment.eval.forgetting:
             forgetting = measure_forgetting(bench, untuned, policy)
@@ -202,6 +204,7 @@ def gsm8k_eval(
             "model_card": dg.MetadataValue.md(card),
             "models": metadata.of_table(models_table(report.models)),
             "by_steps": metadata.of_table(groups_table("", "steps", evaluation.by_steps())),
+            "by_doubt": metadata.of_table(groups_table("", "doubt", evaluation.by_doubt())),
             "outcomes": metadata.of_table(outcomes_table(evaluation)),
             **failures_metadata(evaluation),
             "samples": metadata.of_table(samples_table(evaluation)),
