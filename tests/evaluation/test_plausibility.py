@@ -50,7 +50,8 @@ QUESTION = "Ann has 12 apples and gives 5 away. How many are left?"
          ("a=60", "b=2", "d=a*b"), [Doubt.NUMBER_UNUSED]),
         ("20% of 60 pupils swim. How many do not?",
          ("a=60", "b=20", "c=100", "d=b/c", "e=a*d", "f=a-e"), []),
-        ("20% of 60 pupils swim. How many do not?", ("a=60", "b=80", "c=100", "d=a*b", "e=d/c"), []),
+        ("20% of 60 pupils swim. How many do not?",
+         ("a=60", "b=80", "c=100", "d=a*b", "e=d/c"), []),
         ("20% of 60 pupils swim. How many do not?", ("a=60", "b=0.8", "c=a*b"), []),
         # One of them, the third day, at 3 pm: often no quantity of the sum.
         ("One of them ate 12 nuts on the third day at 3 pm, then 5. All?",
