@@ -112,12 +112,13 @@ def follow(constraint: TraceConstraint, choose: Any) -> list[int]:
     return ids
 
 
+@pytest.mark.parametrize("sensible", [False, True])
 @pytest.mark.parametrize("limit", [250, 400, 1200])
-def test_random_choices_end_in_valid_traces(tokenizer: Any, limit: int) -> None:
+def test_random_choices_end_in_valid_traces(tokenizer: Any, limit: int, sensible: bool) -> None:
     vocabulary = Vocabulary(tokenizer)
     for seed in range(5):
         rng = random.Random(seed)
-        constraint = TraceConstraint(vocabulary, tokenizer.eos_token_id, limit)
+        constraint = TraceConstraint(vocabulary, tokenizer.eos_token_id, limit, sensible)
         ids = follow(constraint, lambda _, choices, rng=rng: rng.choice(choices))
         text = tokenizer.decode(ids, skip_special_tokens=True)
         assert constraint.ended, text

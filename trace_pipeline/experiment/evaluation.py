@@ -24,6 +24,10 @@ class DecodingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     pass, so that they change the speed and not the text. 0 writes token by token."""
     constrained: bool = False
     """Let only tokens through that can still become a valid trace."""
+    sensible: bool = False
+    """With ``constrained``: also leave out computations whose result is not above zero or no whole
+    number of hundredths, and answers that are not whole and above zero, while something else is
+    left."""
     samples: Positive = 1
     """Completions per problem in evaluation; with more than one, pass@k and majority@k are
     reported."""

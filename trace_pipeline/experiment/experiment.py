@@ -140,6 +140,10 @@ def _check(experiment: Experiment, where: str) -> None:
             f"{where}: $.eval.answer: {experiment.eval.answer} is a vote, and decoding.samples is "
             "1: draw more, for example decoding: {samples: 16, temperature: 0.7}"
         )
+    if decoding.sensible and not decoding.constrained:
+        raise ExperimentError(
+            f"{where}: $.decoding.sensible: goes with constrained: true; set that too"
+        )
     if decoding.constrained and decoding.engine == "vllm":
         raise ExperimentError(
             f"{where}: $.decoding.engine: vllm cannot be constrained; use native, or constrained: "

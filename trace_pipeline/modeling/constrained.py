@@ -27,8 +27,15 @@ _PROBES = {"name": ("a", "_"), "number": ("1", "-1", "0.")}
 class TraceConstraint:
     """The state of one sequence: what it has written, and which tokens may come."""
 
-    def __init__(self, vocabulary: Vocabulary, end_id: int, limit: int) -> None:
-        """``limit`` is the most tokens, the end token included."""
+    def __init__(
+        self, vocabulary: Vocabulary, end_id: int, limit: int, sensible: bool = False
+    ) -> None:
+        """``limit`` is the most tokens, the end token included.
+
+        ``sensible`` leaves out what makes no sense, while something else is left
+        (:meth:`TracePrefix.preferred`).
+        """
+        self._sensible = sensible
         self._vocabulary = vocabulary
         self._end_id = end_id
         self.left = limit
@@ -96,6 +103,8 @@ class TraceConstraint:
         """Whole texts that go on with what is typed, and what is free to be written on."""
         slot, typed = self._prefix.slot(), self._typed
         texts = [text for text in slot.texts if text.startswith(typed)]
+        if self._sensible and len(texts) > 1:
+            texts = self._prefix.preferred(texts)
         if slot.free is None:
             return texts, None
         body, rest = slot.split(typed)

@@ -147,7 +147,9 @@ class Decoder:
             draws = np.random.Generator(np.random.Philox(sampling.seeds[index])).random(limit)
         if not self._config.constrained:
             return Running(index, prompt, limit, draws, None, EndOfTrace(self._vocabulary))
-        constraint = TraceConstraint(self._vocabulary, self._policy.prompt.end_id, limit)
+        constraint = TraceConstraint(
+            self._vocabulary, self._policy.prompt.end_id, limit, self._config.sensible
+        )
         sequence = Running(index, prompt, limit, draws, constraint, None)
         sequence.force(constraint.settle())
         sequence.stopped = len(sequence.ids) >= limit

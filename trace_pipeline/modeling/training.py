@@ -42,6 +42,8 @@ def run_fingerprint(
     del settings["sft"]["continues"]  # the parent says more than its name
     if not settings["sft"]["order"]:  # as before there was a choice
         del settings["sft"]["order"]
+    if not settings["decoding"]["sensible"]:  # likewise
+        del settings["decoding"]["sensible"]
     sections = ["seed", "model", "prompt", "sft"]
     sections += ["rl", "decoding", "solver"] if stage == "rl" else []
     digest = hashlib.sha256()

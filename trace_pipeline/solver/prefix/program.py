@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import cast
 
 from trace_pipeline.solver.arithmetic import COMPUTATIONS
@@ -30,11 +31,16 @@ from trace_pipeline.traces.steps import (
     Transfer,
 )
 
+PATIENCE = 3
+"""Steps for which an answer is held back that does not look like one."""
+HUNDREDTHS = 100
 ENDING_STEPS = 3
 """Steps with which any sub-trace can be ended validly: init, compute, query."""
 PLACEHOLDER = " new"
 """Stands for a name that is not chosen yet; no text can hold it."""
 _FINISHING = ("add", "mul", "sub")
+_ONE_SIDED = frozenset(("sub", "div", "floordiv", "ceildiv", "mod"))
+"""Computations whose arguments play different parts."""
 
 
 class Program:
@@ -51,6 +57,8 @@ class Program:
         """Names whose value some step other than init has set; the latest last."""
         self._refused: frozenset[str] = frozenset()
         """Names that were a short circuit when last asked for; they stay so until they change."""
+        self._held_back = 0
+        """Steps since the latest result last looked like an answer."""
         self._targets: dict[str, bool] = {}
 
     def copy(self) -> Program:
@@ -59,14 +67,14 @@ class Program:
         other.done, other.results = self.done, self.results
         other.expert, other.steps, other._made = self.expert, self.steps, self._made
         other.values = dict(self.values)
-        other._refused = self._refused
+        other._refused, other._held_back = self._refused, self._held_back
         other._targets = dict(self._targets)
         return other
 
     def begin(self, expert: str) -> None:
         """Start the next sub-trace."""
         self.expert, self.steps, self.values, self._made = expert, (), {}, ()
-        self._refused = frozenset()
+        self._refused, self._held_back = frozenset(), 0
         self._changed()
 
     def add(self, step: Step) -> None:
@@ -79,6 +87,7 @@ class Program:
             made = self._effect(step, self.values)
             self._made += made
             self._refused -= set(made)
+            self._held_back = 0 if self.answered else self._held_back + bool(self._made)
             self.steps = (*self.steps, step)
         self._changed()
 
@@ -167,6 +176,43 @@ class Program:
         """Whether ``op`` can be computed of just ``args``."""
         low, high = COMPUTE_ARITIES[op]
         return low <= len(args) <= high and self.allows(Compute(op, args, PLACEHOLDER))
+
+    # -- what looks sensible ---------------------------------------------------------------
+
+    @property
+    def answered(self) -> bool:
+        """Whether the latest result looks like an answer: whole and above zero."""
+        return bool(self._made) and self.is_answer(self._made[-1])
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether the latest result is none, and has not been one for a few steps at most."""
+        return not self.answered and self._held_back <= PATIENCE
+
+    def is_answer(self, name: str) -> bool:
+        """Whether the value of ``name`` is whole and above zero."""
+        value = self.values[name]
+        return isinstance(value, int) and value > 0
+
+    def is_sensible(self, op: str, args: tuple[str, ...]) -> bool:
+        """Whether ``op`` makes of ``args`` a whole number of hundredths above zero.
+
+        Nothing is taken from itself, or divided by itself.
+        """
+        low, high = COMPUTE_ARITIES[op]
+        if not low <= len(args) <= high or (op in _ONE_SIDED and len(set(args)) < len(args)):
+            return False
+        try:
+            value = Fraction(COMPUTATIONS[op]([self.values[name] for name in args]))
+        except TraceError:
+            return False
+        return value > 0 and HUNDREDTHS % value.denominator == 0
+
+    def leads_to_sense(self, op: str, args: tuple[str, ...]) -> bool:
+        """Whether ``args`` can be gone on with to a sensible computation."""
+        if len(args) >= COMPUTE_ARITIES[op][0]:
+            return self.is_sensible(op, args)
+        return any(self.is_sensible(op, (*args, name)) for name in self.values)
 
     def targets(self) -> Iterator[str]:
         """Names whose query ends the sub-trace validly, the latest first."""

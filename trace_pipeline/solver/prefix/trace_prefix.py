@@ -163,6 +163,36 @@ class TracePrefix:
             return ("}\n",)
         return ("}\n" + _margin(program.composed) + "- {op: ",)
 
+    def preferred(self, texts: list[str]) -> list[str]:
+        """Of ``texts``, continuations of :meth:`slot`, those that make better sense.
+
+        Computations whose result is not above zero or no whole number of hundredths are left out,
+        and so is the query while the latest result is not whole and above zero; for a few steps,
+        since some questions are like that. Where nothing else is left, nothing is left out. A
+        composition's sub-traces may ask for anything: what follows may mend it.
+        """
+        program = self._program
+        if program is None or self._between:
+            return texts
+        if self._open is None:
+            if program.composed or program.must_end or not program.awaits_answer:
+                return texts
+            kept = [text for text in texts if not text.startswith("query,")]
+        elif OPERATIONS[self._op].fields[self._open] is Field.NAMES:
+            kept = [text for text in texts if self._makes_sense(program, text)]
+        elif self._op == "query" and not program.composed:
+            kept = [text for text in texts if program.is_answer(_value_of(text, Field.NAME)[0])]
+        else:
+            return texts
+        return kept or texts
+
+    def _makes_sense(self, program: Program, text: str) -> bool:
+        op, stop = self._fields["compute_op"], text.index("]" if "]" in text else ",")
+        args = (*self._fields.get("args", ()), text[:stop])
+        if text[stop] == "]":
+            return program.is_sensible(op, args)
+        return program.leads_to_sense(op, args)
+
     # -- going on --------------------------------------------------------------------------
 
     def take(self, text: str) -> None:
