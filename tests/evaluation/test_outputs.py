@@ -109,8 +109,17 @@ def test_what_the_bare_command_wrote_is_published(
         assert again.sampled is not None
         assert again.sampled.samples == samples
         assert again.sampled.pass_at(samples) == 1
+        assert again.sampled.greedy == ()
         voted = rescore(path, benchmark, solver, "majority")  # "no" has no vote
         assert voted.correct.count == voted.total == 12
+        greedy = [line | {"greedy": True} if n % samples == 0 else line
+                  for n, line in enumerate(written)]  # fmt: skip
+        (tmp_path / "g.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, greedy)))
+        publish_completions(tmp_path / "g.gz", tmp_path / "g.jsonl", benchmark, solver, header)
+        both = rescore(tmp_path / "g.gz", benchmark, solver)
+        assert both.sampled is not None
+        assert both.sampled.greedy == tuple(p.correct for p in again.predictions)
+        assert both.sampled.samples == samples - 1
     for wrong in (written[1:], [*written[1:], written[0]]):
         (tmp_path / "c.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, wrong)))
         with pytest.raises(InvalidInputError, match="not as many of each of the 12 questions"):

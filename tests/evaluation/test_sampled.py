@@ -60,6 +60,16 @@ def test_the_least_doubtful_vote(halves: tuple[int | None, ...], doubtful: str, 
     assert summarise_samples([group]).plausible == (halves[place] == 5,)
 
 
+def test_a_greedy_first_one_votes_and_is_not_drawn() -> None:
+    found = summarise_samples([judged(5, 1, 5, 2), judged(1, 5, 5, 5)], greedy_first=True)
+    assert found.samples == 3
+    assert found.correct == (1, 3)
+    assert found.greedy == (True, False)
+    assert found.majority == (True, True)
+    assert found.metrics().keys() >= {"pass_at_3", "majority_at_4", "plausible_at_4"}
+    assert "pass_at_4" not in found.metrics()
+
+
 def test_the_answer_of_the_majority_is_its_first_sample() -> None:
     assert chosen(judged(None, 2, 5, 5), "majority") == 2
 

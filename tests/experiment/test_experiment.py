@@ -114,6 +114,7 @@ def test_parameters_are_flat_and_complete() -> None:
         ("rl: {estimator: rloo, samples: 1}", r"\$\.rl\.samples: rloo compares.*found 1"),
         ("decoding: {samples: 4}", r"\$\.decoding\.temperature: 4 greedy samples are all alike"),
         ("decoding: {sensible: true}", r"\$\.decoding\.sensible: goes with constrained"),
+        ("decoding: {greedy_first: true}", r"\$\.decoding\.greedy_first.*2 or more"),
         ("eval: {answer: majority}", r"\$\.eval\.answer: majority is a vote.*draw more"),
         ("rl: {resample: 2}", r"\$\.rl\.resample: only rloo and grpo.*expected 0, found 2"),
         ("rl: {scale_std: false}", r"\$\.rl\.scale_std: only grpo divides"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from msgspec.structs import replace
 
 from tests.modeling.tiny import experiment, make_tiny_model, make_tokenizer
 from trace_pipeline.experiment import DecodingConfig, LoraConfig
@@ -16,6 +17,7 @@ from trace_pipeline.modeling.checkpoints import Policy, load_base_policy
 from trace_pipeline.modeling.decoding import Decoder, Sampling
 from trace_pipeline.modeling.inference import Forward, LeanForward, ModuleForward, forward_of
 from trace_pipeline.modeling.lora import add_adapters
+from trace_pipeline.modeling.rollouts import write_samples
 from trace_pipeline.modeling.slots import SlotCache
 
 
@@ -106,6 +108,20 @@ def test_samples_of_a_prompt_share_it_and_draw_their_own(policy: Policy) -> None
         assert alone.ids == completion.ids
     with pytest.raises(ValueError, match="2 questions of 4 samples need as many seeds"):
         decoder.decode(questions, Sampling(range(2), samples=4))
+
+
+def test_the_greedy_one_comes_first_and_changes_no_draw(policy: Policy) -> None:
+    questions = ["How many?", "Ann has 3 eggs and eats 2."]
+    drawn = DecodingConfig(max_tokens=20, samples=3, temperature=1.2)
+    both = replace(drawn, samples=4, greedy_first=True)
+    decoder, told = Decoder(policy, both), list[tuple[int, int, int]]()
+    found = write_samples(decoder, questions, both, 7, lambda *said: told.append(said))
+    greedy = decoder.decode(questions)
+    draws = write_samples(decoder, questions, drawn, 7)
+    assert [c.ids for c in found[::4]] == [c.ids for c in greedy]
+    assert [c.ids for n, c in enumerate(found) if n % 4] == [c.ids for c in draws]
+    assert told[-1] == (8, 8, sum(completion.tokens for completion in found))
+    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
 
 
 def test_a_model_without_a_lean_way_decodes_too(tmp_path: Path) -> None:

@@ -77,22 +77,28 @@ def outputs(
 )
 @click.option(
     "--answer",
-    "answering",
+    "answerings",
     type=click.Choice(["first", "majority", "plausible"]),
-    default="first",
+    multiple=True,
+    default=["first"],
     show_default=True,
-    help="Which of several samples is a problem's answer (eval.answer of an experiment).",
+    help="Which of several samples is a problem's answer (eval.answer of an experiment). "
+    "Can be given several times.",
 )
 @click.option("--diagnose", is_flag=True, help="Also say where they are right and how they fail.")
 def rescore(
     sources: tuple[Path, ...],
     gsm8k: Literal["auto", "folder", "hub", "builtin"],
     part: Literal["test", "validation"],
-    answering: Literal["first", "majority", "plausible"],
+    answerings: tuple[Literal["first", "majority", "plausible"], ...],
     diagnose: bool,
 ) -> None:
-    """Let the solver judge the completions in SOURCES anew, and print the figures."""
+    """Let the solver judge the completions in SOURCES anew, and print the figures.
+
+    Those after the first are compared with it.
+    """
     from trace_pipeline.evaluation import (
+        compare,
         failures_table,
         groups_table,
         models_table,
@@ -109,18 +115,22 @@ def rescore(
     if diagnose:
         benchmark = with_reference_traces(benchmark, problems.problems)
     solver = Solver()
-    found = [rescore(source, benchmark, solver, answering) for source in sources]
+    asked = [(source, how) for source in sources for how in dict.fromkeys(answerings)]
+    found = [rescore(source, benchmark, solver, how) for source, how in asked]
     click.echo(f"{benchmark.name}: {benchmark.source}")
     click.echo(models_table(found).to_text())
     for evaluation in found:
         if evaluation.sampled is not None:
             rows = ", ".join(" ".join(row) for row in evaluation.sampled.rows())
             click.echo(f"{evaluation.model}, of {evaluation.sampled.samples} samples: {rows}")
+    for evaluation in found[1:]:
+        click.echo(compare(found[0], evaluation, common=True).sentence())
     for evaluation in found if diagnose else ():
         click.echo(f"\n{evaluation.model}, by the steps of the reference:")
         click.echo(groups_table("", "steps", evaluation.by_steps()).to_text())
-        click.echo(f"\n{evaluation.model}, by what speaks against a valid trace:")
-        click.echo(groups_table("", "doubt", evaluation.by_doubt()).to_text())
+        if doubted := evaluation.by_doubt():
+            click.echo(f"\n{evaluation.model}, by what speaks against a valid trace:")
+            click.echo(groups_table("", "doubt", doubted).to_text())
         click.echo(f"\n{evaluation.model}, failures:")
         click.echo(failures_table(evaluation).to_text())
         if part == "validation":  # what is added to the training data is not chosen by the test

@@ -33,6 +33,8 @@ class Header(Struct, frozen=True, kw_only=True):
     problems: int
     samples: int = 1
     """Completions of each problem."""
+    greedy_first: bool = False
+    """Whether the first of each is greedy and the others were drawn."""
     fingerprint: str
     """Hash of the problems (:attr:`Evaluation.fingerprint`)."""
     checkpoint: str
@@ -59,6 +61,8 @@ class _Record(Struct, frozen=True):
     text: str
     tokens: int
     clipped: bool
+    greedy: bool = False
+    """Of several samples: whether this one was not drawn."""
 
 
 def write_outputs(path: Path, evaluation: Evaluation, header: Header) -> None:
@@ -105,12 +109,14 @@ def publish_completions(
         Output(index=item.index, text=r.text, tokens=r.tokens, clipped=r.clipped)
         for item, r in zip(asked, records, strict=True)
     ]
-    evaluation = score(benchmark, outputs, solver, header.model, samples)
+    greedy_first = samples > 1 and records[0].greedy
+    evaluation = score(benchmark, outputs, solver, header.model, samples, greedy_first=greedy_first)
     header = replace(
         header,
         benchmark=evaluation.benchmark,
         problems=total,
         samples=samples,
+        greedy_first=greedy_first,
         fingerprint=evaluation.fingerprint,
     )
     _write(path, header, outputs)
@@ -170,7 +176,11 @@ def rescore(
         )
     first = outputs[:: header.samples]
     answered = replace(benchmark, items=tuple(items[output.index] for output in first))
-    evaluation = score(answered, outputs, solver, header.model, header.samples, answering)
+    voted = header.samples > 1 and answering != "first"
+    model = f"{header.model}, {answering}@{header.samples}" if voted else header.model
+    evaluation = score(
+        answered, outputs, solver, model, header.samples, answering, header.greedy_first
+    )
     if evaluation.fingerprint != header.fingerprint:
         raise InvalidInputError(
             f"{path}: answers other problems ({header.benchmark}, {header.fingerprint[:12]}) than "

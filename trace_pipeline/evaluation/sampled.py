@@ -51,15 +51,22 @@ class Sampled(Struct, frozen=True):
     """What the samples of each problem came to, problem by problem."""
 
     samples: int
-    """Completions of each problem."""
+    """Completions drawn of each problem."""
     correct: tuple[int, ...]
-    """How many of a problem's samples are correct."""
+    """How many of those are correct."""
     majority: tuple[bool, ...]
     """Whether a problem's most frequent answer is correct. Only valid traces vote; of answers
     with equally many votes the one sampled first wins; without any vote it is wrong."""
     plausible: tuple[bool, ...] = ()
     """The same where only the traces with the fewest doubts vote; empty in what was stored
     before doubts were looked for."""
+    greedy: tuple[bool, ...] = ()
+    """Whether the greedy completion is correct, which then votes too; empty if there is none."""
+
+    @property
+    def voters(self) -> int:
+        """Completions of a problem that vote."""
+        return self.samples + bool(self.greedy)
 
     def pass_at(self, k: int) -> float:
         """Mean over the problems of the unbiased estimate that one of ``k`` samples is correct."""
@@ -81,18 +88,20 @@ class Sampled(Struct, frozen=True):
     def metrics(self) -> dict[str, float]:
         """Flat figures for a tracking server."""
         found = {f"pass_at_{k}": self.pass_at(k) for k in self.ks}
-        votes = {f"{name}_at_{self.samples}": share.rate for name, share in self.votes.items()}
+        votes = {f"{name}_at_{self.voters}": share.rate for name, share in self.votes.items()}
         return found | votes
 
     def rows(self) -> list[list[str]]:
         """Name and figure, for a report."""
         rows = [[f"pass@{k}", f"{100 * self.pass_at(k):.1f} %"] for k in self.ks]
-        votes = [[f"{name}@{self.samples}", str(share)] for name, share in self.votes.items()]
+        votes = [[f"{name}@{self.voters}", str(share)] for name, share in self.votes.items()]
         return [*rows, *votes]
 
 
-def summarise_samples(judged: Sequence[Sequence[Judged]]) -> Sampled:
+def summarise_samples(judged: Sequence[Sequence[Judged]], greedy_first: bool = False) -> Sampled:
     """The summary of each problem's samples, in the order in which they were drawn.
+
+    ``greedy_first``: the first of each was not drawn, so pass@k is not about it; it votes.
 
     Raises:
         ValueError: problems with different numbers of samples.
@@ -100,11 +109,13 @@ def summarise_samples(judged: Sequence[Sequence[Judged]]) -> Sampled:
     counts = {len(group) for group in judged}
     if len(counts) > 1:
         raise ValueError(f"expected as many samples of each problem, found {sorted(counts)}")
+    drawn = [group[1:] if greedy_first else group for group in judged]
     return Sampled(
-        counts.pop() if counts else 1,
-        tuple(sum(sample.is_correct for sample in group) for group in judged),
+        counts.pop() - greedy_first if counts else 1,
+        tuple(sum(sample.is_correct for sample in group) for group in drawn),
         tuple(group[chosen(group, "majority")].is_correct for group in judged),
         tuple(group[chosen(group, "plausible")].is_correct for group in judged),
+        tuple(group[0].is_correct for group in judged) if greedy_first else (),
     )
 
 

@@ -280,10 +280,12 @@ def score(
     model: str,
     samples: int = 1,
     answering: Answering = "first",
+    greedy_first: bool = False,
 ) -> Evaluation:
     """Judge the ``samples`` completions of each problem; ``model`` names what produced them.
 
-    Those of the first problem come first. Which of each is its prediction, ``answering`` says.
+    Those of the first problem come first. Which of each is its prediction, ``answering`` says;
+    whether the first of each is greedy and the others were drawn, ``greedy_first``.
 
     Raises:
         ValueError: not as many completions as problems and samples.
@@ -308,7 +310,7 @@ def score(
         source=benchmark.source,
         predictions=tuple(predictions),
         notes=benchmark.notes,
-        sampled=summarise_samples(judged) if samples > 1 else None,
+        sampled=summarise_samples(judged, greedy_first) if samples > 1 else None,
     )
 
 

@@ -31,6 +31,8 @@ class DecodingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     samples: Positive = 1
     """Completions per problem in evaluation; with more than one, pass@k and majority@k are
     reported."""
+    greedy_first: bool = False
+    """Let the first of several samples be the greedy one; the others are drawn."""
     temperature: Annotated[float, Meta(ge=0)] = 0.0
     """Of the samples; 0 is greedy and needs ``samples: 1``."""
     top_p: Annotated[float, Meta(gt=0, le=1)] = 1.0

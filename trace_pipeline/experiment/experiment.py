@@ -140,6 +140,11 @@ def _check(experiment: Experiment, where: str) -> None:
             f"{where}: $.eval.answer: {experiment.eval.answer} is a vote, and decoding.samples is "
             "1: draw more, for example decoding: {samples: 16, temperature: 0.7}"
         )
+    if decoding.greedy_first and decoding.samples == 1:
+        raise ExperimentError(
+            f"{where}: $.decoding.greedy_first: one sample is greedy or drawn: expected "
+            "decoding.samples of 2 or more"
+        )
     if decoding.sensible and not decoding.constrained:
         raise ExperimentError(
             f"{where}: $.decoding.sensible: goes with constrained: true; set that too"

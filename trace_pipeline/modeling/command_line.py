@@ -28,7 +28,7 @@ from trace_pipeline.modeling.checkpoints import (
 from trace_pipeline.modeling.decoding import Completion
 from trace_pipeline.modeling.engines import open_engine
 from trace_pipeline.modeling.progress import Progress
-from trace_pipeline.modeling.rollouts import evaluation_sampling
+from trace_pipeline.modeling.rollouts import write_samples
 from trace_pipeline.modeling.trace_tokens import known_to_base
 from trace_pipeline.modeling.training import TrainingError
 from trace_pipeline.store import write_atomic
@@ -149,17 +149,20 @@ def _run_decode(options: argparse.Namespace) -> None:
     else:
         policy = load_base_policy(base, known_to_base(experiment.prompt), model.dtype, model.device)
     config = experiment.decoding
-    sampling = evaluation_sampling(config, experiment.seed, len(questions))
     with Progress("decoding", len(questions) * config.samples, "completions") as progress:
-        completions = open_engine(policy, config).decode(
+        completions = write_samples(
+            open_engine(policy, config),
             questions,
-            sampling,
+            config,
+            experiment.seed,
             on_progress=lambda done, _, tokens: progress.update(done, f"{tokens} tokens"),
         )
-    lines = [
-        msgspec.json.encode(_record(questions[place // config.samples], completion))
-        for place, completion in enumerate(completions)
-    ]
+    lines = []
+    for place, completion in enumerate(completions):
+        record = _record(questions[place // config.samples], completion)
+        if config.greedy_first and place % config.samples == 0:
+            record["greedy"] = True
+        lines.append(msgspec.json.encode(record))
     write_atomic(options.out, b"\n".join(lines) + b"\n")
 
 

@@ -42,8 +42,9 @@ def run_fingerprint(
     del settings["sft"]["continues"]  # the parent says more than its name
     if not settings["sft"]["order"]:  # as before there was a choice
         del settings["sft"]["order"]
-    if not settings["decoding"]["sensible"]:  # likewise
-        del settings["decoding"]["sensible"]
+    for name in ("sensible", "greedy_first"):  # likewise
+        if not settings["decoding"][name]:
+            del settings["decoding"][name]
     sections = ["seed", "model", "prompt", "sft"]
     sections += ["rl", "decoding", "solver"] if stage == "rl" else []
     digest = hashlib.sha256()

@@ -96,30 +96,31 @@ class Asker:
         Args:
             problem: a word problem.
             constrained: whether only valid traces may be written; None: as the experiment says.
-            samples: traces to draw, of which the most frequent answer among the least doubtful
-                counts; 1 is greedy. None: as the experiment evaluates.
+            samples: traces to write, of which the most frequent answer among the least doubtful
+                counts; the first is greedy. None: as the experiment evaluates.
 
         Raises:
             InvalidInputError: an empty problem.
         """
         _require_problem(problem)
         from trace_pipeline.modeling.engines import open_engine
-        from trace_pipeline.modeling.rollouts import evaluation_sampling
+        from trace_pipeline.modeling.rollouts import write_samples
 
         experiment = self._bench.experiment
         config, answering = experiment.decoding, experiment.eval.answer
         if samples is not None or answering == "first":
             samples = samples or 1
             temperature = (config.temperature or TEMPERATURE) if samples > 1 else 0.0
-            config = replace(config, samples=samples, temperature=temperature)
+            config = replace(
+                config, samples=samples, temperature=temperature, greedy_first=samples > 1
+            )
             answering = "plausible"
         if constrained is not None:
             # Only the decoder of our own can be held to the grammar.
             config = replace(config, constrained=constrained, engine="native")
         start = time.perf_counter()
-        completions = open_engine(self._policy, config).decode(
-            [problem], evaluation_sampling(config, experiment.seed, 1)
-        )
+        engine = open_engine(self._policy, config)
+        completions = write_samples(engine, [problem], config, experiment.seed)
         seconds = time.perf_counter() - start
         written = [
             _read(problem, completion.text, self._bench.solver) for completion in completions

@@ -74,17 +74,20 @@ def judge(
     """
     from trace_pipeline.modeling.engines import open_engine
     from trace_pipeline.modeling.progress import Progress
-    from trace_pipeline.modeling.rollouts import evaluation_sampling
+    from trace_pipeline.modeling.rollouts import write_samples
 
     count = len(benchmark.items) * config.samples
-    sampling = evaluation_sampling(config, bench.experiment.seed, len(benchmark.items))
     with Progress(f"{model} on {benchmark.name}", count, "completions") as progress:
-        completions = open_engine(policy, config).decode(
+        completions = write_samples(
+            open_engine(policy, config),
             benchmark.questions,
-            sampling,
+            config,
+            bench.experiment.seed,
             on_progress=lambda done, _total, tokens: progress.update(done, f"{tokens} tokens"),
         )
-    return score(benchmark, completions, bench.solver, model, config.samples, answering)
+    return score(
+        benchmark, completions, bench.solver, model, config.samples, answering, config.greedy_first
+    )
 
 
 def baseline(bench: Workbench, base: BaseModel, benchmark: Benchmark) -> Evaluation | None:

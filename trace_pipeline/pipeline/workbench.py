@@ -111,8 +111,9 @@ class Workbench:
         del config["sft"]["continues"]  # the checkpoint that it names is a parent
         if not config["sft"]["order"]:  # as in the manifests from before there was a choice
             del config["sft"]["order"]
-        if not config["decoding"]["sensible"]:  # likewise
-            del config["decoding"]["sensible"]
+        for name in ("sensible", "greedy_first"):  # likewise
+            if not config["decoding"][name]:
+                del config["decoding"][name]
         return {name: config[name] for name in sections}
 
     def started_from(self) -> list[Artifact]:
