@@ -50,6 +50,7 @@ def project(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     folder = make_project(tmp_path / "project", tiny_base)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("DAGSTER_HOME", str(folder))
+    monkeypatch.delenv("TRACE_PIPELINE_GSM8K", raising=False)  # a user may well have set it
     return folder
 
 

@@ -50,6 +50,7 @@ PREDICTION_MEANINGS: Mapping[str, str] = {
     "category": "the notebook's category of the failure",
     "diverges_at": "sub-trace and step, from 0, at which the trace goes wrong",
     "coverage": "how much of the problem the experiment's schemas compute",
+    "doubts": "what speaks against a valid trace; null for others",
 }
 """Meaning of each column of predictions.parquet."""
 
