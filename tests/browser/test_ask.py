@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -14,19 +13,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.modeling.tiny import experiment, make_tiny_model, problems
-from trace_pipeline.modeling.base_models import resolve_base
-from trace_pipeline.modeling.finetuning import train_sft
+from tests.knowing_project import make_knowing_project
+from tests.modeling.tiny import problems
 from trace_pipeline.pipeline.ask_page.serving import command
-from trace_pipeline.store import ArtifactStore
 
-ROOT = Path(__file__).parents[2]
-EXPERIMENT = """\
-description: A tiny model that knows four problems.
-model: {{reference: {base}, dtype: float32, device: cpu}}
-prompt: {{system: none, template: plain}}
-decoding: {{max_tokens: 200}}
-"""
 SECONDS = 240
 """Upper bound of any wait: the first question loads torch, on a machine that may be busy."""
 
@@ -34,22 +24,9 @@ SECONDS = 240
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with one trained experiment, ``tiny``, and one that never ran, ``untrained``."""
-    folder = tmp_path_factory.mktemp("asked")
-    base = resolve_base(str(make_tiny_model(folder / "base")))
-    trained = folder / "trained"
-    train_sft(experiment(sft={"epochs": 60, "trainable": "all"}), base, problems(4), trained)
-    (folder / "experiments").mkdir()
-    for name in ("tiny", "untrained"):
-        (folder / "experiments" / f"{name}.yaml").write_text(EXPERIMENT.format(base=base.folder))
-    for name in ("schemas", "vocab"):
-        (folder / name).symlink_to(ROOT / name)
-    store = ArtifactStore(str(folder / "artifacts"))
-    with store.write("tiny/base_model") as draft:
-        draft.summary = {"sha256": base.sha256}
-    for stage in ("sft", "rl"):
-        with store.write(f"tiny/{stage}_checkpoint") as draft:
-            shutil.copytree(trained, draft.path, dirs_exist_ok=True)
-    return folder
+    settings = "decoding: {max_tokens: 200}"
+    experiments = {"tiny": settings, "untrained": settings}
+    return make_knowing_project(tmp_path_factory.mktemp("asked"), experiments, {"untrained"})
 
 
 def serving(folder: Path, name: str) -> Iterator[str]:

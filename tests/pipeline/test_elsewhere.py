@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from tests.pipeline.conftest import ROOT, FinishedRun
 from trace_pipeline.cli import cli
@@ -80,6 +81,16 @@ def test_rescoring_samples_shows_the_majority(tmp_path: Path) -> None:
     result = run("rescore", str(target), "--gsm8k", "builtin")
     assert result.exit_code == 0, result.output
     assert "x, of 2 samples: pass@1 0.0 %, pass@2 0.0 %, majority@2 0 of 60" in result.output
+    one = tmp_path / "one.jsonl.gz"
+    (tmp_path / "c.jsonl").write_bytes(b"\n".join(lines[::2]))
+    publish_completions(one, tmp_path / "c.jsonl", benchmark, Solver(), replace(header, model="y"))
+    votes = ("--answer", "majority", "--answer", "plausible")
+    voted = run("rescore", str(one), str(target), "--gsm8k", "builtin", *votes)
+    assert voted.exit_code == 0, voted.output
+    heads = [line.split("  ")[0] for line in voted.output.splitlines()[2:5]]
+    assert heads == ["y", "x, majority@2", "x, plausible@2"]  # of one completion there is no vote
+    assert voted.output.count("pass@1") == 1
+    assert voted.output.count("On the same 60 problems") == 2
 
 
 @pytest.mark.parametrize(

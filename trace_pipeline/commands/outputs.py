@@ -98,6 +98,7 @@ def rescore(
     Those after the first are compared with it.
     """
     from trace_pipeline.evaluation import (
+        Evaluation,
         compare,
         failures_table,
         groups_table,
@@ -115,14 +116,20 @@ def rescore(
     if diagnose:
         benchmark = with_reference_traces(benchmark, problems.problems)
     solver = Solver()
-    asked = [(source, how) for source in sources for how in dict.fromkeys(answerings)]
-    found = [rescore(source, benchmark, solver, how) for source, how in asked]
+    found: list[Evaluation] = []
+    sampled: list[Evaluation] = []
+    for source in sources:
+        for how in dict.fromkeys(answerings):
+            found.append(rescore(source, benchmark, solver, how))
+            if found[-1].sampled is None:  # one completion a problem is all there is to choose from
+                break
+        sampled += [found[-1]] if found[-1].sampled else []
     click.echo(f"{benchmark.name}: {benchmark.source}")
     click.echo(models_table(found).to_text())
-    for evaluation in found:
-        if evaluation.sampled is not None:
-            rows = ", ".join(" ".join(row) for row in evaluation.sampled.rows())
-            click.echo(f"{evaluation.model}, of {evaluation.sampled.samples} samples: {rows}")
+    for evaluation in sampled:
+        assert evaluation.sampled is not None
+        rows = ", ".join(" ".join(row) for row in evaluation.sampled.rows())
+        click.echo(f"{evaluation.model}, of {evaluation.sampled.samples} samples: {rows}")
     for evaluation in found[1:]:
         click.echo(compare(found[0], evaluation, common=True).sentence())
     for evaluation in found if diagnose else ():

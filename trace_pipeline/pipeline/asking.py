@@ -118,8 +118,8 @@ class Asker:
         if constrained is not None:
             # Only the decoder of our own can be held to the grammar.
             config = replace(config, constrained=constrained, engine="native")
-        start = time.perf_counter()
         engine = open_engine(self._policy, config)
+        start = time.perf_counter()
         completions = write_samples(engine, [problem], config, experiment.seed)
         seconds = time.perf_counter() - start
         written = [

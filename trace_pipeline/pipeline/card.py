@@ -67,7 +67,7 @@ def model_card(
         "",
         "## Evaluation",
         "",
-        "One greedy answer a problem; intervals are Wilson's, 95 %.",
+        f"{_answered(experiment)}; intervals are Wilson's, 95 %.",
         "",
         "| problems | correct | accuracy | interval | valid traces |",
         "|---|---|---|---|---|",
@@ -96,6 +96,16 @@ def model_card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _answered(experiment: Experiment) -> str:
+    """How the one answer to each problem came about."""
+    decoding, answer = experiment.decoding, experiment.eval.answer
+    if answer != "first":
+        voters = ", the least doubtful of which vote" if answer == "plausible" else ""
+        return f"One answer a problem, the most frequent of {decoding.samples} traces{voters}"
+    drawn = decoding.temperature and not decoding.greedy_first
+    return f"One {'drawn' if drawn else 'greedy'} answer a problem"
 
 
 def _forgotten(forgetting: Forgetting | None) -> list[str]:
