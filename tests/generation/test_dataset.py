@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from trace_pipeline.generation import (
     Catalog,
@@ -109,3 +110,15 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_text("no")
     with pytest.raises(InvalidInputError, match="not Parquet"):
         read_examples(tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_an_explanation_is_kept_and_its_lack_changes_no_record(
+    examples: list[Example], tmp_path: Path, suffix: str
+) -> None:
+    explained = [replace(examples[0], explanation="It is 3 + 4."), *examples[1:]]
+    path = tmp_path / f"data{suffix}"
+    write_examples(path, explained)
+    assert read_examples(path) == explained
+    assert "explanation" not in example_to_record(examples[0])
+    assert dataset_hash(explained) != dataset_hash(examples)

@@ -16,6 +16,7 @@ from trace_pipeline.gsm8k import (
     load_problems,
     load_training_problems,
 )
+from trace_pipeline.gsm8k.annotations import strip_annotations
 from trace_pipeline.gsm8k.conversion import read_conversions, write_conversions
 from trace_pipeline.gsm8k.loading import FOLDER_VARIABLE
 from trace_pipeline.gsm8k.splits import part_of
@@ -197,3 +198,48 @@ def test_the_hub_has_the_train_split() -> None:
     record = {"question": "What is 1 + 1?", "answer": "<<1+1=2>>\n#### 2"}
     found = load_training_problems("hub", fetch=lambda split: [record])
     assert (found.split, found.is_gsm8k, len(found.problems)) == ("train", True, 1)
+
+
+def test_explanations_are_the_authors_words_of_what_is_trained_on(problems: ProblemSet) -> None:
+    config = Gsm8kConfig(train="all", variants=1, explanations=True)
+    made = training_traces(problems, [], config)
+    solutions = {p.index: p.solution for p in problems.problems}
+    for example in made.train:
+        assert example.explanation
+        assert example.explanation == strip_annotations(solutions[example.index])
+    assert not any(e.explanation for e in (*made.copies, *made.validation))
+
+
+def test_an_explanation_that_quotes_a_test_question_is_left_out(problems: ProblemSet) -> None:
+    config = Gsm8kConfig(train="all", explanations=True)
+    made = training_traces(problems, [], config)
+    longest = max(made.train, key=lambda e: len(e.explanation.split()))
+    again = training_traces(problems, [longest.explanation], config)
+    kept = {e.index: e.explanation for e in again.train}
+    assert kept.pop(longest.index) == ""
+    assert all(kept.values())
+
+
+def test_intermediate_questions_are_asked_for_and_repeat_no_other(problems: ProblemSet) -> None:
+    made = training_traces(problems, [], Gsm8kConfig(train="all", variants=1, intermediate=3))
+    assert made.intermediate
+    questions = [e.question for e in (*made.examples, *made.validation)]
+    assert len(set(questions)) == len(questions)
+    for example in made.intermediate:
+        assert example.schema == "gsm8k/intermediate"
+        assert Solver().execute(example.trace).answer == example.answer
+
+
+def test_semantic_names_are_of_everything_that_is_made_of_real_problems(
+    problems: ProblemSet,
+) -> None:
+    config = Gsm8kConfig(train="all", variants=1, contrasts=1, intermediate=1, naming="semantic")
+    named = training_traces(problems, [], config)
+    numbered = training_traces(problems, [], replace(config, naming="hybrid"))
+    for ours, theirs in ((named.examples, numbered.examples), (named.validation,) * 2):
+        assert [e.question for e in ours] == [e.question for e in theirs]
+
+    def steps(made: TrainingTraces) -> int:
+        return sum(render_trace(e.trace).count("var: step") for e in made.examples)
+
+    assert steps(named) < steps(numbered) / 2

@@ -17,6 +17,7 @@ from trace_pipeline.modeling.frozen import keep_frozen_states
 from trace_pipeline.modeling.lora import add_adapters
 from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.modeling.trainable import select_trainable
+from trace_pipeline.validation import InvalidInputError
 
 
 def batch_of(policy: Policy) -> Batch:
@@ -96,3 +97,34 @@ def test_models_with_a_sliding_window_run_on_padded_rows(tmp_path: Path) -> None
     assert not runs_on_trees(Model)
     Model.config = MistralConfig(sliding_window=None, **sizes)
     assert runs_on_trees(Model)
+
+
+@pytest.mark.parametrize("adapters", [False, True])
+def test_dropout_is_drawn_from_the_seed_and_leaves_nothing_behind(
+    policy: Policy, adapters: bool
+) -> None:
+    if adapters:  # these run as modules of transformers
+        add_adapters(policy.model, LoraConfig(rank=2))
+    select_trainable(policy.model, "lora" if adapters else "all", 1)
+    batch = batch_of(policy)
+    before, _ = completion_logprobs(policy.model, batch)
+    found = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        found.append(completion_logprobs(policy.model, batch, dropout=0.2)[0])
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+    assert not torch.equal(found[0], before)
+    assert torch.equal(completion_logprobs(policy.model, batch)[0], before)
+
+
+def test_dropout_in_layers_of_another_build_is_refused(policy: Policy) -> None:
+    batch = batch_of(policy)
+    with (
+        patch("trace_pipeline.modeling.forward.is_lean", lambda _: False),
+        patch.object(policy.model.base_model, "layers", torch.nn.ModuleList([torch.nn.Identity()])),
+        pytest.raises(
+            InvalidInputError, match=r"sft\.dropout: llama has no layers of an attention"
+        ),
+    ):
+        completion_logprobs(policy.model, batch, dropout=0.1)

@@ -78,3 +78,21 @@ def test_the_description_tells_prompts_apart() -> None:
     described.append(Prompt(PLAIN, tokenizer, [SHOT]).describe()["sha256"])
     assert len(set(described)) == 3
     assert Prompt(PLAIN, tokenizer).describe() == Prompt(PLAIN, tokenizer).describe()
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (PLAIN, "Question: A house costs $80000. How much?\nIn words:\n"),
+        (
+            CHAT,
+            "<|start|>user\nA house costs $80000. How much?\nIn words:<|end|>\n"
+            "<|start|>assistant\n",
+        ),
+    ],
+)
+def test_an_explanation_is_asked_for_in_words_of_its_own(
+    config: PromptConfig, expected: str
+) -> None:
+    prompt = Prompt(config, make_tokenizer(), [SHOT])
+    assert prompt.explained("A house costs $80,000. How much?") == expected

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -249,3 +250,44 @@ def test_another_order_is_another_order_of_the_same_examples() -> None:
     assert len({str(plan) for plan in plans}) == 3
     flat = [sorted(i for step in plan for batch in step for i in batch) for plan in plans]
     assert flat == [list(range(7))] * 4
+
+
+def test_explanations_are_a_second_task(base: BaseModel, tmp_path: Path) -> None:
+    examples = [replace(problems(1)[0], explanation="There are 3 and 4.\nThat is 7.")]
+    settings = experiment(sft={"epochs": 120, "trainable": "all", "learning_rate": 0.003})
+    train_sft(settings, base, examples, tmp_path / "run")
+    policy = load_checkpoint(tmp_path / "run", base, "float32", "cpu")
+    prompt = policy.prompt.ids(policy.prompt.explained(examples[0].question))
+    output = policy.model.generate(
+        torch.tensor([prompt]),
+        attention_mask=torch.ones(1, len(prompt)),
+        max_new_tokens=60,
+        do_sample=False,
+    )
+    assert policy.prompt.decode(output[0, len(prompt) :].tolist()) == examples[0].explanation
+    (completion,) = Decoder(policy, settings.decoding).decode([examples[0].question])
+    assert Solver().verify(completion.text, examples[0].answer).kind == "correct"
+
+
+def test_dropout_changes_training_alike_whenever_it_is_run(base: BaseModel, tmp_path: Path) -> None:
+    losses = {}
+    for name, dropout in (("none", 0.0), ("some", 0.3), ("again", 0.3)):
+        settings = experiment(sft={"dropout": dropout, "epochs": 3})
+        torch.manual_seed(len(losses))  # whatever ran before
+        train_sft(settings, base, problems(4), tmp_path / name, validation=problems(4))
+        records = read_records(tmp_path / name / "metrics.jsonl")
+        losses[name] = [record["loss"] for record in records]
+    assert losses["some"] == losses["again"]
+    assert losses["some"] != losses["none"]
+    # Nothing is dropped where a model is evaluated: its first step aside, both learn.
+    assert losses["some"][-1] < losses["some"][0]
+
+
+def test_what_is_frozen_drops_nothing(base: BaseModel, tmp_path: Path) -> None:
+    losses = []
+    for reuse in (True, False):
+        settings = experiment(sft={"layers": 1, "epochs": 3, "reuse_frozen": reuse, "dropout": 0.2})
+        train_sft(settings, base, problems(4), tmp_path / str(reuse))
+        records = read_records(tmp_path / str(reuse) / "metrics.jsonl")
+        losses.append([record["loss"] for record in records])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)

@@ -73,6 +73,7 @@ class Problem:
     trace: Trace
     answer: Number
     expert: str | None = "arithmetic"
+    explanation: str = ""
 
 
 def problem(eggs: int, eaten: int, name: str = "Ann") -> Problem:

@@ -80,6 +80,13 @@ class Gsm8kConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     contrasts: Count = 0
     """Copies of each problem with one relation turned round ("5 more than" as "5 fewer than",
     "twice as many" as "half as many"), where it has one: almost the same words, another trace."""
+    intermediate: Count = 0
+    """Questions of each problem for results on the way to its answer, as its author describes them;
+    beyond those that there are, the same with other numbers."""
+    explanations: bool = False
+    """Learn to write the author's own solution in words too, as a second task beside the trace."""
+    naming: Literal["hybrid", "semantic"] = "hybrid"
+    """``semantic`` names computed values by the author's words; ``hybrid`` numbers them."""
     policy: Literal["fitting", "arithmetic"] = "fitting"
     """``fitting`` gives percent, rate and comparison structure to the expert that has it."""
     min_confidence: Share = 0.7

@@ -43,6 +43,9 @@ class SftConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     order: Count = 0
     """Which order the examples come in: another number trains on the same data in another one, to
     see what luck does."""
+    dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    """Share of what each attention and MLP adds to the residual stream that is dropped in training
+    (Srivastava et al., 2014); it counts where the same examples are seen many times."""
     learning_rate: Rate = 2e-4
     warmup_steps: Count = 10
     schedule: Literal["cosine", "linear", "constant"] = "cosine"

@@ -20,8 +20,8 @@ from trace_pipeline.generation.generator import Example
 from trace_pipeline.traces import TraceError, number_to_json, parse_trace, render_trace
 from trace_pipeline.validation import InvalidInputError, convert
 
-FIELDS = ("question", "trace", "answer", "expert", "schema", "index", "split")
-"""The fields of a record, in their order."""
+FIELDS = ("question", "trace", "answer", "expert", "schema", "index", "split", "explanation")
+"""The fields of a record, in their order; a record without an explanation lacks the last."""
 
 ROW_GROUP = 10_000
 """Records per Parquet row group: memory stays flat however many are written."""
@@ -35,11 +35,12 @@ class _Record(Struct, forbid_unknown_fields=True):
     schema: str
     index: int
     split: str
+    explanation: str | None = None
 
 
 def example_to_record(example: Example) -> dict[str, Any]:
     """The example as plain data: the trace as YAML text, the answer as a JSON number."""
-    return {
+    record = {
         "question": example.question,
         "trace": render_trace(example.trace),
         "answer": number_to_json(example.answer),
@@ -48,6 +49,7 @@ def example_to_record(example: Example) -> dict[str, Any]:
         "index": example.index,
         "split": example.split,
     }
+    return record | {"explanation": example.explanation} if example.explanation else record
 
 
 def record_to_example(record: Any, where: str = "record") -> Example:
@@ -69,6 +71,7 @@ def record_to_example(record: Any, where: str = "record") -> Example:
         schema=found.schema,
         index=found.index,
         split=found.split,
+        explanation=found.explanation or "",
     )
 
 
@@ -130,7 +133,7 @@ def _write_parquet(file: BinaryIO, examples: Iterable[Example]) -> int:
     with _parquet_writer(file) as writer:
         remaining = iter(examples)
         while batch := [example_to_record(item) for item in islice(remaining, ROW_GROUP)]:
-            columns = [[record[name] for record in batch] for name in FIELDS]
+            columns = [[record.get(name) for record in batch] for name in FIELDS]
             writer.write_table(pa.table(columns, schema=writer.schema))
             count += len(batch)
     return count

@@ -46,6 +46,8 @@ class Example(Struct, frozen=True, kw_only=True, gc=False):
     index: int
     """Number of the example within its schema and split."""
     split: str
+    explanation: str = ""
+    """The solution in words, where there is one to learn from beside the trace."""
 
 
 def split_of(question: str) -> Split:

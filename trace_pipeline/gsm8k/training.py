@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
 from trace_pipeline.experiment import Gsm8kConfig
 from trace_pipeline.generation import Example
 from trace_pipeline.generation.randomness import fingerprint
+from trace_pipeline.gsm8k.annotations import strip_annotations
 from trace_pipeline.gsm8k.conversion import (
     Conversion,
     ConversionReport,
@@ -18,17 +19,20 @@ from trace_pipeline.gsm8k.conversion import (
     Variant,
     contrasts,
     convert,
+    intermediate_questions,
     variant_maker,
+    with_named_results,
 )
 from trace_pipeline.gsm8k.loading import few_shot_problems
 from trace_pipeline.gsm8k.overlap import Overlap, find_overlaps, normalised_words
 from trace_pipeline.gsm8k.problem import ProblemSet
 from trace_pipeline.gsm8k.splits import drop_overlaps, part_of
-from trace_pipeline.traces import render_trace
+from trace_pipeline.traces import normalise_numbers, render_trace
 
 ORIGINAL = "gsm8k/original"
 VARIANT = "gsm8k/variant"
 CONTRAST = "gsm8k/contrast"
+INTERMEDIATE = "gsm8k/intermediate"
 """What stands in place of a schema's id in examples made from real problems."""
 
 SHOTS = 8
@@ -58,6 +62,8 @@ class TrainingTraces(Struct, frozen=True, kw_only=True):
     """The same with other numbers."""
     contrasts: tuple[Example, ...]
     """The same with one relation turned round, and other numbers after the first of a kind."""
+    intermediate: tuple[Example, ...]
+    """The same stories with questions for results on the way."""
     validation: tuple[Example, ...]
     """Sure conversions of the validation part, for choices."""
     available: int
@@ -65,14 +71,19 @@ class TrainingTraces(Struct, frozen=True, kw_only=True):
     unvaried: dict[Fixed, int]
     """Originals without variants, by reason."""
     dropped_variants: int
-    """Variants and contrasts that overlap with a test question or repeat one of ours."""
+    """Copies of any kind that overlap with a test question or repeat one of ours."""
     shots: tuple[Shown, ...]
     """Solved problems of the train part for few-shot prompts."""
 
     @property
     def examples(self) -> tuple[Example, ...]:
         """All that is trained on."""
-        return self.train + self.variants + self.contrasts
+        return self.train + self.copies
+
+    @property
+    def copies(self) -> tuple[Example, ...]:
+        """What is made of the originals."""
+        return self.variants + self.contrasts + self.intermediate
 
 
 def training_traces(
@@ -98,22 +109,32 @@ def training_traces(
     ours = [c for c in sure if part_of(c.question) == "train"]
     validation = [c for c in sure if part_of(c.question) == "validation"]
     chosen = ours if config.train == "all" else ours[: config.train]
+    if config.naming == "semantic":
+        chosen = [with_named_results(c, Policy(config.policy)) for c in chosen]
+        validation = [with_named_results(c, Policy(config.policy)) for c in validation]
+    words = _explanations(problems, chosen, test_questions) if config.explanations else {}
     made, unvaried = _variants(chosen, config.variants, seed)
-    turned = _contrasts(chosen, config.contrasts, Policy(config.policy), seed)
+    turned = _rewritten(chosen, config.contrasts, contrasts, config, seed)
+    asked = _rewritten(chosen, config.intermediate, intermediate_questions, config, seed)
     taken = {conversion.question for conversion in validation}
     variants = _clean(made, test_questions, taken)
     taken |= {conversion.question for conversion in chosen}
     others = _clean(turned, test_questions, taken)
+    partial = _clean(asked, test_questions, taken)
+    copies = len(made) + len(turned) + len(asked)
     return TrainingTraces(
         report=report,
         overlap=overlap,
-        train=tuple(_example(c, ORIGINAL, c.index, "train") for c in chosen),
+        train=tuple(
+            _example(c, ORIGINAL, c.index, "train", words.get(c.index, "")) for c in chosen
+        ),
         variants=tuple(_numbered(variants, VARIANT)),
         contrasts=tuple(_numbered(others, CONTRAST)),
+        intermediate=tuple(_numbered(partial, INTERMEDIATE)),
         validation=tuple(_example(c, ORIGINAL, c.index, "validation") for c in validation),
         available=len(ours),
         unvaried=dict(unvaried),
-        dropped_variants=len(made) + len(turned) - len(variants) - len(others),
+        dropped_variants=copies - len(variants) - len(others) - len(partial),
         shots=_shots(problems, ours),
     )
 
@@ -132,13 +153,20 @@ def _variants(
     return made, unvaried
 
 
-def _contrasts(
-    conversions: Iterable[Conversion], count: int, policy: Policy, seed: int
+def _rewritten(
+    conversions: Iterable[Conversion],
+    count: int,
+    rewrite: Callable[[Conversion, Policy], Sequence[Conversion]],
+    config: Gsm8kConfig,
+    seed: int,
 ) -> list[Variant]:
-    """Up to ``count`` contrasts of each: with the numbers as they are, then with others."""
+    """Up to ``count`` of what ``rewrite`` makes of each: with its numbers, then with others."""
     made: list[Variant] = []
+    policy = Policy(config.policy)
     for conversion in conversions if count else ():
-        turned = contrasts(conversion, policy)
+        turned = list(rewrite(conversion, policy))
+        if config.naming == "semantic":
+            turned = [with_named_results(c, policy) for c in turned]
         made += [Variant(c.index, c.question, c.trace, c.answer) for c in turned[:count]]
         left = count - len(turned)
         for place, contrast in enumerate(turned if left > 0 else ()):
@@ -167,7 +195,9 @@ def _numbered(variants: Iterable[Variant], kind: str) -> Iterator[Example]:
         yield _example(variant, kind, position, "train")
 
 
-def _example(solved: Conversion | Variant, schema: str, index: int, split: str) -> Example:
+def _example(
+    solved: Conversion | Variant, schema: str, index: int, split: str, explanation: str = ""
+) -> Example:
     return Example(
         question=solved.question,
         trace=solved.trace,
@@ -176,7 +206,19 @@ def _example(solved: Conversion | Variant, schema: str, index: int, split: str) 
         schema=schema,
         index=index,
         split=split,
+        explanation=explanation,
     )
+
+
+def _explanations(
+    problems: ProblemSet, conversions: Iterable[Conversion], test_questions: Sequence[str]
+) -> dict[int, str]:
+    """The authors' solutions in words, by problem; without those that quote a test question."""
+    solutions = {problem.index: problem.solution for problem in problems.problems}
+    found = {c.index: normalise_numbers(strip_annotations(solutions[c.index])) for c in conversions}
+    near = find_overlaps(list(found.values()), test_questions).train_indices
+    quoting = {list(found)[place] for place in near}
+    return {index: words for index, words in found.items() if index not in quoting}
 
 
 def _shots(problems: ProblemSet, conversions: Iterable[Conversion]) -> tuple[Shown, ...]:

@@ -116,7 +116,7 @@ def tokenise(
     max_len: int,
     overflow: Literal["error", "cut"] = "error",
 ) -> list[Sequences]:
-    """Token sequences of ``examples``, in order.
+    """Token sequences of ``examples``, in order, and behind them those of their explanations.
 
     Args:
         prompt: how questions are asked.
@@ -134,6 +134,11 @@ def tokenise(
     sequences = [
         Sequences(prompt.prompt_ids(e.question), prompt.target_ids(render_trace(e.trace)))
         for e in examples
+    ]
+    sequences += [
+        Sequences(prompt.ids(prompt.explained(e.question)), prompt.target_ids(words))
+        for e in examples
+        if (words := getattr(e, "explanation", ""))
     ]
     too_long = [i for i, s in enumerate(sequences) if len(s) > max_len]
     if not too_long:

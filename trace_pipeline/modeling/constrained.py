@@ -156,8 +156,11 @@ class TraceConstraint:
         many: Ids | None = None
         if free is not None:
             many = self._free_tokens(free, typed, firsts)
-        few = np.fromiter(firsts, dtype=np.int64)
-        return few if many is None else np.unique(np.concatenate((few, many)))
+        if many is None:
+            return np.fromiter(firsts, dtype=np.int64)
+        # ``many`` is in ascending order, so that a few can be looked up instead of sorting all.
+        few = [token for token in firsts if not _holds(many, token)]
+        return np.concatenate((np.array(few, dtype=np.int64), many)) if few else many
 
     def _free_tokens(self, free: Free, body: str, firsts: dict[int, None]) -> Ids | None:
         """Tokens that write on a name or number; the first ones of its ends go to ``firsts``."""
@@ -270,3 +273,8 @@ class TraceConstraint:
         typed = self._prefix.feed(self._typed + text) if text else self._typed
         assert typed is not None, (self._written, text)
         self._typed = typed
+
+
+def _holds(ascending: Ids, token: int) -> bool:
+    place = int(np.searchsorted(ascending, token))
+    return place < len(ascending) and int(ascending[place]) == token

@@ -35,6 +35,10 @@ class World(Struct, frozen=True):
         """What of ``items`` this process does: every ``size``-th, from its rank on."""
         return items[self.rank :: self.size]
 
+    def place(self, index: int) -> int:
+        """Where among all items the one stands that is ``index`` of this process's share."""
+        return self.rank + index * self.size
+
     def wait(self) -> None:
         """Until all processes are here."""
         if self.size > 1:

@@ -7,6 +7,7 @@ So a run that was killed goes on from its last snapshot to the very same weights
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from msgspec import convert, to_builtins
 
 from trace_pipeline.experiment import Experiment
@@ -233,12 +235,15 @@ class _Trainer:
         batches = self._plan.steps[step]
         targets = sum(len(self._sequences[i].completion) for batch in batches for i in batch)
         loss, tokens, places, shared = 0.0, 0, 0, 0
-        for indices in self._world.share(batches):
+        dropout = self._config.dropout
+        for index, indices in enumerate(self._world.share(batches)):
+            if dropout:
+                self._seed_dropout(step, self._world.place(index))
             batch = collate([self._sequences[i] for i in indices])
             lower = self._frozen.of(indices, batch) if self._frozen else None
             batch = batch.to(device)
             logprobs, _ = completion_logprobs(
-                self._policy.model, batch, lower=lower, entropies=False
+                self._policy.model, batch, lower=lower, entropies=False, dropout=dropout
             )
             part = -logprobs.sum() / targets
             part.backward()  # type: ignore[no-untyped-call]
@@ -265,6 +270,11 @@ class _Trainer:
             "tokens_per_second": tokens / seconds,
             "peak_memory_gib": peak_memory(device) / 2**30,
         }
+
+    def _seed_dropout(self, step: int, batch: int) -> None:
+        """What is dropped depends on seed, step and batch alone, whatever ran before."""
+        seed = f"{self._experiment.seed}/{self._config.order}/dropout/{step}/{batch}"
+        torch.manual_seed(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:7]))
 
     def _evaluate(self, number: int) -> dict[str, float]:
         figures = self._validation.evaluate()

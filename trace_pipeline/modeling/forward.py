@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch.nn import functional
 
 from trace_pipeline.modeling.batching import Batch
 from trace_pipeline.modeling.inference import is_lean
+from trace_pipeline.validation import InvalidInputError
 
 TREE = "trace_pipeline_tree"
 """Name of the attention function among those of transformers."""
@@ -45,23 +47,32 @@ def frozen_layers(model: Any) -> int:
     return len(base.layers)
 
 
-def target_states(model: Any, batch: Batch, lower: torch.Tensor | None = None) -> torch.Tensor:
+def target_states(
+    model: Any, batch: Batch, lower: torch.Tensor | None = None, dropout: float = 0.0
+) -> torch.Tensor:
     """(M, H) last hidden states, after the norm, where a target is predicted.
 
     Args:
         model: a causal language model.
         batch: M targets in all.
         lower: (N, H) what the frozen layers gave for ``batch``, when it is known already.
+        dropout: share of what each attention and MLP gives that is dropped at random.
     """
+    with _dropping(model, dropout):
+        return _target_states(model, batch, lower, dropout)
+
+
+def _target_states(
+    model: Any, batch: Batch, lower: torch.Tensor | None, dropout: float
+) -> torch.Tensor:
     if not runs_on_trees(model):
         output = model.base_model(input_ids=batch.input_ids, use_cache=False).last_hidden_state
         states: torch.Tensor = output.flatten(0, 1)[batch.homes[batch.positions]]
         return states
-    base = model.base_model
+    base, trained = model.base_model, frozen_layers(model)
     if lower is None:
-        hidden = run_layers(model, batch, base.embed_tokens(batch.ids), 0, len(base.layers))
-    else:
-        hidden = run_layers(model, batch, lower, frozen_layers(model), len(base.layers))
+        lower = run_layers(model, batch, base.embed_tokens(batch.ids), 0, trained)
+    hidden = run_layers(model, batch, lower, trained, len(base.layers), dropout)
     normed: torch.Tensor = base.norm(hidden.index_select(0, batch.positions))
     return normed
 
@@ -74,11 +85,11 @@ def lower_states(model: Any, batch: Batch) -> torch.Tensor:
 
 
 def run_layers(
-    model: Any, batch: Batch, hidden: torch.Tensor, first: int, last: int
+    model: Any, batch: Batch, hidden: torch.Tensor, first: int, last: int, dropout: float = 0.0
 ) -> torch.Tensor:
     """(N, H) -> (N, H): the layers ``first`` to before ``last``."""
     if is_lean(model):
-        return _run_lean(model, batch, hidden, first, last)
+        return _run_lean(model, batch, hidden, first, last, dropout)
     base = model.base_model
     depths = batch.depths[None]
     hidden = hidden[None]  # (1, N, H)
@@ -99,7 +110,7 @@ def run_layers(
 
 
 def _run_lean(
-    model: Any, batch: Batch, hidden: torch.Tensor, first: int, last: int
+    model: Any, batch: Batch, hidden: torch.Tensor, first: int, last: int, dropout: float
 ) -> torch.Tensor:
     """:func:`run_layers` of layers of the Llama type, with joined projections."""
     config, base = model.config, model.base_model
@@ -125,10 +136,12 @@ def _run_lean(
             enable_gqa=heads != groups,
         )  # (B, heads, T, D)
         attended = attended.transpose(1, 2).reshape(count * longest, heads * width)
-        hidden = hidden + attention.o_proj(attended.index_select(0, batch.homes))
+        added = attention.o_proj(attended.index_select(0, batch.homes))
+        hidden = hidden + (functional.dropout(added, dropout) if dropout else added)
         h = _normed(hidden, layer.post_attention_layernorm)
         gate, up = _joined(h, mlp.gate_proj, mlp.up_proj).chunk(2, -1)
-        hidden = hidden + mlp.down_proj(functional.silu(gate) * up)
+        added = mlp.down_proj(functional.silu(gate) * up)
+        hidden = hidden + (functional.dropout(added, dropout) if dropout else added)
     return hidden
 
 
@@ -142,6 +155,36 @@ def _joined(hidden: torch.Tensor, *projections: Any) -> torch.Tensor:
     biased = projections[0].bias is not None
     bias = torch.cat([projection.bias for projection in projections]) if biased else None
     return functional.linear(hidden, weight, bias)
+
+
+@contextmanager
+def _dropping(model: Any, dropout: float) -> Iterator[None]:
+    """Within it, layers that are run as modules drop what they add to the residual stream.
+
+    Raises:
+        InvalidInputError: layers of another build than Llama's.
+    """
+    hooks = []
+    if dropout and not is_lean(model):
+        for layer in getattr(model.base_model, "layers", [None])[frozen_layers(model) :]:
+            if not hasattr(layer, "self_attn") or not hasattr(layer, "mlp"):
+                raise InvalidInputError(
+                    f"sft.dropout: {model.config.model_type} has no layers of an attention and an "
+                    "MLP that are added to the residual stream; set it to 0"
+                )
+            drop = partial(_dropped, dropout)
+            hooks += [m.register_forward_hook(drop) for m in (layer.self_attn, layer.mlp)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _dropped(dropout: float, module: Any, inputs: Any, output: Any) -> Any:
+    if isinstance(output, tuple):
+        return (functional.dropout(output[0], dropout), *output[1:])
+    return functional.dropout(output, dropout)
 
 
 @contextmanager

@@ -28,12 +28,14 @@ def completion_logprobs(
     top_p: float = 1.0,
     lower: torch.Tensor | None = None,
     entropies: bool = True,
+    dropout: float = 0.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """:func:`token_logprobs` of the targets of ``batch`` under ``model``.
 
-    ``lower`` is what the frozen layers gave for it, if it is known (see ``forward``).
+    ``lower`` is what the frozen layers gave for it, if it is known, and ``dropout`` what is
+    dropped (see ``forward``).
     """
-    hidden = target_states(model, batch, lower)  # (M, H)
+    hidden = target_states(model, batch, lower, dropout)  # (M, H)
     return token_logprobs(
         hidden, model.lm_head, batch.targets, temperature, top_p, entropies, batch.choices
     )

@@ -39,6 +39,8 @@ class MasterAdamW:
 
     def accumulate(self) -> None:
         """Add the gradients of the last backward pass to the float32 ones, and drop them."""
+        into: list[torch.Tensor] = []
+        found: list[torch.Tensor] = []
         for name, parameter in self._parameters.items():
             master = self.masters[name]
             if master is parameter or parameter.grad is None:
@@ -46,8 +48,11 @@ class MasterAdamW:
             if master.grad is None:
                 master.grad = parameter.grad.float()
             else:
-                master.grad += parameter.grad
+                into.append(master.grad)
+                found.append(parameter.grad.float())
             parameter.grad = None
+        if into:
+            torch._foreach_add_(into, found)
 
     def gradients(self) -> list[torch.Tensor]:
         """The float32 gradients of all parameters, in their order; zeros where none came."""
@@ -98,6 +103,10 @@ class MasterAdamW:
 
     @torch.no_grad()
     def _round_into_model(self) -> None:
-        for name, parameter in self._parameters.items():
-            if self.masters[name] is not parameter:
-                parameter.copy_(self.masters[name])
+        pairs = [
+            (parameter, self.masters[name])
+            for name, parameter in self._parameters.items()
+            if self.masters[name] is not parameter
+        ]
+        if pairs:
+            torch._foreach_copy_([p for p, _ in pairs], [m for _, m in pairs])

@@ -20,6 +20,9 @@ from trace_pipeline.validation import InvalidInputError
 ONE_LINE = "Write a YAML trace that solves the problem. A solver executes it."
 """The notebook's minimal system prompt in our words (NOTEBOOK, finding 8)."""
 
+IN_WORDS = "In words:"
+"""What asks for an explanation in place of a trace."""
+
 
 class Shot(Struct, frozen=True):
     """A solved problem shown in the prompt."""
@@ -69,9 +72,18 @@ class Prompt:
             return "\n\n".join(parts)
         return self._chat(question)
 
+    def explained(self, question: str) -> str:
+        """The prompt as text, up to where a solution in words begins: a second task in training."""
+        if self.config.template == "plain":
+            return f"Question: {normalise_numbers(question)}\n{IN_WORDS}\n"
+        return self._chat(f"{normalise_numbers(question)}\n{IN_WORDS}", alone=True)
+
     def prompt_ids(self, question: str) -> list[int]:
         """Token ids of :meth:`text`."""
-        text = self.text(question)
+        return self.ids(self.text(question))
+
+    def ids(self, text: str) -> list[int]:
+        """Token ids of a prompt."""
         if self.config.template == "chat":  # the template writes its own special tokens
             return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         ids = list(self.tokenizer(text)["input_ids"])
@@ -100,11 +112,11 @@ class Prompt:
             "sha256": hashlib.sha256(rendered.encode()).hexdigest(),
         }
 
-    def _chat(self, question: str) -> str:
+    def _chat(self, question: str, alone: bool = False) -> str:
         messages: list[dict[str, str]] = []
-        if self._system:
+        if self._system and not alone:
             messages.append({"role": "system", "content": self._system})
-        for shot in self.shots:
+        for shot in () if alone else self.shots:
             messages.append({"role": "user", "content": normalise_numbers(shot.question)})
             messages.append({"role": "assistant", "content": shot.trace})
         messages.append({"role": "user", "content": question})

@@ -40,8 +40,9 @@ def run_fingerprint(
     for section in ("sft", "rl"):
         del settings[section]["save_every"]  # how often snapshots are taken changes no result
     del settings["sft"]["continues"]  # the parent says more than its name
-    if not settings["sft"]["order"]:  # as before there was a choice
-        del settings["sft"]["order"]
+    for name in ("order", "dropout"):  # as before there was a choice
+        if not settings["sft"][name]:
+            del settings["sft"][name]
     for name in ("sensible", "greedy_first"):  # likewise
         if not settings["decoding"][name]:
             del settings["decoding"][name]
@@ -51,6 +52,7 @@ def run_fingerprint(
     for examples in data:
         for example in examples:
             line = [example.question, render_trace(example.trace), example.expert]
+            line += [words] if (words := getattr(example, "explanation", "")) else []
             digest.update(object_sha256(line).encode())
         digest.update(b"/")
     return object_sha256(

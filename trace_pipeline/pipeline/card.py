@@ -140,6 +140,10 @@ def _real(experiment: Experiment) -> str:
     copies = f"{real.variants} variants"
     if real.contrasts:
         copies += f" and {real.contrasts} contrasts"
+    if real.intermediate:
+        copies += f" and {real.intermediate} intermediate questions"
+    if real.explanations:
+        copies += ", with their solutions in words,"
     return f", GSM-8K train problems as traces ({real.train}, {copies} of each)"
 
 

@@ -61,6 +61,8 @@ def conversion_metadata(
                 ["trained on: originals", len(made.train)],
                 ["trained on: variants", len(made.variants)],
                 ["trained on: contrasts", len(made.contrasts)],
+                ["trained on: intermediate questions", len(made.intermediate)],
+                ["explained in words", sum(bool(e.explanation) for e in made.train)],
                 ["held out for choices", len(made.validation)],
             ],
         ),
@@ -87,6 +89,7 @@ def conversion_metadata(
         "samples": metadata.sample_traces(made.train or made.validation),
         "sample_variants": metadata.sample_traces(made.variants),
         "sample_contrasts": metadata.sample_traces(made.contrasts),
+        "sample_intermediate": metadata.sample_traces(made.intermediate),
     }
 
 

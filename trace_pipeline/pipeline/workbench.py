@@ -148,8 +148,12 @@ class Workbench:
     def real_config(self) -> dict[str, Any]:
         """The settings that determine the traces of real problems."""
         config = self.experiment.to_dict()
-        source = config["eval"]["gsm8k"]
-        return {"gsm8k": config["data"]["gsm8k"], "source": source, "seed": config["seed"]}
+        source, real = config["eval"]["gsm8k"], config["data"]["gsm8k"]
+        unchosen = {"intermediate": 0, "explanations": False, "naming": "hybrid"}
+        for name, before in unchosen.items():
+            if real[name] == before:  # as before there was a choice
+                del real[name]
+        return {"gsm8k": real, "source": source, "seed": config["seed"]}
 
     def partitions(self) -> list[Artifact]:
         """The partitions of the synthetic data, all made with the experiment's settings.

@@ -8,6 +8,7 @@ from trace_pipeline.gsm8k.conversion.conversion import (
     convert_problem,
 )
 from trace_pipeline.gsm8k.conversion.experts import Policy
+from trace_pipeline.gsm8k.conversion.intermediate import intermediate_questions
 from trace_pipeline.gsm8k.conversion.report import (
     ConversionReport,
     ConvertedTrace,
@@ -17,6 +18,7 @@ from trace_pipeline.gsm8k.conversion.report import (
     read_conversions,
     write_conversions,
 )
+from trace_pipeline.gsm8k.conversion.results import with_named_results
 from trace_pipeline.gsm8k.conversion.variants import (
     Fixed,
     Variant,
@@ -39,7 +41,9 @@ __all__ = [
     "convert",
     "convert_file",
     "convert_problem",
+    "intermediate_questions",
     "read_conversions",
     "variant_maker",
+    "with_named_results",
     "write_conversions",
 ]

@@ -43,7 +43,8 @@ def write_subtrace(
         order: What the author computed, one after the other, the answer last.
         text: The question, from which names are taken.
         expert: Whose sub-trace it is.
-        names: Names that are not to be taken from the question's nouns.
+        names: Names that are not to be taken from the question's nouns, and those of
+            computed values that are not to be numbered.
         sources: Computed values that come from earlier sub-traces (``prev.result``).
     """
     writer = _Writer(text, order[-1], names or {}, sources or {})
@@ -94,7 +95,12 @@ class _Writer:
                 self.visit(arg)
         names = tuple([self.visit(arg) for arg in node.args])
         self._computed += 1
-        name = RESULT if node == self._root else f"step{self._computed}"
+        if node == self._root:
+            name = RESULT
+        elif node in self._chosen:
+            name = self._namer.plain(self._chosen[node])
+        else:
+            name = f"step{self._computed}"
         self.emit(Compute(node.op, names, name))
         return name
 

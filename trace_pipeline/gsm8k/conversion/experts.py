@@ -7,6 +7,7 @@ rate times a time, two people compared. Everything else is arithmetic.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from msgspec import Struct
@@ -53,20 +54,23 @@ class _Percentage(Struct, frozen=True):
 
 
 def write_trace(
-    reading: Reading, text: Text, policy: Policy
+    reading: Reading, text: Text, policy: Policy, names: Mapping[Node, str] | None = None
 ) -> tuple[Trace, tuple[tuple[Node | None, ...], ...]]:
-    """``reading`` as a trace, and the origin of the number in each step of each sub-trace."""
-    written = _fitting(reading, text) if policy is Policy.FITTING else None
+    """``reading`` as a trace, and the origin of the number in each step of each sub-trace.
+
+    ``names`` are those of computed values; the others are numbered.
+    """
+    written = _fitting(reading, text, names or {}) if policy is Policy.FITTING else None
     if written is None:
-        written = [write_subtrace(reading.order, text)]
+        written = [write_subtrace(reading.order, text, names=names)]
     return (
         Trace(tuple(part.subtrace for part in written)),
         tuple(part.origins for part in written),
     )
 
 
-def _fitting(reading: Reading, text: Text) -> list[Written] | None:
-    return _rate(reading, text) or _comparison(reading, text) or _percentage(reading, text)
+def _fitting(reading: Reading, text: Text, names: Mapping[Node, str]) -> list[Written] | None:
+    return _rate(reading, text) or _comparison(reading, text) or _percentage(reading, text, names)
 
 
 def _rate(reading: Reading, text: Text) -> list[Written] | None:
@@ -141,7 +145,7 @@ def _owner(node: Given, text: Text) -> str | None:
     return None
 
 
-def _percentage(reading: Reading, text: Text) -> list[Written] | None:
+def _percentage(reading: Reading, text: Text, names: Mapping[Node, str]) -> list[Written] | None:
     """One percentage, alone or between arithmetic that leads to its base and goes on from it."""
     found = [match for node in reading.order if (match := _matched(node, text)) is not None]
     if not found:
@@ -158,15 +162,15 @@ def _percentage(reading: Reading, text: Text) -> list[Written] | None:
         before = before[: before.index(widest.base) + 1] if widest.base in before else []
         if not before:
             return None
-        parts.append(write_subtrace(before, text))
+        parts.append(write_subtrace(before, text, names=names))
         sources[widest.base] = "sub0.result"
     parts.append(_written_percentage(widest, text))
     if widest.node != reading.root:
         sources[widest.node] = "prev.result"
         done = _below(widest.node)
         rest = [node for node in reading.order if node != widest.node and node not in done]
-        names: dict[Node, str] = {widest.node: _named(widest)}
-        parts.append(write_subtrace(rest, text, names=names, sources=sources))
+        named = {**names, widest.node: _named(widest)}
+        parts.append(write_subtrace(rest, text, names=named, sources=sources))
     return parts
 
 

@@ -52,6 +52,8 @@ class Reading(Struct, frozen=True):
     """The highest cost of one operand."""
     doubled: bool
     """Whether one number of the question serves as two operands of one calculation."""
+    said: tuple[tuple[str, str], ...] = ()
+    """For each computation of ``order`` the author's words before and behind its result."""
 
     @property
     def root(self) -> Node:
@@ -187,6 +189,7 @@ def _finished(
     roots = assemble(calculations, nodes, rounded)
     cost, used, dead, worst, doubled = partial.cost, 0, 0, 0.0, False
     order: list[Node] = []
+    said: list[tuple[str, str]] = []
     needed = 1 << len(calculations) - 1
     for index in range(len(calculations) - 1, -1, -1):
         if not needed >> index & 1:
@@ -204,9 +207,10 @@ def _finished(
             worst = max(worst, candidate.cost)
         cost += CANCELLED * _cancels(roots[index])
         order.append(roots[index])
+        said.append((calculations[index].before, calculations[index].after))
     used_mentions = frozenset(index for index in range(len(text.mentions)) if used >> index & 1)
     cost += cost_without(used_mentions)
-    return Reading(tuple(order[::-1]), cost, used_mentions, dead, worst, doubled)
+    return Reading(tuple(order[::-1]), cost, used_mentions, dead, worst, doubled, tuple(said[::-1]))
 
 
 def _cancels(root: Node) -> bool:

@@ -23,7 +23,8 @@ from trace_pipeline.gsm8k.conversion.nodes import Apply, Given
 from trace_pipeline.gsm8k.conversion.program import Program, facet_of
 from trace_pipeline.gsm8k.conversion.text import Text
 from trace_pipeline.solver import Solver
-from trace_pipeline.traces import Init, Number, SubTrace, Trace
+from trace_pipeline.traces import Init, Number, SubTrace, Trace, TraceError
+from trace_pipeline.traces.numbers import is_terminating
 
 LEAST_CONFIDENCE = 0.7
 """A reading below it is no ground for other numbers."""
@@ -99,7 +100,7 @@ class VariantMaker:
     def _drawn(self, stream: Stream) -> Variant | None:
         drawn = [numbers[stream.below(len(numbers))] for numbers in self._choices]
         answer = self._program.run(zip(drawn, self._places, strict=True))
-        if answer is None:
+        if answer is None or not is_terminating(answer):
             return None
         trace = self._trace(
             {
@@ -108,7 +109,11 @@ class VariantMaker:
                 for mention in mentions
             }
         )
-        if self._solver.execute(trace).answer != answer:
+        try:
+            computed = self._solver.execute(trace).answer
+        except TraceError:  # by these numbers it is a short circuit: something times one
+            return None
+        if computed != answer:
             raise AssertionError("the program of the variants disagrees with the solver")
         return Variant(self._conversion.index, self._question(drawn), trace, answer)
 

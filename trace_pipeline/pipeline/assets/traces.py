@@ -107,7 +107,7 @@ def gsm8k_train_traces(
         metadata={
             "source": problems.source,
             "trained_on": f"{len(made.train):,} problems, {len(made.variants):,} variants, "
-            f"{len(made.contrasts):,} contrasts"
+            f"{len(made.contrasts):,} contrasts, {len(made.intermediate):,} intermediate questions"
             if config.train
             else "nothing: data.gsm8k.train is 0",
             **conversion_metadata(made, problems),
@@ -169,6 +169,7 @@ def store_traces(
             "train": len(made.train),
             "variants": len(made.variants),
             "contrasts": len(made.contrasts),
+            "intermediate": len(made.intermediate),
             "validation": len(made.validation),
         }
         draft.derive_from(problems)
@@ -190,7 +191,7 @@ def wrong_traces(solver: Solver, made: TrainingTraces) -> list[str]:
 def questions_of(made: TrainingTraces) -> list[str]:
     """Every question that is kept for training, choices or prompts."""
     kept = [conversion.question for conversion in made.report.conversions]
-    made_anew = [e.question for e in made.variants + made.contrasts]
+    made_anew = [e.question for e in made.copies]
     return kept + made_anew + [shown.question for shown in made.shots]
 
 
