@@ -16,6 +16,7 @@ import sys
 for name in ("dagster", "mlflow", "pandas", "matplotlib", "datasets", "pyarrow", "trl"):
     sys.modules[name] = None
 from benchmarks.gpu import main
+from benchmarks.step import main as step_main
 sys.exit(main(["--tiny", "--traces", "6", "--prompts", "3", "--max-tokens", "5", "--rounds", "1",
     "--batch-tokens", "2000", "--device", "cpu", "--dtype", "float32",
     "--out", {str(tmp_path / "gpu.json")!r}]))
@@ -31,3 +32,10 @@ sys.exit(main(["--tiny", "--traces", "6", "--prompts", "3", "--max-tokens", "5",
     assert found["decoding"]["ratio"] > 0
     assert found["decoding"]["same_text_share"] == 1
     assert found["decoding"]["tokens"] == 15
+
+
+def test_a_step_is_profiled(capsys: pytest.CaptureFixture[str]) -> None:
+    assert step_main(["--tiny", "--tokens", "300", "--steps", "1", "--device", "cpu"]) == 0
+    printed = capsys.readouterr().out
+    assert "tokens/s" in printed
+    assert "aten::mm" in printed

@@ -124,3 +124,12 @@ def test_cutting_keeps_prompts_and_warns(caplog: pytest.LogCaptureFixture) -> No
 def test_no_examples() -> None:
     with pytest.raises(InvalidInputError, match="no training examples"):
         tokenise(prompt(), [], max_len=100)
+
+
+def test_twins_are_the_places_of_nodes_that_have_their_home_elsewhere() -> None:
+    batch = collate([Sequences([1, 2, 3], [4]), Sequences([1, 2], [5]), Sequences([1, 2, 3], [4])])
+    flat, width = batch.paths.flatten(), batch.paths.shape[1]
+    assert batch.twins.tolist() == [width, width + 1, *range(2 * width, 2 * width + 4)]
+    assert batch.shared == len(batch.twins)
+    for place in batch.twins.tolist():
+        assert batch.homes[flat[place]] != place

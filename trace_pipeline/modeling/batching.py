@@ -76,6 +76,8 @@ class Batch:
     """(B, T) the nodes of each sequence; what lies behind its end is 0 and means nothing."""
     homes: torch.Tensor
     """(N,) index into the flattened (B*T) rows where each node comes first."""
+    twins: torch.Tensor
+    """(S,) index into the flattened rows where a node comes once more, shared with a row before."""
     positions: torch.Tensor
     """(M,) nodes that predict a target: a completion token, unless it was forced."""
     targets: torch.Tensor
@@ -104,7 +106,7 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The batch on ``device``."""
-        fields = ("ids", "depths", "paths", "homes", "positions", "targets", "rows")
+        fields = ("ids", "depths", "paths", "homes", "twins", "positions", "targets", "rows")
         moved: dict[str, Any] = {name: getattr(self, name).to(device) for name in fields}
         choices = None if self.choices is None else self.choices.to(device)
         return replace(self, **moved, choices=choices)
@@ -244,6 +246,7 @@ def collate(sequences: Sequence[Sequences]) -> Batch:
         depths=torch.from_numpy(homes % width),
         paths=torch.from_numpy(paths),
         homes=torch.from_numpy(homes),
+        twins=torch.from_numpy(np.flatnonzero(filled & ~is_home)),
         positions=torch.from_numpy(paths[predicts]),
         targets=torch.from_numpy(tokens[target]),
         rows=torch.from_numpy(np.nonzero(target)[0]),

@@ -18,6 +18,7 @@ import torch
 from torch.nn import functional
 
 from trace_pipeline.modeling.batching import Batch
+from trace_pipeline.modeling.fused import gated, nodes_of, rotated_rows
 from trace_pipeline.modeling.inference import is_lean
 from trace_pipeline.validation import InvalidInputError
 
@@ -118,29 +119,21 @@ def _run_lean(
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
     rotation = base.rotary_emb(hidden[None], position_ids=batch.depths[None])
     cos, sin = (part[0, :, None, : width // 2] for part in rotation)  # (N, 1, D/2)
-    flat, (count, longest) = batch.paths.flatten(), batch.paths.shape
+    places = batch.paths.numel()
     for layer in base.layers[first:last]:
         attention, mlp = layer.self_attn, layer.mlp
         h = _normed(hidden, layer.input_layernorm)
         qkv = _joined(h, attention.q_proj, attention.k_proj, attention.v_proj)
         qkv = qkv.view(-1, heads + 2 * groups, width)
-        low, high = qkv[:, : heads + groups].chunk(2, -1)
-        rotated = torch.cat((low * cos - high * sin, high * cos + low * sin), -1)
-        nodes = torch.cat((rotated, qkv[:, heads + groups :]), 1)  # (N, heads + 2 * groups, D)
-        rows = nodes.index_select(0, flat).view(count, longest, -1, width).transpose(1, 2)
+        query, key, value = rotated_rows(qkv, cos, sin, batch, heads, groups)
         attended = functional.scaled_dot_product_attention(
-            rows[:, :heads],
-            rows[:, heads : heads + groups],
-            rows[:, heads + groups :],
-            is_causal=True,
-            enable_gqa=heads != groups,
+            query, key, value, is_causal=True, enable_gqa=heads != groups
         )  # (B, heads, T, D)
-        attended = attended.transpose(1, 2).reshape(count * longest, heads * width)
-        added = attention.o_proj(attended.index_select(0, batch.homes))
+        attended = attended.transpose(1, 2).reshape(places, heads * width)
+        added = attention.o_proj(nodes_of(attended, batch.homes))
         hidden = hidden + (functional.dropout(added, dropout) if dropout else added)
         h = _normed(hidden, layer.post_attention_layernorm)
-        gate, up = _joined(h, mlp.gate_proj, mlp.up_proj).chunk(2, -1)
-        added = mlp.down_proj(functional.silu(gate) * up)
+        added = mlp.down_proj(gated(_joined(h, mlp.gate_proj, mlp.up_proj)))
         hidden = hidden + (functional.dropout(added, dropout) if dropout else added)
     return hidden
 
