@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from benchmarks.step import main as step_main
+
 ROOT = Path(__file__).parents[1]
 
 
