@@ -60,6 +60,8 @@ class Program:
         self._held_back = 0
         """Steps since the latest result last looked like an answer."""
         self._targets: dict[str, bool] = {}
+        self._computable: dict[tuple[str, tuple[str, ...]], bool] = {}
+        """What :meth:`closes` was asked since the last step."""
 
     def copy(self) -> Program:
         """An independent copy."""
@@ -92,7 +94,7 @@ class Program:
         self._changed()
 
     def _changed(self) -> None:
-        self._targets = {}
+        self._targets, self._computable = {}, {}
 
     def _effect(self, step: Step, values: dict[str, Number]) -> tuple[str, ...]:
         """Change ``values`` as ``step`` does; the names that it computed.
@@ -161,10 +163,16 @@ class Program:
 
     def extensions(self, op: str, args: tuple[str, ...]) -> tuple[str, ...]:
         """The names that may follow ``args`` as arguments of ``op``."""
+        return tuple(self._extensions(op, args))
+
+    def extensible(self, op: str, args: tuple[str, ...]) -> bool:
+        """Whether any name may follow ``args`` as arguments of ``op``."""
+        return next(self._extensions(op, args), None) is not None
+
+    def _extensions(self, op: str, args: tuple[str, ...]) -> Iterator[str]:
         low, high = COMPUTE_ARITIES[op]
-        if len(args) >= min(high, MAX_ARGUMENTS):
-            return ()
-        return tuple(name for name in self.values if self._leads(op, (*args, name), low))
+        if len(args) < min(high, MAX_ARGUMENTS):
+            yield from (name for name in self.values if self._leads(op, (*args, name), low))
 
     def _leads(self, op: str, args: tuple[str, ...], low: int) -> bool:
         """Whether ``args`` are enough and allowed, or one more makes them so."""
@@ -175,7 +183,19 @@ class Program:
     def closes(self, op: str, args: tuple[str, ...]) -> bool:
         """Whether ``op`` can be computed of just ``args``."""
         low, high = COMPUTE_ARITIES[op]
-        return low <= len(args) <= high and self.allows(Compute(op, args, PLACEHOLDER))
+        if not low <= len(args) <= high:
+            return False
+        found = self._computable.get((op, args))
+        if found is None:
+            found = self._computable[op, args] = self._computes(op, args)
+        return found
+
+    def _computes(self, op: str, args: tuple[str, ...]) -> bool:
+        try:
+            COMPUTATIONS[op]([self.values[name] for name in args])
+        except TraceError:
+            return False
+        return True
 
     # -- what looks sensible ---------------------------------------------------------------
 

@@ -132,7 +132,7 @@ class TracePrefix:
             longer = (*args, name)
             if program.closes(op, longer):
                 texts += [f"{name}]{end}" for end in ends]
-            if program.extensions(op, longer):
+            if program.extensible(op, longer):
                 texts.append(f"{name}, ")
         return Slot(tuple(texts))
 
