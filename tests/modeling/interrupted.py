@@ -63,6 +63,7 @@ ADAPTERS = experiment(
         "save_every": 3,
         "trainable": "lora",
         "lora": {"rank": 4},
+        "dropout": 0.1,
         "select": "best",
         "evaluate_every": 2,
     }

@@ -88,6 +88,8 @@ def test_shares_are_disjoint_and_complete(count: int) -> None:
     shares = [World(rank, 3).share(items) for rank in range(3)]
     assert sorted(item for share in shares for item in share) == items
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    for rank, share in enumerate(shares):
+        assert [World(rank, 3).place(index) for index in range(len(share))] == share
 
 
 def test_other_processes_go_on_only_with_the_same_steps(caplog: pytest.LogCaptureFixture) -> None:
