@@ -20,7 +20,6 @@ import sys
 for name in ("dagster", "mlflow", "pandas", "matplotlib", "datasets", "pyarrow", "trl"):
     sys.modules[name] = None
 from benchmarks.gpu import main
-from benchmarks.step import main as step_main
 sys.exit(main(["--tiny", "--traces", "6", "--prompts", "3", "--max-tokens", "5", "--rounds", "1",
     "--batch-tokens", "2000", "--device", "cpu", "--dtype", "float32",
     "--out", {str(tmp_path / "gpu.json")!r}]))

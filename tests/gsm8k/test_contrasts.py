@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from trace_pipeline.gsm8k import Problem, load_problems
-from trace_pipeline.gsm8k.conversion import Conversion, Policy, contrasts, convert, convert_problem
-from trace_pipeline.gsm8k.problem import read_gold
+from tests.gsm8k.converting import conversion
+from trace_pipeline.gsm8k import load_problems
+from trace_pipeline.gsm8k.conversion import contrasts, convert
 from trace_pipeline.solver import Solver
 from trace_pipeline.traces import Compute, Step
-
-
-def conversion(question: str, solution: str, policy: Policy = Policy.ARITHMETIC) -> Conversion:
-    outcome = convert_problem(Problem(0, question, read_gold(solution), solution), policy)
-    assert isinstance(outcome, Conversion), outcome
-    return outcome
 
 
 def answers(question: str, solution: str) -> dict[str, int | float]:

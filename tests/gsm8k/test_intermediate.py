@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from trace_pipeline.gsm8k import Problem
+from tests.gsm8k.converting import conversion
 from trace_pipeline.gsm8k.conversion import (
     Conversion,
     Fixed,
     Policy,
-    convert_problem,
     intermediate_questions,
     variant_maker,
     with_named_results,
 )
-from trace_pipeline.gsm8k.problem import read_gold
 from trace_pipeline.solver import Solver
 from trace_pipeline.traces import render_trace
-
-
-def conversion(question: str, solution: str, policy: Policy = Policy.ARITHMETIC) -> Conversion:
-    outcome = convert_problem(Problem(0, question, read_gold(solution), solution), policy)
-    assert isinstance(outcome, Conversion), outcome
-    return outcome
-
 
 STORY = "Ida picked 30 plums on Monday. On Tuesday she picked half as many. She ate 5 plums."
 SOLUTION = (

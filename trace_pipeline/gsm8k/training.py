@@ -217,7 +217,8 @@ def _explanations(
     solutions = {problem.index: problem.solution for problem in problems.problems}
     found = {c.index: normalise_numbers(strip_annotations(solutions[c.index])) for c in conversions}
     near = find_overlaps(list(found.values()), test_questions).train_indices
-    quoting = {list(found)[place] for place in near}
+    indices = list(found)
+    quoting = {indices[place] for place in near}
     return {index: words for index, words in found.items() if index not in quoting}
 
 

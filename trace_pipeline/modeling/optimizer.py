@@ -39,8 +39,6 @@ class MasterAdamW:
 
     def accumulate(self) -> None:
         """Add the gradients of the last backward pass to the float32 ones, and drop them."""
-        into: list[torch.Tensor] = []
-        found: list[torch.Tensor] = []
         for name, parameter in self._parameters.items():
             master = self.masters[name]
             if master is parameter or parameter.grad is None:
@@ -48,11 +46,8 @@ class MasterAdamW:
             if master.grad is None:
                 master.grad = parameter.grad.float()
             else:
-                into.append(master.grad)
-                found.append(parameter.grad.float())
+                master.grad += parameter.grad
             parameter.grad = None
-        if into:
-            torch._foreach_add_(into, found)
 
     def gradients(self) -> list[torch.Tensor]:
         """The float32 gradients of all parameters, in their order; zeros where none came."""
@@ -103,10 +98,6 @@ class MasterAdamW:
 
     @torch.no_grad()
     def _round_into_model(self) -> None:
-        pairs = [
-            (parameter, self.masters[name])
-            for name, parameter in self._parameters.items()
-            if self.masters[name] is not parameter
-        ]
-        if pairs:
-            torch._foreach_copy_([p for p, _ in pairs], [m for _, m in pairs])
+        for name, parameter in self._parameters.items():
+            if self.masters[name] is not parameter:
+                parameter.copy_(self.masters[name])

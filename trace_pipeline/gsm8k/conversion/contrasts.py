@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from trace_pipeline.gsm8k.conversion.constants import singular, words
 from trace_pipeline.gsm8k.conversion.conversion import Conversion
-from trace_pipeline.gsm8k.conversion.experts import Policy, write_trace
+from trace_pipeline.gsm8k.conversion.experts import Policy
 from trace_pipeline.gsm8k.conversion.mentions import Form, Mention, Token
 from trace_pipeline.gsm8k.conversion.nodes import (
     Apply,
@@ -31,9 +31,8 @@ from trace_pipeline.gsm8k.conversion.nodes import (
     facet_value,
     question_values,
 )
+from trace_pipeline.gsm8k.conversion.rewording import reworded
 from trace_pipeline.gsm8k.conversion.text import Text
-from trace_pipeline.solver import Solver
-from trace_pipeline.traces import TraceError
 from trace_pipeline.traces.numbers import Number, is_terminating
 
 _PAIRS = (
@@ -226,26 +225,10 @@ def _turned(conversion: Conversion, turn: _Turn, policy: Policy) -> Conversion |
     if before is None or after is None or not _as_sensible(before, after):
         return None
     reading = replace(conversion.reading, order=order)
-    trace, origins = write_trace(reading, text, policy)
-    try:
-        answer = _SOLVER.execute(trace).answer
-    except TraceError:
-        return None
-    if answer != after[-1]:
+    found = reworded(conversion, text, reading, policy)
+    if found is not None and found.answer != after[-1]:
         raise AssertionError("the reading of a contrast disagrees with the solver")
-    return replace(
-        conversion,
-        question=question,
-        trace=trace,
-        answer=answer,
-        origins=origins,
-        reading=reading,
-        text=text,
-        alternatives=(),
-    )
-
-
-_SOLVER = Solver()
+    return found
 
 
 def _replaced(node: Node, turn: _Turn, done: dict[Node, Node]) -> Node:

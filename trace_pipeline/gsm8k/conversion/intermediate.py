@@ -18,12 +18,11 @@ from msgspec.structs import replace
 
 from trace_pipeline.gsm8k.conversion.constants import words
 from trace_pipeline.gsm8k.conversion.conversion import Conversion
-from trace_pipeline.gsm8k.conversion.experts import Policy, write_trace
+from trace_pipeline.gsm8k.conversion.experts import Policy
 from trace_pipeline.gsm8k.conversion.nodes import Apply, Given, Node
 from trace_pipeline.gsm8k.conversion.reading import Reading
+from trace_pipeline.gsm8k.conversion.rewording import reworded
 from trace_pipeline.gsm8k.conversion.text import Text
-from trace_pipeline.solver import Solver
-from trace_pipeline.traces import TraceError
 
 _SENTENCE = re.compile(r"(?<=[.!?])[\"”]?\s+(?=\S)")
 _RESULT = re.compile(r"^\s*\$?\s*[\d,.]*\d(?:/\d+)?")
@@ -114,26 +113,10 @@ def _made(
     text = conversion.text.reworded(question)
     if not _same_numbers(conversion.text, text, story):
         return None
-    trace, origins = write_trace(reading, text, policy)
-    try:
-        answer = _SOLVER.execute(trace).answer
-    except TraceError:
+    found = reworded(conversion, text, reading, policy)
+    if found is None or found.answer <= 0 or (found.answer * _CENTS).denominator > 1:
         return None
-    if answer <= 0 or (answer * _CENTS).denominator > 1 or question == conversion.question:
-        return None
-    return replace(
-        conversion,
-        question=question,
-        trace=trace,
-        answer=answer,
-        origins=origins,
-        reading=reading,
-        text=text,
-        alternatives=(),
-    )
-
-
-_SOLVER = Solver()
+    return None if question == conversion.question else found
 
 
 def _part(reading: Reading, place: int) -> Reading:
