@@ -49,6 +49,14 @@ def test_what_another_host_trains_is_taken_over(project: Path, tmp_path: Path) -
         here = read_info(bench.require(f"{stage}_checkpoint").path)
         assert (here.weights_sha256, here.created) == (info.weights_sha256, info.created)
         assert not brought(bench, f"{stage}_checkpoint").exists()  # its place is in the store now
+    # An artifact's own folder can be brought as well; its manifest stays where it belongs.
+    (tmp_path / "artifact").mkdir()
+    (tmp_path / "artifact" / "sft").symlink_to(bench.require("sft_checkpoint").path)
+    (project / "experiments" / "alike.yaml").write_text("inherits: tiny\ndescription: Alike.\n")
+    assert run("bring", str(tmp_path / "artifact"), "--experiment", "alike").exit_code == 0
+    result = run("run", "--experiment", "alike", "--until", "sft_checkpoint")
+    assert result.exit_code == 0, result.output
+    assert read_info(bench_of("alike").require("sft_checkpoint").path).run == there["sft"].run
     target = tmp_path / "outputs.jsonl.gz"
     written = run(
         "outputs", str(target), "--experiment", "tiny_with_another_seed",

@@ -18,6 +18,7 @@ import msgspec
 from trace_pipeline.generation import write_examples
 from trace_pipeline.pipeline.policies import brought, require_rl_data, training_data
 from trace_pipeline.pipeline.workbench import Workbench
+from trace_pipeline.store import MANIFEST
 from trace_pipeline.validation import InvalidInputError
 
 STAGES = {"sft_checkpoint": "sft", "rl_checkpoint": "rl"}
@@ -95,7 +96,8 @@ def bring(bench: Workbench, source: Path) -> str:
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         for path in folder.iterdir():
-            if path.is_file():
+            # An artifact of another experiment has a manifest, which is that artifact's alone.
+            if path.is_file() and path.name != MANIFEST:
                 shutil.copy2(path, place / path.name)
     return (
         f"{' and '.join(found)}: at hand; trace-pipeline run --experiment "
