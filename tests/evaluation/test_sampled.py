@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from trace_pipeline.evaluation.plausibility import Doubt
@@ -14,14 +16,26 @@ def trace(value: int) -> str:
     )
 
 
-def judged(*halves: int | None, doubtful: str = "", gold: int = 10) -> list[Judged]:
-    """Traces that answer twice each number; None is no trace; as many doubts as ``doubtful``."""
+def judged(
+    *halves: int | None,
+    doubtful: str = "",
+    gold: int = 10,
+    likely: tuple[float, ...] | None = None,
+    marks: str = "",
+) -> list[Judged]:
+    """Traces that answer twice each number; None is no trace; as many doubts as ``doubtful``.
+
+    ``likely`` are their likelihoods; ``marks`` tell traces of the same number apart.
+    """
     solver = Solver()
     texts = ["nothing" if half is None else trace(half) for half in halves]
     counts = [int(count) for count in doubtful.ljust(len(halves), "0")]
+    known = [None] * len(halves) if likely is None else [math.log(value) for value in likely]
     return [
-        Judged(solver.verify(text, gold), tuple(Doubt)[:count])
-        for text, count in zip(texts, counts, strict=True)
+        Judged(solver.verify(text, gold), tuple(Doubt)[:count], text + mark, value)
+        for text, count, value, mark in zip(
+            texts, counts, known, marks.ljust(len(halves)), strict=True
+        )
     ]
 
 
@@ -58,6 +72,38 @@ def test_the_least_doubtful_vote(halves: tuple[int | None, ...], doubtful: str, 
     assert chosen(group, "plausible") == place
     assert chosen(group, "first") == 0
     assert summarise_samples([group]).plausible == (halves[place] == 5,)
+
+
+@pytest.mark.parametrize(
+    ("halves", "doubtful", "likely", "marks", "place"),
+    [
+        ((1, 1, 5, 2), "0000", (0.1, 0.1, 0.3, 0.2), "", 2),  # one likely trace, drawn once
+        ((1, 1, 5, 2), "0000", (0.2, 0.2, 0.3, 0.1), "ab", 0),  # two traces, likelier together
+        ((1, 1, 5, 2), "0000", (0.1, 0.25, 0.3, 0.1), "ab", 1),  # the likelier one of them
+        ((1, 1, 1, 5), "0000", (0.2, 0.2, 0.2, 0.3), "", 3),  # one trace three times counts once
+        ((1, 1, 5, 2), "0010", (0.1, 0.1, 0.9, 0.15), "", 3),  # only the least doubtful
+        ((None, 5, None, 1), "0000", (0.9, 0.2, 0.9, 0.1), "", 1),
+        ((None, None, None, None), "0000", (0.9, 0.2, 0.9, 0.1), "", 0),
+        ((1, 2, 5, 5), "0000", (1e-300, 1e-300, 2e-300, 1e-300), "", 2),
+    ],
+)
+def test_the_most_probable_answer(
+    halves: tuple[int | None, ...],
+    doubtful: str,
+    likely: tuple[float, ...],
+    marks: str,
+    place: int,
+) -> None:
+    group = judged(*halves, doubtful=doubtful, likely=likely, marks=marks)
+    assert chosen(group, "probable") == place
+    assert summarise_samples([group]).probable == (halves[place] == 5,)
+
+
+def test_without_likelihoods_nothing_is_probable() -> None:
+    group = judged(1, 5, 5)
+    assert summarise_samples([group]).probable == ()
+    with pytest.raises(ValueError, match="not known"):
+        chosen(group, "probable")
 
 
 def test_a_greedy_first_one_votes_and_is_not_drawn() -> None:

@@ -10,7 +10,12 @@ import pytest
 
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.modeling.base_models import BaseModel
-from trace_pipeline.modeling.command_line import decode_main, rl_main, sft_main
+from trace_pipeline.modeling.command_line import (
+    decode_main,
+    likelihoods_main,
+    rl_main,
+    sft_main,
+)
 from trace_pipeline.traces import number_to_json, render_trace
 
 
@@ -54,6 +59,23 @@ def test_the_stages_run_from_files(
     lines = [json.loads(line) for line in Path(out).read_text().splitlines()]
     assert [line["question"] for line in lines] == [p.question for p in problems(3) for _ in "12"]
     assert lines[0]["text"] != lines[1]["text"]
+    likely = ["--experiment", str(tmp_path / "tiny.json"), "--checkpoint", str(tmp_path / "rl")]
+    added = tmp_path / "likely.jsonl"
+    assert likelihoods_main([*likely, "--data", out, "--out", str(added)]) == 0
+    known = [json.loads(line) for line in added.read_text().splitlines()]
+    assert [line | {"log_likelihood": 0} for line in known] == [
+        line | {"log_likelihood": 0} for line in lines
+    ]
+    assert all(line["log_likelihood"] < 0 for line in known)
+    settings["eval"]["answer"] = "probable"  # decode adds them by itself
+    (tmp_path / "tiny.json").write_text(json.dumps(settings))
+    assert decode_main([*common, "--checkpoint", str(tmp_path / "rl"), "--out", out]) == 0
+    again = [json.loads(line) for line in Path(out).read_text().splitlines()]
+    assert [line["log_likelihood"] for line in again] == [line["log_likelihood"] for line in known]
+    (tmp_path / "bare.jsonl").write_text('{"question": "How many?"}\n')
+    bare = str(tmp_path / "bare.jsonl")
+    assert likelihoods_main([*likely, "--data", bare, "--out", out]) == 1
+    assert "line 1: the field 'text' (text) is missing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,11 @@ KNOWN = problems(1)[0].question
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cold = "temperature: 0.01"  # so that a draw is as good as certain
+    drawn = f"decoding: {{max_tokens: 200, samples: 3, {cold}}}"
     experiments = {
         "greedy": f"decoding: {{max_tokens: 200, {cold}}}",
-        "voting": f"decoding: {{max_tokens: 200, samples: 3, {cold}}}\neval: {{answer: plausible}}",
+        "probable": f"{drawn}\neval: {{answer: probable}}",
+        "voting": f"{drawn}\neval: {{answer: plausible}}",
     }
     return make_knowing_project(tmp_path_factory.mktemp("asked"), experiments)
 
@@ -42,6 +44,7 @@ def ask(problem: str, name: str, *options: str) -> Result:
         ("greedy", (), "answer: 5\n"),
         ("greedy", ("--samples", "2"), "answer: 5 (2 of 2 traces agree)\n"),
         ("voting", (), "answer: 5 (3 of 3 traces agree)\n"),
+        ("probable", (), "answer: 5 (3 of 3 traces agree)\n"),
         ("voting", ("--samples", "1"), "answer: 5\n"),
     ],
 )
@@ -76,3 +79,21 @@ def test_options_that_make_no_sense(project: Path, options: tuple[str, ...], mes
     assert message in result.output
     alone = CliRunner().invoke(cli, ["ask", "--page", "--samples", "4"])
     assert "--samples goes with a PROBLEM" in alone.output
+
+
+def test_an_evaluation_asks_how_likely_its_samples_are(project: Path) -> None:
+    from trace_pipeline.evaluation import real_benchmark
+    from trace_pipeline.gsm8k import load_problems
+    from trace_pipeline.pipeline.judging import decoding_config, judge
+    from trace_pipeline.pipeline.policies import open_policy
+    from trace_pipeline.pipeline.resources import bench_of
+
+    bench = bench_of("probable")
+    policy = open_policy(bench, bench.require("rl_checkpoint"))
+    benchmark = real_benchmark(load_problems("builtin", "test")).first(2)
+    found = judge(bench, policy, benchmark, decoding_config(bench), "rl", "probable")
+    assert found.sampled is not None
+    assert len(found.sampled.probable) == 2
+    assert "probable_at_3" in found.metrics()
+    other = judge(bench, policy, benchmark, decoding_config(bench), "rl", "plausible")
+    assert "probable_at_3" not in other.metrics()

@@ -79,6 +79,7 @@ def test_the_card_says_what_training_was_and_what_it_cost(finished: FinishedRun)
     assert "One greedy answer a problem;" in card(decoding={**drawn, "greedy_first": True})
     assert "the most frequent of 5 traces;" in card(decoding=drawn, eval={"answer": "majority"})
     assert "the least doubtful of which vote;" in card(decoding=drawn, eval={"answer": "plausible"})
+    assert "the most probable of 5 traces," in card(decoding=drawn, eval={"answer": "probable"})
     assert "- RL: none" in plain
     assert "no traces" not in plain
     drift = Drift(name="general text", before=1.0, after=1.5, tokens=9)

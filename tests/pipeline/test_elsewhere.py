@@ -99,6 +99,16 @@ def test_rescoring_samples_shows_the_majority(tmp_path: Path) -> None:
     assert heads == ["y", "x, majority@2", "x, plausible@2"]  # of one completion there is no vote
     assert voted.output.count("pass@1") == 1
     assert voted.output.count("On the same 60 problems") == 2
+    unknown = run("rescore", str(target), "--gsm8k", "builtin", "--answer", "probable")
+    assert unknown.exit_code != 0
+    assert "trace_pipeline.modeling.likelihoods" in unknown.output + str(unknown.exception)
+    likely = [msgspec.json.encode(msgspec.json.decode(li) | {"log_likelihood": -1}) for li in lines]
+    (tmp_path / "c.jsonl").write_bytes(b"\n".join(likely))
+    publish_completions(target, tmp_path / "c.jsonl", benchmark, Solver(), header)
+    known = run("rescore", str(target), "--gsm8k", "builtin", "--answer", "probable")
+    assert known.exit_code == 0, known.output
+    assert "x, probable@2" in known.output
+    assert "probable@2 0 of 60" in known.output
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def outputs(
 @click.option(
     "--answer",
     "answerings",
-    type=click.Choice(["first", "majority", "plausible"]),
+    type=click.Choice(["first", "majority", "plausible", "probable"]),
     multiple=True,
     default=["first"],
     show_default=True,
@@ -90,7 +90,7 @@ def rescore(
     sources: tuple[Path, ...],
     gsm8k: Literal["auto", "folder", "hub", "builtin"],
     part: Literal["test", "validation"],
-    answerings: tuple[Literal["first", "majority", "plausible"], ...],
+    answerings: tuple[Literal["first", "majority", "plausible", "probable"], ...],
     diagnose: bool,
 ) -> None:
     """Let the solver judge the completions in SOURCES anew, and print the figures.

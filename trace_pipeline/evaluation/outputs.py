@@ -52,6 +52,8 @@ class Output(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tokens: int
     clipped: bool = False
     seconds: float = 0.0
+    log_likelihood: float | None = None
+    """Of the text under the model that wrote it, in nats; None where it was not computed."""
 
 
 class _Record(Struct, frozen=True):
@@ -63,6 +65,7 @@ class _Record(Struct, frozen=True):
     clipped: bool
     greedy: bool = False
     """Of several samples: whether this one was not drawn."""
+    log_likelihood: float | None = None
 
 
 def write_outputs(path: Path, evaluation: Evaluation, header: Header) -> None:
@@ -81,8 +84,8 @@ def publish_completions(
 
     Args:
         path: the file to write.
-        completions: JSON lines with ``question``, ``text``, ``tokens`` and ``clipped``; as many
-            of each problem of ``benchmark``, in its order.
+        completions: JSON lines with ``question``, ``text``, ``tokens`` and ``clipped``, perhaps
+            with ``log_likelihood``; as many of each problem of ``benchmark``, in its order.
         benchmark: the problems that were answered.
         solver: the judge.
         header: its problems, samples, benchmark and fingerprint are filled in here.
@@ -106,11 +109,25 @@ def publish_completions(
             f"questions of {benchmark.name} ({benchmark.source}) in their order"
         )
     outputs = [
-        Output(index=item.index, text=r.text, tokens=r.tokens, clipped=r.clipped)
+        Output(
+            index=item.index,
+            text=r.text,
+            tokens=r.tokens,
+            clipped=r.clipped,
+            log_likelihood=r.log_likelihood,
+        )
         for item, r in zip(asked, records, strict=True)
     ]
     greedy_first = samples > 1 and records[0].greedy
-    evaluation = score(benchmark, outputs, solver, header.model, samples, greedy_first=greedy_first)
+    evaluation = score(
+        benchmark,
+        outputs,
+        solver,
+        header.model,
+        samples,
+        greedy_first=greedy_first,
+        likelihoods=_likelihoods(outputs),
+    )
     header = replace(
         header,
         benchmark=evaluation.benchmark,
@@ -121,6 +138,12 @@ def publish_completions(
     )
     _write(path, header, outputs)
     return evaluation
+
+
+def _likelihoods(outputs: Sequence[Output]) -> list[float] | None:
+    """Of all completions; None where one is not known."""
+    known = [o.log_likelihood for o in outputs if o.log_likelihood is not None]
+    return known if len(known) == len(outputs) else None
 
 
 def _write(path: Path, header: Header, outputs: Sequence[Output]) -> None:
@@ -178,8 +201,21 @@ def rescore(
     answered = replace(benchmark, items=tuple(items[output.index] for output in first))
     voted = header.samples > 1 and answering != "first"
     model = f"{header.model}, {answering}@{header.samples}" if voted else header.model
+    likelihoods = _likelihoods(outputs)
+    if answering == "probable" and voted and likelihoods is None:
+        raise InvalidInputError(
+            f"{path}: does not say how likely the model finds its completions; add that with "
+            "python -m trace_pipeline.modeling.likelihoods, or choose --answer plausible"
+        )
     evaluation = score(
-        answered, outputs, solver, model, header.samples, answering, header.greedy_first
+        answered,
+        outputs,
+        solver,
+        model,
+        header.samples,
+        answering,
+        header.greedy_first,
+        likelihoods,
     )
     if evaluation.fingerprint != header.fingerprint:
         raise InvalidInputError(

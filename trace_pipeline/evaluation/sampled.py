@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
@@ -12,9 +13,10 @@ from trace_pipeline.evaluation.statistics import Proportion, majority_vote, pass
 from trace_pipeline.solver import Verdict, VerdictKind
 from trace_pipeline.traces import Number
 
-Answering = Literal["first", "majority", "plausible"]
+Answering = Literal["first", "majority", "plausible", "probable"]
 """Which of several samples is a problem's answer: the first; the first of those with the most
-frequent answer; the same among those of which the least is doubtful."""
+frequent answer; the same among those of which the least is doubtful; among these, the likeliest
+of those whose answer is the most probable."""
 
 
 class Candidate(Protocol):
@@ -28,6 +30,14 @@ class Candidate(Protocol):
     def doubts(self) -> tuple[Doubt, ...]:
         """What speaks against it."""
 
+    @property
+    def text(self) -> str:
+        """What was written."""
+
+    @property
+    def log_likelihood(self) -> float | None:
+        """Log-probability of the text under the model, in nats; None where it is not known."""
+
 
 class Judged(Struct, frozen=True):
     """A sample: what the solver says about it, and what is doubtful about it."""
@@ -35,6 +45,9 @@ class Judged(Struct, frozen=True):
     verdict: Verdict
     doubts: tuple[Doubt, ...] = ()
     """Of a trace that could be executed; empty for others."""
+    text: str = ""
+    log_likelihood: float | None = None
+    """Of the text under the model that wrote it, in nats; None where it is not known."""
 
     @property
     def answer(self) -> Number | None:
@@ -60,6 +73,9 @@ class Sampled(Struct, frozen=True):
     plausible: tuple[bool, ...] = ()
     """The same where only the traces with the fewest doubts vote; empty in what was stored
     before doubts were looked for."""
+    probable: tuple[bool, ...] = ()
+    """The same where the answer counts that is the most probable; empty where the samples'
+    likelihoods are not known."""
     greedy: tuple[bool, ...] = ()
     """Whether the greedy completion is correct, which then votes too; empty if there is none."""
 
@@ -76,7 +92,11 @@ class Sampled(Struct, frozen=True):
     @property
     def votes(self) -> dict[str, Proportion]:
         """Problems that each kind of vote answers correctly."""
-        found = {"majority": self.majority, "plausible": self.plausible}
+        found = {
+            "majority": self.majority,
+            "plausible": self.plausible,
+            "probable": self.probable,
+        }
         return {name: Proportion(sum(won), len(won)) for name, won in found.items() if won}
 
     @property
@@ -110,12 +130,18 @@ def summarise_samples(judged: Sequence[Sequence[Judged]], greedy_first: bool = F
     if len(counts) > 1:
         raise ValueError(f"expected as many samples of each problem, found {sorted(counts)}")
     drawn = [group[1:] if greedy_first else group for group in judged]
+    known = all(sample.log_likelihood is not None for group in judged for sample in group)
+
+    def answered(how: Answering) -> tuple[bool, ...]:
+        return tuple(group[chosen(group, how)].is_correct for group in judged)
+
     return Sampled(
         counts.pop() - greedy_first if counts else 1,
         tuple(sum(sample.is_correct for sample in group) for group in drawn),
-        tuple(group[chosen(group, "majority")].is_correct for group in judged),
-        tuple(group[chosen(group, "plausible")].is_correct for group in judged),
-        tuple(group[0].is_correct for group in judged) if greedy_first else (),
+        answered("majority"),
+        answered("plausible"),
+        answered("probable") if known else (),
+        answered("first") if greedy_first else (),
     )
 
 
@@ -123,12 +149,42 @@ def chosen(group: Sequence[Candidate], answering: Answering) -> int:
     """The position of the sample that is the answer to its problem.
 
     Only traces that could be executed have a vote; the first sample where none could.
+
+    Raises:
+        ValueError: ``probable`` where a likelihood is not known.
     """
     if answering == "first":
         return 0
     voters = [place for place, sample in enumerate(group) if sample.answer is not None]
-    if answering == "plausible" and voters:
+    if answering in ("plausible", "probable") and voters:
         fewest = min(len(group[place].doubts) for place in voters)
         voters = [place for place in voters if len(group[place].doubts) == fewest]
+    if answering == "probable":
+        return _most_probable(group, voters)
     answer = majority_vote([group[place].answer for place in voters])
     return next((place for place in voters if group[place].answer == answer), 0)
+
+
+def _most_probable(group: Sequence[Candidate], voters: Sequence[int]) -> int:
+    """The likeliest of ``voters`` whose answer is the most probable; 0 without any.
+
+    An answer is as probable as all different traces together that give it. How often each was
+    drawn adds nothing: the model itself says how likely it is.
+    """
+    likely: dict[str, tuple[float, int]] = {}
+    for place in voters:
+        value = group[place].log_likelihood
+        if value is None:
+            raise ValueError("the likelihoods of the samples are not known")
+        likely.setdefault(group[place].text, (value, place))
+    if not likely:
+        return 0
+    top = max(value for value, _ in likely.values())
+    weights: dict[Number, float] = {}
+    for value, place in likely.values():
+        answer = group[place].answer
+        assert answer is not None
+        weights[answer] = weights.get(answer, 0.0) + math.exp(value - top)
+    winner = max(weights, key=weights.__getitem__)
+    giving = [pair for pair in likely.values() if group[pair[1]].answer == winner]
+    return max(giving, key=lambda pair: (pair[0], -pair[1]))[1]

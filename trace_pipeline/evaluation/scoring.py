@@ -281,14 +281,17 @@ def score(
     samples: int = 1,
     answering: Answering = "first",
     greedy_first: bool = False,
+    likelihoods: Sequence[float] | None = None,
 ) -> Evaluation:
     """Judge the ``samples`` completions of each problem; ``model`` names what produced them.
 
     Those of the first problem come first. Which of each is its prediction, ``answering`` says;
-    whether the first of each is greedy and the others were drawn, ``greedy_first``.
+    whether the first of each is greedy and the others were drawn, ``greedy_first``. The
+    ``likelihoods`` of the completions, log-probabilities under the model, are for the most
+    ``probable`` answer.
 
     Raises:
-        ValueError: not as many completions as problems and samples.
+        ValueError: not as many completions as problems and samples, or as many likelihoods.
     """
     expected = len(benchmark.items) * samples
     if len(completions) != expected:
@@ -296,11 +299,17 @@ def score(
             f"{benchmark.name}: expected {expected} completions, {samples} a problem, "
             f"found {len(completions)}"
         )
+    known = likelihoods if likelihoods is not None else [None] * expected
+    if len(known) != expected:
+        raise ValueError(f"expected {expected} likelihoods, found {len(known)}")
     judged: list[list[Judged]] = []
     predictions: list[Prediction] = []
     for place, item in enumerate(benchmark.items):
         group = completions[place * samples : (place + 1) * samples]
-        judged.append([_judge(item, completion, solver) for completion in group])
+        likely = known[place * samples : (place + 1) * samples]
+        judged.append(
+            [_judge(item, c, solver, value) for c, value in zip(group, likely, strict=True)]
+        )
         best = chosen(judged[-1], answering)
         predictions.append(_prediction(item, group[best], judged[-1][best], solver))
     return Evaluation(
@@ -314,11 +323,12 @@ def score(
     )
 
 
-def _judge(item: Item, completion: Completion, solver: Solver) -> Judged:
+def _judge(item: Item, completion: Completion, solver: Solver, likely: float | None) -> Judged:
     verdict = solver.verify(completion.text, item.gold, item.expert)
-    if verdict.answer is None or verdict.trace is None:
-        return Judged(verdict)
-    return Judged(verdict, doubts(item.question, solver.execute(verdict.trace)))
+    found: tuple[Doubt, ...] = ()
+    if verdict.answer is not None and verdict.trace is not None:
+        found = doubts(item.question, solver.execute(verdict.trace))
+    return Judged(verdict, found, completion.text, likely)
 
 
 def _group(name: str, predictions: Sequence[Prediction]) -> Group:

@@ -62,9 +62,10 @@ class EvalConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The first so many problems; the notebook used 10, 30 and 100."""
     fast: bool = False
     """Cap completions at 150 tokens (the notebook's ``--fast``)."""
-    answer: Literal["first", "majority", "plausible"] = "first"
+    answer: Literal["first", "majority", "plausible", "probable"] = "first"
     """Which of several samples is a problem's answer: the first, the first with the most frequent
-    answer, or the same among those that the least speaks against (docs/training.md)."""
+    answer, the same among those that the least speaks against, or among these one with the answer
+    that the model finds the most probable (docs/training.md)."""
     forgetting: bool = False
     """Measure what training cost on general text and chat (NOTEBOOK: full fine-tuning forgets)."""
     baseline: BaselineConfig = BaselineConfig()

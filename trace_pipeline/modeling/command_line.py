@@ -1,4 +1,4 @@
-"""``python -m trace_pipeline.modeling.sft|rl|decode``: training without the pipeline.
+"""``python -m trace_pipeline.modeling.sft|rl|decode|likelihoods``: training without the pipeline.
 
 For a bare host with a GPU: an experiment file, data as JSON lines, a folder for the
 result. Nothing of Dagster, MLflow or pandas is needed.
@@ -27,12 +27,16 @@ from trace_pipeline.modeling.checkpoints import (
 )
 from trace_pipeline.modeling.decoding import Completion
 from trace_pipeline.modeling.engines import open_engine
+from trace_pipeline.modeling.likelihood import log_likelihoods
 from trace_pipeline.modeling.progress import Progress
 from trace_pipeline.modeling.rollouts import write_samples
 from trace_pipeline.modeling.trace_tokens import known_to_base
 from trace_pipeline.modeling.training import TrainingError
 from trace_pipeline.store import write_atomic
 from trace_pipeline.validation import InvalidInputError
+
+DIGITS = 4
+"""Of a log-likelihood in a file."""
 
 
 def sft_main(arguments: Sequence[str] | None = None) -> int:
@@ -69,6 +73,19 @@ def decode_main(arguments: Sequence[str] | None = None) -> int:
         help="completions (.jsonl); decoding.samples lines of each question",
     )
     return _guarded(_run_decode, parser.parse_args(arguments))
+
+
+def likelihoods_main(arguments: Sequence[str] | None = None) -> int:
+    """Entry of ``python -m trace_pipeline.modeling.likelihoods``; the exit code."""
+    parser = _parser(
+        "likelihoods", "Add `log_likelihood` to completions: the model's own, at temperature 1."
+    )
+    parser.add_argument("--checkpoint", type=Path, required=True, help="what wrote them")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="JSON lines with `question` and `text`"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the same lines, with one more key")
+    return _guarded(_run_likelihoods, parser.parse_args(arguments))
 
 
 def _parser(name: str, description: str) -> argparse.ArgumentParser:
@@ -157,12 +174,35 @@ def _run_decode(options: argparse.Namespace) -> None:
             experiment.seed,
             on_progress=lambda done, _, tokens: progress.update(done, f"{tokens} tokens"),
         )
+    likely: list[float] = []
+    if experiment.eval.answer == "probable":
+        asked = [question for question in questions for _ in range(config.samples)]
+        texts = [completion.text for completion in completions]
+        with Progress("likelihoods", len(asked), "completions") as progress:
+            likely = log_likelihoods(policy, asked, texts, progress.update)
     lines = []
     for place, completion in enumerate(completions):
         record = _record(questions[place // config.samples], completion)
+        if likely:
+            record["log_likelihood"] = round(likely[place], DIGITS)
         if config.greedy_first and place % config.samples == 0:
             record["greedy"] = True
         lines.append(msgspec.json.encode(record))
+    write_atomic(options.out, b"\n".join(lines) + b"\n")
+
+
+def _run_likelihoods(options: argparse.Namespace) -> None:
+    experiment, base = _experiment(options)
+    model = experiment.model
+    records = _records(options.data, ("question", "text"))
+    policy = load_checkpoint(options.checkpoint, base, model.dtype, model.device)
+    questions, texts = ([record[name] for record in records] for name in ("question", "text"))
+    with Progress("likelihoods", len(records), "completions") as progress:
+        likely = log_likelihoods(policy, questions, texts, progress.update)
+    lines = [
+        msgspec.json.encode(record | {"log_likelihood": round(value, DIGITS)})
+        for record, value in zip(records, likely, strict=True)
+    ]
     write_atomic(options.out, b"\n".join(lines) + b"\n")
 
 
@@ -185,20 +225,26 @@ def _experiment(options: argparse.Namespace) -> tuple[Experiment, BaseModel]:
 
 
 def _questions(path: Path) -> list[str]:
-    questions: list[str] = []
+    return [record["question"] for record in _records(path, ("question",))]
+
+
+def _records(path: Path, fields: Sequence[str]) -> list[dict[str, Any]]:
+    """JSON lines, each with a text in every one of ``fields``."""
+    records: list[dict[str, Any]] = []
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             record = msgspec.json.decode(line)
         except msgspec.DecodeError as error:
             raise InvalidInputError(f"{path}: line {number}: not JSON: {error}") from None
-        if not isinstance(record, dict) or not isinstance(record.get("question"), str):
-            raise InvalidInputError(
-                f"{path}: line {number}: the field 'question' (text) is missing"
-            )
-        questions.append(record["question"])
-    if not questions:
+        for name in fields:
+            if not isinstance(record, dict) or not isinstance(record.get(name), str):
+                raise InvalidInputError(
+                    f"{path}: line {number}: the field {name!r} (text) is missing"
+                )
+        records.append(record)
+    if not records:
         raise InvalidInputError(f"{path}: no questions")
-    return questions
+    return records
 
 
 def _record(question: str, completion: Completion) -> dict[str, Any]:

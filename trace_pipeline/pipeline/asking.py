@@ -104,6 +104,7 @@ class Asker:
         """
         _require_problem(problem)
         from trace_pipeline.modeling.engines import open_engine
+        from trace_pipeline.modeling.likelihood import log_likelihoods
         from trace_pipeline.modeling.rollouts import write_samples
 
         experiment = self._bench.experiment
@@ -125,6 +126,13 @@ class Asker:
         written = [
             _read(problem, completion.text, self._bench.solver) for completion in completions
         ]
+        if answering == "probable":
+            texts = [completion.text for completion in completions]
+            likely = log_likelihoods(self._policy, [problem] * len(texts), texts)
+            written = [
+                replace(one, log_likelihood=value)
+                for one, value in zip(written, likely, strict=True)
+            ]
         place = chosen(written, answering)
         best = written[place]
         return Answer(
@@ -144,12 +152,14 @@ class Asker:
 class _Written(Struct, frozen=True):
     """A trace that the model wrote, executed."""
 
+    text: str
     answer: Number | None = None
     doubts: tuple[Doubt, ...] = ()
     reasons: tuple[str, ...] = ()
     """The doubts in words."""
     steps: tuple[str, ...] = ()
     problem: str = ""
+    log_likelihood: float | None = None
 
 
 def _read(question: str, text: str, solver: Solver) -> _Written:
@@ -157,9 +167,10 @@ def _read(question: str, text: str, solver: Solver) -> _Written:
         trace = parse_trace(text)
         execution = solver.execute(trace)
     except TraceError as error:
-        return _Written(problem=str(error))
+        return _Written(text, problem=str(error))
     found = doubts(question, execution)
     return _Written(
+        text,
         execution.answer,
         found,
         tuple(describe(doubt, question, execution) for doubt in found),

@@ -102,8 +102,10 @@ def _answered(experiment: Experiment) -> str:
     """How the one answer to each problem came about."""
     decoding, answer = experiment.decoding, experiment.eval.answer
     if answer != "first":
-        voters = ", the least doubtful of which vote" if answer == "plausible" else ""
-        return f"One answer a problem, the most frequent of {decoding.samples} traces{voters}"
+        doubted = answer in ("plausible", "probable")
+        voters = ", the least doubtful of which vote" if doubted else ""
+        most = "probable" if answer == "probable" else "frequent"
+        return f"One answer a problem, the most {most} of {decoding.samples} traces{voters}"
     drawn = decoding.temperature and not decoding.greedy_first
     return f"One {'drawn' if drawn else 'greedy'} answer a problem"
 

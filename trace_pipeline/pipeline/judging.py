@@ -73,6 +73,7 @@ def judge(
     ``answering`` says which of several samples is a problem's answer.
     """
     from trace_pipeline.modeling.engines import open_engine
+    from trace_pipeline.modeling.likelihood import log_likelihoods
     from trace_pipeline.modeling.progress import Progress
     from trace_pipeline.modeling.rollouts import write_samples
 
@@ -85,8 +86,21 @@ def judge(
             bench.experiment.seed,
             on_progress=lambda done, _total, tokens: progress.update(done, f"{tokens} tokens"),
         )
+    likelihoods = None
+    if answering == "probable":
+        asked = [question for question in benchmark.questions for _ in range(config.samples)]
+        with Progress(f"likelihoods of {model} on {benchmark.name}", count, "completions") as shown:
+            texts = [completion.text for completion in completions]
+            likelihoods = log_likelihoods(policy, asked, texts, shown.update)
     return score(
-        benchmark, completions, bench.solver, model, config.samples, answering, config.greedy_first
+        benchmark,
+        completions,
+        bench.solver,
+        model,
+        config.samples,
+        answering,
+        config.greedy_first,
+        likelihoods,
     )
 
 

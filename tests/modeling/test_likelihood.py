@@ -1,0 +1,70 @@
+"""Log-likelihoods of texts: what the decoder says of greedy ones, whatever stands beside them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.modeling.tiny import experiment, problems
+from trace_pipeline.experiment import DecodingConfig
+from trace_pipeline.modeling import likelihood
+from trace_pipeline.modeling.base_models import BaseModel
+from trace_pipeline.modeling.checkpoints import Policy, load_base_policy
+from trace_pipeline.modeling.decoding import Decoder, Sampling
+from trace_pipeline.modeling.likelihood import log_likelihoods
+from trace_pipeline.traces import render_trace
+from trace_pipeline.validation import InvalidInputError
+
+
+@pytest.fixture
+def policy(base: BaseModel) -> Policy:
+    return load_base_policy(base, experiment().prompt, "float32", "cpu")
+
+
+def by_hand(policy: Policy, question: str, text: str) -> float:
+    """One text by itself, by the modules of transformers."""
+    prompt, target = policy.prompt.prompt_ids(question), policy.prompt.target_ids(text)
+    with torch.no_grad():
+        logits = policy.model(input_ids=torch.tensor([prompt + target])).logits[0]
+    logprobs = logits.double().log_softmax(-1)
+    return sum(float(logprobs[len(prompt) - 1 + n, token]) for n, token in enumerate(target))
+
+
+def test_each_is_that_of_the_text_alone(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    some = problems(3)
+    questions = [some[n].question for n in (2, 0, 0, 1, 2, 0)]
+    traces = [render_trace(problem.trace) for problem in some]
+    texts = [traces[0], traces[0], traces[1], "no trace", traces[2], traces[0]]
+    expected = [by_hand(policy, *pair) for pair in zip(questions, texts, strict=True)]
+    for budget in (1, 300, 100_000):  # one a batch, a few, all
+        monkeypatch.setattr(likelihood, "BATCH_TOKENS", {"cpu": budget, "cuda": budget})
+        told: list[int] = []
+        found = log_likelihoods(policy, questions, texts, told.append)
+        assert found == pytest.approx(expected, rel=1e-5)
+        assert found[1] == found[5]
+        assert told == sorted(told)
+        assert told[-1] == len(texts)
+
+
+def test_it_is_what_the_decoder_says_of_an_undisturbed_draw(policy: Policy) -> None:
+    """Where a text is tokenised as it was written, and ends by itself."""
+    question = problems(1)[0].question
+    drawn = Decoder(policy, DecodingConfig(max_tokens=60)).decode(
+        [question], Sampling(range(200), samples=200)
+    )
+    same = [
+        c for c in drawn if not c.clipped and policy.prompt.target_ids(c.text) == c.ids and c.text
+    ]
+    assert same
+    found = log_likelihoods(policy, [question] * len(same), [c.text for c in same])
+    assert found == pytest.approx([c.logprob for c in same], rel=1e-4)
+
+
+def test_what_does_not_fit_is_refused(policy: Policy) -> None:
+    with pytest.raises(InvalidInputError, match="the base model takes"):
+        log_likelihoods(policy, ["How many?"], ["eggs " * 5000])
+
+
+def test_there_is_one_question_for_each_text(policy: Policy) -> None:
+    with pytest.raises(ValueError, match="longer"):
+        log_likelihoods(policy, ["How many?"], ["a", "b"])
