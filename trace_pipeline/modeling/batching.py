@@ -202,14 +202,19 @@ def plan_batches(
     return batches
 
 
-def fill_batches(order: list[int], lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Cut ``order``, indices sorted by length, into batches of at most ``budget`` tokens."""
+def fill_batches(order: Sequence[int], lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Cut ``order``, a sequence of indices, into batches of at most ``budget`` tokens.
+
+    The rows of a batch are as long as its longest, so neighbours should be of similar length.
+    """
     batches: list[list[int]] = []
     current: list[int] = []
+    longest = 0
     for index in order:
-        if current and (len(current) + 1) * lengths[index] > budget:
+        longest = max(longest, lengths[index])
+        if current and (len(current) + 1) * longest > budget:
             batches.append(current)
-            current = []
+            current, longest = [], lengths[index]
         current.append(index)
     return [*batches, current] if current else batches
 

@@ -27,7 +27,7 @@ from trace_pipeline.modeling.checkpoints import (
 )
 from trace_pipeline.modeling.decoding import Completion
 from trace_pipeline.modeling.engines import open_engine
-from trace_pipeline.modeling.likelihood import log_likelihoods
+from trace_pipeline.modeling.likelihood import likelihoods_of_samples, log_likelihoods
 from trace_pipeline.modeling.progress import Progress
 from trace_pipeline.modeling.rollouts import write_samples
 from trace_pipeline.modeling.trace_tokens import known_to_base
@@ -176,10 +176,7 @@ def _run_decode(options: argparse.Namespace) -> None:
         )
     likely: list[float] = []
     if experiment.eval.answer == "probable":
-        asked = [question for question in questions for _ in range(config.samples)]
-        texts = [completion.text for completion in completions]
-        with Progress("likelihoods", len(asked), "completions") as progress:
-            likely = log_likelihoods(policy, asked, texts, progress.update)
+        likely = likelihoods_of_samples(policy, questions, completions, "")
     lines = []
     for place, completion in enumerate(completions):
         record = _record(questions[place // config.samples], completion)

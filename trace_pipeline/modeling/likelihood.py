@@ -11,12 +11,24 @@ from typing import Any
 
 import torch
 
-from trace_pipeline.modeling.batching import Sequences, collate, require_context
+from trace_pipeline.modeling.batching import Sequences, collate, fill_batches, require_context
 from trace_pipeline.modeling.checkpoints import Policy
+from trace_pipeline.modeling.decoding import Completion
 from trace_pipeline.modeling.objective import completion_logprobs
+from trace_pipeline.modeling.progress import Progress
 
 BATCH_TOKENS = {"cpu": 4096, "cuda": 65_536}
 """Tokens of a batch, padding and shared prefixes included."""
+
+
+def likelihoods_of_samples(
+    policy: Policy, questions: Sequence[str], completions: Sequence[Completion], title: str
+) -> list[float]:
+    """:func:`log_likelihoods` of as many completions of each question, with progress."""
+    samples = len(completions) // len(questions)
+    asked = [question for question in questions for _ in range(samples)]
+    with Progress(f"likelihoods{title}", len(asked), "completions") as progress:
+        return log_likelihoods(policy, asked, [c.text for c in completions], progress.update)
 
 
 @torch.inference_mode()
@@ -52,7 +64,8 @@ def log_likelihoods(
     require_context(sequences, getattr(model.config, "max_position_embeddings", None))
     found, done = [0.0] * len(texts), 0
     budget = BATCH_TOKENS.get(device.type, BATCH_TOKENS["cuda"])
-    for indices in _batches([len(sequence) for sequence in sequences], budget):
+    lengths = [len(sequence) for sequence in sequences]
+    for indices in fill_batches(range(len(lengths)), lengths, budget):
         batch = collate([sequences[index] for index in indices]).to(device)
         logprobs, _ = completion_logprobs(model, batch, entropies=False)
         sums = torch.zeros(len(indices), dtype=torch.float64, device=device)
@@ -64,17 +77,3 @@ def log_likelihoods(
         if on_progress:
             on_progress(done)
     return found
-
-
-def _batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Neighbours together, in rows of the longest's length, of at most ``budget`` tokens."""
-    batches: list[list[int]] = []
-    current: list[int] = []
-    longest = 0
-    for index, length in enumerate(lengths):
-        longest = max(longest, length)
-        if current and (len(current) + 1) * longest > budget:
-            batches.append(current)
-            current, longest = [], length
-        current.append(index)
-    return [*batches, current] if current else batches

@@ -73,7 +73,7 @@ def judge(
     ``answering`` says which of several samples is a problem's answer.
     """
     from trace_pipeline.modeling.engines import open_engine
-    from trace_pipeline.modeling.likelihood import log_likelihoods
+    from trace_pipeline.modeling.likelihood import likelihoods_of_samples
     from trace_pipeline.modeling.progress import Progress
     from trace_pipeline.modeling.rollouts import write_samples
 
@@ -88,10 +88,8 @@ def judge(
         )
     likelihoods = None
     if answering == "probable":
-        asked = [question for question in benchmark.questions for _ in range(config.samples)]
-        with Progress(f"likelihoods of {model} on {benchmark.name}", count, "completions") as shown:
-            texts = [completion.text for completion in completions]
-            likelihoods = log_likelihoods(policy, asked, texts, shown.update)
+        title = f" of {model} on {benchmark.name}"
+        likelihoods = likelihoods_of_samples(policy, benchmark.questions, completions, title)
     return score(
         benchmark,
         completions,
