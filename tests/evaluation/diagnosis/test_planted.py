@@ -134,3 +134,22 @@ def reordered(trace: Trace, random) -> Trace:
             done.add(step.var)
         subtraces.append(SubTrace(subtrace.expert, tuple(steps)))
     return Trace(tuple(subtraces))
+
+
+def test_a_wire_to_what_is_written_later_is_wrong_wiring() -> None:
+    """11 workers drink 1.5 litres each, 7 days; the week's workers are asked for, and come first."""
+    steps = [
+        "{op: init, var: workers, value: 11}",
+        "{op: init, var: each, value: 1.5}",
+        "{op: compute, compute_op: mul, args: [workers, each], var: day}",
+        "{op: init, var: week, value: 7}",
+        "{op: compute, compute_op: mul, args: [%s, week], var: result}",
+        "{op: query, var: result}",
+    ]
+    text = "expert: arithmetic\ntrace:\n" + "".join(f"- {step}\n" for step in steps)
+    question = "11 workers drink 1.5 liters a day each, seven days a week. How many in a week?"
+    gold = Gold(question, parse_trace(text % "day"), 115.5, "arithmetic")
+    wrong = [steps[n] for n in (0, 3, 4, 1, 2, 5)]
+    later = "expert: arithmetic\ntrace:\n" + "".join(f"- {step}\n" for step in wrong)
+    found = {diagnosis_of(gold, written % "workers") for written in (text, later)}
+    assert found == {Diagnosis.WRONG_WIRING}

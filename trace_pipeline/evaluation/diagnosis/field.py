@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from trace_pipeline.evaluation.diagnosis.classes import Place
-from trace_pipeline.evaluation.diagnosis.steps import operands_of
+from trace_pipeline.evaluation.diagnosis.steps import names_set, operands_of
 from trace_pipeline.solver.execution import resolve_source
 from trace_pipeline.traces import (
     AddEntity,
@@ -184,6 +184,25 @@ class Run:
         """What the step at ``place`` could name: all that is set before it, and every init."""
         known = dict.fromkeys(self._states[place[0]][place[1]])
         return list(known | dict.fromkeys(self._inits[place[0]]))
+
+    def settled_without(self, place: Place) -> dict[str, Element]:
+        """Results behind the step at ``place`` that do not come from it, so could stand before it.
+
+        In which order independent computations are written says nothing about them.
+        """
+        index, number = place
+        steps = self.trace.subtraces[index].steps
+        before, tainted = self._states[index][number], set(names_set(steps[number]))
+        found: dict[str, Element] = {}
+        for setting in self.settings:
+            if setting.place[0] != index or setting.place[1] <= number:
+                continue
+            step = steps[setting.place[1]]
+            if not tainted.isdisjoint(operands_of(step)):
+                tainted.add(setting.name)
+            elif isinstance(step, Compute) and setting.name not in before:
+                found[setting.name] = setting.element
+        return found
 
     def _value(
         self, name: str, state: Mapping[str, Element], results: list[Element], index: int

@@ -204,6 +204,17 @@ def _another_wire(comparison: Comparison) -> Diagnosed | None:
                 continue
             if comparison.aim.is_hit_by({place: changed}):
                 return miswired(comparison, place, changed)
+        later = comparison.run.settled_without(place) if isinstance(step, Compute) else {}
+        for changed in other_wires(step, list(later), place[0]):
+            operands = [str(operand) for operand in operands_of(changed)]
+            if later.keys().isdisjoint(operands) or len(operands) > len(operands_of(step)):
+                continue
+            values = [
+                later[name] if name in later else comparison.run.value_before(place, name)
+                for name in operands
+            ]
+            if comparison.aim.is_hit_at(place, combine(operation_of(changed), values)):
+                return miswired(comparison, place, changed)
     for place, step in comparison.steps():
         if isinstance(step, Query) and place != queried_place(comparison.trace):
             for name in comparison.run.names_before(place):
