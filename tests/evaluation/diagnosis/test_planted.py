@@ -137,7 +137,7 @@ def reordered(trace: Trace, random) -> Trace:
 
 
 def test_a_wire_to_what_is_written_later_is_wrong_wiring() -> None:
-    """11 workers drink 1.5 litres each, 7 days; the week's workers are asked for, and come first."""
+    """What is asked for leaves out the litres, which are computed behind it."""
     steps = [
         "{op: init, var: workers, value: 11}",
         "{op: init, var: each, value: 1.5}",
