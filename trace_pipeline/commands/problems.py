@@ -20,7 +20,8 @@ import click
 def convert_gsm8k(source: Path, target: Path, experts: str) -> None:
     """Turn the annotated solutions of SOURCE into traces: JSON lines in TARGET.
 
-    SOURCE holds {question, answer} lines in GSM-8K's format. Each line of TARGET has question,
+    SOURCE holds {question, answer} lines in GSM-8K's format, or is a .txt file as in
+    word_problems/. Each line of TARGET has question,
     trace, answer, index, confidence, grounded; what does not reach its gold answer is left out
     and counted.
     """
@@ -32,4 +33,28 @@ def convert_gsm8k(source: Path, target: Path, experts: str) -> None:
     click.echo(report.describe())
 
 
-COMMANDS = [convert_gsm8k]
+@click.command("word-problems")
+@click.argument("collections", nargs=-1)
+def word_problems(collections: tuple[str, ...]) -> None:
+    """Check COLLECTIONS of word_problems/ (all if none is named) before they are trained on.
+
+    Says by file and line what cannot be read, what reaches no trace or no sure one, and what tells
+    another one's story again. Exit status 1 if there is anything to mend.
+    """
+    from trace_pipeline.gsm8k.word_problem_check import check_word_problems
+    from trace_pipeline.gsm8k.word_problems import FOLDER, collections_of, read_word_problems
+    from trace_pipeline.paths import project_root
+
+    folder = project_root() / FOLDER
+    names = collections or collections_of(folder)
+    checked = check_word_problems(read_word_problems(folder, names))
+    for finding in checked.findings:
+        click.echo(f"{FOLDER}/{finding.place}: {finding.message}", err=True)
+    counts = ", ".join(f"{count:,} of {n}" for n, count in checked.operations.items())
+    click.echo(f"{', '.join(names)}: {checked.sure:,} problems to train on; operations: {counts}")
+    if checked.findings:
+        click.echo(f"{len(checked.findings):,} to mend", err=True)
+        raise SystemExit(1)
+
+
+COMMANDS = [convert_gsm8k, word_problems]

@@ -77,6 +77,9 @@ class Gsm8kConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """Converted problems to train on; the validation part of the split is never among them."""
     variants: Count = 0
     """Copies with other numbers of each problem trained on, where its wording allows them."""
+    word_problems: list[str] = []
+    """Collections of ``word_problems/`` that are trained on beside them, converted and varied
+    alike."""
     contrasts: Count = 0
     """Copies of each problem with one relation turned round ("5 more than" as "5 fewer than",
     "twice as many" as "half as many"), where it has one: almost the same words, another trace."""
@@ -92,12 +95,17 @@ class Gsm8kConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     min_confidence: Share = 0.7
     """Readings less sure than this are not trained on."""
 
+    @property
+    def has_examples(self) -> bool:
+        """Whether any problem is trained on."""
+        return bool(self.train or self.word_problems)
+
 
 class DataConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The training data of an experiment: synthetic examples and real problems."""
 
     train: Count = 1500
-    """Synthetic training examples over all experts; 0 only where ``gsm8k.train`` is not."""
+    """Synthetic training examples over all experts; 0 only where ``gsm8k`` has some to train on."""
     validation: Positive = 100
     """Held-out examples on which choices during training are made."""
     test: Positive = 100

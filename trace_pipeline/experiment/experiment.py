@@ -159,10 +159,10 @@ def _check(experiment: Experiment, where: str) -> None:
             f"{where}: $.prompt.trace_tokens: LoRA trains neither embeddings nor head, so new "
             "tokens would stay as they begin; use sft.trainable: all or last_layers"
         )
-    if not experiment.data.train and not experiment.data.gsm8k.train:
+    if not experiment.data.train and not experiment.data.gsm8k.has_examples:
         raise ExperimentError(
             f"{where}: $.data.train: 0 leaves nothing to train on; expected 1 or more, or real "
-            "problems with data.gsm8k.train"
+            "problems with data.gsm8k.train or data.gsm8k.word_problems"
         )
     for reason in contradictions(experiment.rl):
         raise ExperimentError(f"{where}: {reason}")

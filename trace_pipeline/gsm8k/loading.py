@@ -25,6 +25,7 @@ from trace_pipeline.gsm8k.problem import (
     Rejected,
     problem_from_record,
 )
+from trace_pipeline.gsm8k.word_problems import SUFFIX, read_text, written_records
 from trace_pipeline.validation import InvalidInputError, unknown_name
 
 FOLDER_VARIABLE = "TRACE_PIPELINE_GSM8K"
@@ -136,7 +137,7 @@ def load_training_problems(
 
 
 def load_problem_file(path: str | Path) -> ProblemSet:
-    """The problems of any file in GSM-8K's format, whatever split they are of.
+    """The problems of any file in GSM-8K's format, or in that of ``word_problems/`` (``.txt``).
 
     Raises:
         InvalidInputError: a file that is missing, unreadable or without a usable problem.
@@ -187,7 +188,9 @@ def _from_file(path: Path, setting: str = "") -> tuple[list[Problem], list[Rejec
         raise InvalidInputError(f"{path}: cannot be read ({reason}){setting}") from None
     if not data.strip():
         raise InvalidInputError(f"{path}: the file is empty{setting}")
-    problems, rejected = _typed(_lines(data))
+    written = path.suffix == SUFFIX
+    records = written_records(read_text(path)) if written else _lines(data)
+    problems, rejected = _typed(records)
     if not problems:
         first = f"line {rejected[0].line}: {rejected[0].reason}" if rejected else "no lines"
         raise InvalidInputError(f"{path}: not one usable problem ({first}){setting}")

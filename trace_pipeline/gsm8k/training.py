@@ -33,7 +33,13 @@ ORIGINAL = "gsm8k/original"
 VARIANT = "gsm8k/variant"
 CONTRAST = "gsm8k/contrast"
 INTERMEDIATE = "gsm8k/intermediate"
+OWN = "word_problems/original"
+OWN_VARIANT = "word_problems/variant"
 """What stands in place of a schema's id in examples made from real problems."""
+
+NO_PROBLEMS = ProblemSet(
+    name="none", source="none", split="train", is_gsm8k=False, problems=(), available=0
+)
 
 SHOTS = 8
 """Solved problems kept for few-shot prompts."""
@@ -47,6 +53,19 @@ class Shown(Struct, frozen=True):
     question: str
     trace: str
     """Canonical YAML text."""
+
+
+class OwnProblems(Struct, frozen=True, kw_only=True):
+    """What collections of word problems give, and what was left out."""
+
+    problems: ProblemSet
+    report: ConversionReport
+    overlap: Overlap
+    """Problems that were dropped because they overlap with a test or a held-out question."""
+    train: tuple[Example, ...] = ()
+    variants: tuple[Example, ...] = ()
+    unsure: tuple[Conversion, ...] = ()
+    """Readings that are less sure than asked for, which are not trained on."""
 
 
 class TrainingTraces(Struct, frozen=True, kw_only=True):
@@ -70,6 +89,8 @@ class TrainingTraces(Struct, frozen=True, kw_only=True):
     """Sure conversions of the train part, of which ``train`` are the first asked for."""
     unvaried: dict[Fixed, int]
     """Originals without variants, by reason."""
+    own: OwnProblems
+    """What the collections of word problems give beside them."""
     dropped_variants: int
     """Copies of any kind that overlap with a test question or repeat one of ours."""
     shots: tuple[Shown, ...]
@@ -78,7 +99,7 @@ class TrainingTraces(Struct, frozen=True, kw_only=True):
     @property
     def examples(self) -> tuple[Example, ...]:
         """All that is trained on."""
-        return self.train + self.copies
+        return self.train + self.copies + self.own.train + self.own.variants
 
     @property
     def copies(self) -> tuple[Example, ...]:
@@ -87,7 +108,11 @@ class TrainingTraces(Struct, frozen=True, kw_only=True):
 
 
 def training_traces(
-    problems: ProblemSet, test_questions: Sequence[str], config: Gsm8kConfig, seed: int = 0
+    problems: ProblemSet,
+    test_questions: Sequence[str],
+    config: Gsm8kConfig,
+    seed: int = 0,
+    own: ProblemSet = NO_PROBLEMS,
 ) -> TrainingTraces:
     """Convert ``problems`` and choose what to train on.
 
@@ -99,6 +124,7 @@ def training_traces(
         test_questions: Whatever overlaps with one of these is dropped.
         config: How many problems and variants, which policy, how sure.
         seed: Of the choice and of the variants' numbers.
+        own: Word problems to train on beside them.
     """
     kept, overlap = drop_overlaps(problems.problems, test_questions)
     report = convert(kept, Policy(config.policy), problems.rejected)
@@ -122,6 +148,7 @@ def training_traces(
     others = _clean(turned, test_questions, taken)
     partial = _clean(asked, test_questions, taken)
     copies = len(made) + len(turned) + len(asked)
+    held_out = [conversion.question for conversion in validation]
     return TrainingTraces(
         report=report,
         overlap=overlap,
@@ -134,8 +161,30 @@ def training_traces(
         validation=tuple(_example(c, ORIGINAL, c.index, "validation") for c in validation),
         available=len(ours),
         unvaried=dict(unvaried),
+        own=own_traces(own, [*test_questions, *held_out], config, seed),
         dropped_variants=copies - len(variants) - len(others) - len(partial),
         shots=_shots(problems, ours),
+    )
+
+
+def own_traces(
+    problems: ProblemSet, reserved: Sequence[str], config: Gsm8kConfig, seed: int
+) -> OwnProblems:
+    """Convert word problems as those of GSM-8K are; what overlaps with ``reserved`` is dropped."""
+    kept, overlap = drop_overlaps(problems.problems, reserved)
+    report = convert(kept, Policy(config.policy), problems.rejected)
+    sure = [c for c in report.conversions if c.confidence >= config.min_confidence]
+    if config.naming == "semantic":
+        sure = [with_named_results(c, Policy(config.policy)) for c in sure]
+    made, _ = _variants(sure, config.variants, seed)
+    variants = _clean(made, reserved, {c.question for c in sure} | set(reserved))
+    return OwnProblems(
+        problems=problems,
+        report=report,
+        overlap=overlap,
+        train=tuple(_example(c, OWN, c.index, "train") for c in sure),
+        variants=tuple(_numbered(variants, OWN_VARIANT)),
+        unsure=tuple(c for c in report.conversions if c.confidence < config.min_confidence),
     )
 
 

@@ -11,11 +11,13 @@ from typing import Any
 from trace_pipeline.experiment import EXPERTS, DataConfig, Experiment
 from trace_pipeline.generation import Catalog, Generator
 from trace_pipeline.generation.production import folders_sha256
+from trace_pipeline.gsm8k.problem import ProblemSet
+from trace_pipeline.gsm8k.word_problems import FOLDER, load_word_problems, word_problem_files
 from trace_pipeline.pipeline.journal import Journal
 from trace_pipeline.pipeline.tracking import Stage, Tracking
 from trace_pipeline.provenance import git_state
 from trace_pipeline.solver import Solver
-from trace_pipeline.store import Artifact, ArtifactStore, object_sha256
+from trace_pipeline.store import Artifact, ArtifactStore, file_sha256, object_sha256
 from trace_pipeline.validation import InvalidInputError
 
 
@@ -149,11 +151,38 @@ class Workbench:
         """The settings that determine the traces of real problems."""
         config = self.experiment.to_dict()
         source, real = config["eval"]["gsm8k"], config["data"]["gsm8k"]
-        unchosen = {"intermediate": 0, "explanations": False, "naming": "hybrid"}
+        unchosen = {
+            "intermediate": 0,
+            "explanations": False,
+            "naming": "hybrid",
+            "word_problems": [],
+        }
         for name, before in unchosen.items():
             if real[name] == before:  # as before there was a choice
                 del real[name]
-        return {"gsm8k": real, "source": source, "seed": config["seed"]}
+        made = {"gsm8k": real, "source": source, "seed": config["seed"]}
+        if self.experiment.data.gsm8k.word_problems:
+            made["word_problems_sha256"] = self._word_problems_sha256
+        return made
+
+    @cached_property
+    def _word_problems_sha256(self) -> str:
+        """Identity of the collections that are trained on, whatever else is beside them."""
+        folder = self.root / FOLDER
+        chosen = self.experiment.data.gsm8k.word_problems
+        files = word_problem_files(folder, chosen)
+        return object_sha256(
+            [[path.relative_to(folder).as_posix(), file_sha256(path)] for path in files]
+        )
+
+    def word_problems(self) -> ProblemSet:
+        """The collections of word problems that the experiment trains on; empty if none.
+
+        Raises:
+            InvalidInputError: a collection that is not there, or a file that cannot be read.
+        """
+        chosen = self.experiment.data.gsm8k.word_problems
+        return load_word_problems(self.root / FOLDER, chosen)
 
     def partitions(self) -> list[Artifact]:
         """The partitions of the synthetic data, all made with the experiment's settings.
@@ -179,7 +208,7 @@ class Workbench:
         Raises:
             MissingUpstreamError: never made, or made with other settings.
         """
-        if not self.experiment.data.gsm8k.train:
+        if not self.experiment.data.gsm8k.has_examples:
             return []
         artifact = self.require("gsm8k_train_traces")
         if artifact.manifest.config != self.real_config:

@@ -83,11 +83,15 @@ def gsm8k_train_traces(
     asked = [problem.question for problem in test_set.problems]
     source = bench.experiment.eval.gsm8k
     problems = load_training_problems(source, required=bool(config.train))
-    made = training_traces(problems, asked, config, bench.experiment.seed)
+    own = bench.word_problems()
+    made = training_traces(problems, asked, config, bench.experiment.seed, own)
     for note in problems.notes:
         (context.log.warning if config.train else context.log.info)(note)
     context.log.info("%s: %s", problems.name, made.report.describe())
     context.log.info(made.overlap.describe())
+    if config.word_problems:
+        context.log.info("%s: %s", own.name, made.own.report.describe())
+        context.log.info(made.own.overlap.describe())
     if config.train != "all" and config.train > made.available:
         context.log.warning(
             "data.gsm8k.train asks for %d problems; %s has %d that are sure enough",
@@ -106,10 +110,7 @@ def gsm8k_train_traces(
         data_version=dg.DataVersion(stored.sha256),
         metadata={
             "source": problems.source,
-            "trained_on": f"{len(made.train):,} problems, {len(made.variants):,} variants, "
-            f"{len(made.contrasts):,} contrasts, {len(made.intermediate):,} intermediate questions"
-            if config.train
-            else "nothing: data.gsm8k.train is 0",
+            "trained_on": _trained_on(made) if config.has_examples else "nothing",
             **conversion_metadata(made, problems),
             "notes": "\n".join(problems.notes) or "none",
             **metadata.of_artifact(stored),
@@ -136,11 +137,12 @@ def gsm8k_train_traces(
                 metadata=metadata.counted("shared", shared),
             ),
             dg.AssetCheckResult(
-                passed=not problems.rejected,
+                passed=not problems.rejected and not own.rejected,
                 check_name="every_line_usable",
                 severity=dg.AssetCheckSeverity.WARN,
                 metadata=metadata.counted(
-                    "rejected", [f"line {r.line}: {r.reason}" for r in problems.rejected]
+                    "rejected",
+                    [f"line {r.line}: {r.reason}" for r in problems.rejected + own.rejected],
                 ),
             ),
         ],
@@ -171,14 +173,29 @@ def store_traces(
             "contrasts": len(made.contrasts),
             "intermediate": len(made.intermediate),
             "validation": len(made.validation),
+            "word_problems": len(made.own.train),
+            "word_problem_variants": len(made.own.variants),
         }
         draft.derive_from(problems)
     return draft.stored
 
 
+def _trained_on(made: TrainingTraces) -> str:
+    counts = {
+        "problems": made.train,
+        "variants": made.variants,
+        "contrasts": made.contrasts,
+        "intermediate questions": made.intermediate,
+        "word problems": made.own.train,
+        "variants of these": made.own.variants,
+    }
+    return ", ".join(f"{len(examples):,} {what}" for what, examples in counts.items())
+
+
 def wrong_traces(solver: Solver, made: TrainingTraces) -> list[str]:
     """Conversions and variants whose trace, as text, does not earn the verdict ``correct``."""
     solved = [(f"problem {c.index}", c.trace, c.answer) for c in made.report.conversions]
+    solved += [(f"word problem {c.index}", c.trace, c.answer) for c in made.own.report.conversions]
     solved += [(f"{e.schema} {e.index}", e.trace, e.answer) for e in made.examples]
     found = []
     for name, trace, answer in solved:
@@ -191,7 +208,7 @@ def wrong_traces(solver: Solver, made: TrainingTraces) -> list[str]:
 def questions_of(made: TrainingTraces) -> list[str]:
     """Every question that is kept for training, choices or prompts."""
     kept = [conversion.question for conversion in made.report.conversions]
-    made_anew = [e.question for e in made.copies]
+    made_anew = [e.question for e in made.copies + made.own.train + made.own.variants]
     return kept + made_anew + [shown.question for shown in made.shots]
 
 

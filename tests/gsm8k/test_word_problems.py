@@ -1,0 +1,166 @@
+"""Word problems in two lines each: read, checked, converted; and those that the project ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from trace_pipeline.cli import cli
+from trace_pipeline.experiment import Gsm8kConfig
+from trace_pipeline.gsm8k import few_shot_problems
+from trace_pipeline.gsm8k.loading import load_problem_file
+from trace_pipeline.gsm8k.training import NO_PROBLEMS, own_traces, training_traces
+from trace_pipeline.gsm8k.word_problem_check import check_word_problems, resembling
+from trace_pipeline.gsm8k.word_problems import (
+    FOLDER,
+    collections_of,
+    load_word_problems,
+    read_word_problems,
+)
+from trace_pipeline.solver import Solver, VerdictKind
+from trace_pipeline.traces import render_trace
+from trace_pipeline.validation import InvalidInputError
+
+ROOT = Path(__file__).parents[2]
+GOOD = """\
+# A remark.
+Ida ties 14 bouquets of 9 roses each and sells 5 bouquets. How many roses are left?
+14 - 5 = 9; 9*9=81
+
+Otto's train takes 3 hours for 210 miles. How many miles does it cover in 5 hours at that pace?
+# Another, between the two lines.
+210/3=70; 70*5=350
+"""
+
+
+def project(folder: Path, **files: str) -> Path:
+    """A folder of word problems with one collection, ``mine``."""
+    (folder / "mine").mkdir(parents=True)
+    for name, text in files.items():
+        (folder / "mine" / f"{name}.txt").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_problems_are_read_in_the_order_of_files_and_lines(tmp_path: Path) -> None:
+    folder = project(tmp_path, b="Ann has 7 pens and buys 12. How many?\n7+12=19\n", a=GOOD)
+    found = load_word_problems(folder, ["mine"])
+    assert [(p.index, p.gold) for p in found.problems] == [(0, 81), (1, 350), (2, 19)]
+    assert found.problems[0].question.startswith("Ida ties 14")
+    assert not found.is_gsm8k
+    assert not found.rejected
+    places = read_word_problems(folder, ["mine"]).places
+    assert places == ("mine/a.txt, line 2", "mine/a.txt, line 5", "mine/b.txt, line 1")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Only a question?\n", "found 1 line"),
+        ("A question?\n1+1=2\nand more\n", "found 3 lines"),
+        ("A question?\nnineteen\n", "expected calculations such as"),
+        ("A question?\n7+12=\n", "is no number"),
+        ("A question?\n7+*12=19\n", "7+*12"),
+    ],
+)
+def test_what_is_wrong_is_said_with_file_and_line(tmp_path: Path, text: str, reason: str) -> None:
+    folder = project(tmp_path, a=GOOD + "\n" + text)
+    written = read_word_problems(folder, ["mine"])
+    assert len(written.problems) == 2
+    (rejected,) = written.rejected
+    assert rejected.line == 9
+    assert rejected.reason.startswith("mine/a.txt: ")
+    assert reason in rejected.reason
+
+
+def test_a_question_that_comes_again_is_rejected(tmp_path: Path) -> None:
+    folder = project(tmp_path, a=GOOD, b=GOOD)
+    written = read_word_problems(folder, ["mine"])
+    assert len(written.problems) == 2
+    assert written.rejected[0].reason == "mine/b.txt: the question of mine/a.txt, line 2 again"
+
+
+def test_bad_collections_are_refused(tmp_path: Path) -> None:
+    folder = project(tmp_path, a=GOOD)
+    with pytest.raises(InvalidInputError, match=r"'mien'.*did you mean 'mine'"):
+        load_word_problems(folder, ["mien"])
+    (folder / "empty").mkdir()
+    with pytest.raises(InvalidInputError, match=r"no file \*\.txt"):
+        load_word_problems(folder, ["empty"])
+    (folder / "mine" / "b.txt").write_bytes(b"caf\xe9\n")
+    with pytest.raises(InvalidInputError, match=r"b\.txt: not UTF-8 at byte 3"):
+        load_word_problems(folder, ["mine"])
+
+
+def test_convert_reads_them_too(tmp_path: Path) -> None:
+    folder = project(tmp_path, a=GOOD)
+    assert [p.gold for p in load_problem_file(folder / "mine" / "a.txt").problems] == [81, 350]
+
+
+def test_they_are_trained_on_beside_the_others(tmp_path: Path) -> None:
+    own = load_word_problems(project(tmp_path, a=GOOD), ["mine"])
+    config = Gsm8kConfig(word_problems=["mine"], variants=2)
+    made = training_traces(NO_PROBLEMS, [], config, own=own)
+    assert [e.schema for e in made.examples] == ["word_problems/original"] * 2 + [
+        "word_problems/variant"
+    ] * len(made.own.variants)
+    assert made.own.variants
+    for example in made.examples:
+        verdict = Solver().verify(render_trace(example.trace), example.answer)
+        assert verdict.kind is VerdictKind.CORRECT
+
+
+def test_what_overlaps_with_a_test_question_is_dropped(tmp_path: Path) -> None:
+    own = load_word_problems(project(tmp_path, a=GOOD), ["mine"])
+    asked = [own.problems[1].question.upper()]
+    made = own_traces(own, asked, Gsm8kConfig(variants=3), seed=0)
+    assert [e.answer for e in made.train] == [81]
+    assert made.overlap.train_indices == {1}
+
+
+def test_the_check_finds_what_no_trace_is_sure_of_and_what_is_told_twice(tmp_path: Path) -> None:
+    text = GOOD + (
+        "\nMia ties 25 bouquets of 8 roses each and sells 6 bouquets. How many roses are left?\n"
+        "25-6=19; 19*8=152\n"
+        "\nHow old is Eve if Kim is 12?\n7*3=21\n"
+    )
+    checked = check_word_problems(read_word_problems(project(tmp_path, a=text), ["mine"]))
+    assert [f.place for f in checked.findings] == ["mine/a.txt, line 9", "mine/a.txt, line 12"]
+    assert "tells the story of mine/a.txt, line 2 again" in checked.findings[0].message
+    assert checked.findings[1].message.startswith("unsure")
+    assert checked.operations == {2: 3}
+
+
+def test_resemblance_does_not_depend_on_numbers() -> None:
+    first = "Ida has 12 red apples and gives 5 of them to Otto today"
+    other = "A train leaves at nine and covers 210 miles before it stops again"
+    assert list(resembling([first, other, first.replace("12", "1,200")])) == [(0, 2, 1.0)]
+
+
+def test_the_command_says_where_and_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project(tmp_path / FOLDER, a=GOOD + "\nOnly a question?\n")
+    for name in ("schemas", "experiments"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("TRACE_PIPELINE_HOME", str(tmp_path))
+    result = CliRunner().invoke(cli, ["word-problems"])
+    assert result.exit_code == 1
+    assert "word_problems/mine/a.txt, line 9: expected a question" in result.stderr
+    assert "mine: 2 problems to train on; operations: 2 of 2" in result.stdout
+    assert CliRunner().invoke(cli, ["word-problems", "mine", "yours"]).exit_code != 0
+
+
+@pytest.mark.parametrize("collection", collections_of(ROOT / FOLDER))
+def test_the_projects_own_have_nothing_to_mend(collection: str) -> None:
+    checked = check_word_problems(read_word_problems(ROOT / FOLDER, [collection]))
+    assert not checked.findings
+    assert checked.sure > 1000
+
+
+def test_the_projects_own_are_told_apart_from_the_built_in_problems() -> None:
+    names = collections_of(ROOT / FOLDER)
+    reserved = [shot.problem.question for shot in few_shot_problems()]
+    own = load_word_problems(ROOT / FOLDER, names)
+    made = own_traces(own, reserved, Gsm8kConfig(), seed=0)
+    assert not made.overlap.train_indices
+    assert len({e.question for e in made.train}) == len(made.train)

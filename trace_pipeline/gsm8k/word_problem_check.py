@@ -1,0 +1,101 @@
+"""What is to be mended in collections of word problems, by file and line."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from trace_pipeline.gsm8k.conversion import Policy, convert
+from trace_pipeline.gsm8k.overlap import normalised_words
+from trace_pipeline.gsm8k.word_problems import Written
+from trace_pipeline.traces import Compute
+
+SHINGLE = 4
+"""Words in a row that are compared (Broder 1997, "On the resemblance and containment")."""
+ALIKE = 0.4
+"""Questions with a higher resemblance tell the same story."""
+
+
+class Finding(Struct, frozen=True):
+    """Something to mend."""
+
+    place: str
+    """File and line."""
+    message: str
+
+
+class Checked(Struct, frozen=True):
+    """Collections of word problems, looked through."""
+
+    sure: int
+    """Problems whose trace is sure enough to be trained on."""
+    operations: dict[int, int]
+    """How many of them have so many computations."""
+    findings: tuple[Finding, ...]
+
+
+def check_word_problems(written: Written, min_confidence: float = 0.7) -> Checked:
+    """Convert every problem, and compare every question with those before it."""
+    findings = [Finding(*_rejected(r.reason, r.line)) for r in written.rejected]
+    report = convert(written.problems, Policy.ARITHMETIC)
+    for failure in report.failures:
+        why = f"{failure.kind}: {failure.message}".rstrip(": ")
+        findings.append(Finding(written.places[failure.index], f"no trace, {why}"))
+    sure: Counter[int] = Counter()
+    for conversion in report.conversions:
+        if conversion.confidence >= min_confidence:
+            steps = [step for part in conversion.trace.subtraces for step in part.steps]
+            sure[sum(isinstance(step, Compute) for step in steps)] += 1
+            continue
+        message = (
+            f"unsure ({conversion.confidence:g}): say each number once and for one thing, and name "
+            "in words what it counts"
+        )
+        findings.append(Finding(written.places[conversion.index], message))
+    questions = [problem.question for problem in written.problems]
+    for first, second, share in resembling(questions):
+        message = f"tells the story of {written.places[first]} again ({share:.0%} of its words)"
+        findings.append(Finding(written.places[second], message))
+    findings.sort(key=lambda finding: _file_and_line(finding.place))
+    return Checked(sure.total(), dict(sorted(sure.items())), tuple(findings))
+
+
+def resembling(questions: Sequence[str], share: float = ALIKE) -> Iterator[tuple[int, int, float]]:
+    """Pairs of questions that tell the same story, whatever the numbers, and their resemblance.
+
+    The resemblance is the share of runs of four words that both have among those that either has.
+    Of each question at most one pair is given, with the one before it that resembles it most.
+    """
+    shingles: list[frozenset[tuple[str, ...]]] = []
+    having: dict[tuple[str, ...], list[int]] = {}
+    for second, question in enumerate(questions):
+        mine = _shingles(question)
+        common = Counter(first for shingle in mine for first in having.get(shingle, ()))
+        found = [(n / len(mine | shingles[first]), first) for first, n in common.items()]
+        if found and max(found)[0] >= share:
+            yield max(found)[1], second, max(found)[0]
+        shingles.append(mine)
+        for shingle in mine:
+            having.setdefault(shingle, []).append(second)
+
+
+def _file_and_line(place: str) -> tuple[str, int]:
+    name, _, line = place.rpartition(", line ")
+    return name, int(line)
+
+
+def _shingles(question: str) -> frozenset[tuple[str, ...]]:
+    words = [_NUMBER.sub("0", word) for word in normalised_words(question)]
+    runs = range(max(1, len(words) - SHINGLE + 1))
+    return frozenset(tuple(words[start : start + SHINGLE]) for start in runs)
+
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+def _rejected(reason: str, line: int) -> tuple[str, str]:
+    name, _, why = reason.partition(": ")
+    return f"{name}, line {line}", why
