@@ -80,3 +80,24 @@ def test_the_settings_of_a_result_say_where_it_began_and_what_real_problems_it_h
     assert settings["sft.continues"] == "tiny"
     assert settings["data.gsm8k.contrasts"] == "2"
     assert settings["data.train"] == "6"
+
+
+def test_the_mean_of_two_models_is_a_model(project: Path, tmp_path: Path) -> None:
+    (project / "experiments" / "further.yaml").write_text(FURTHER)
+    mean = FURTHER.replace(
+        "{continues: tiny, learning_rate: 2e-3}", "{average: {tiny: 1, further: 3}}"
+    )
+    (project / "experiments" / "mean.yaml").write_text(mean)
+    for name in ("tiny", "further"):
+        assert run("run", "--experiment", name, "--until", "rl_checkpoint").exit_code == 0
+    result = run("run", "--experiment", "mean", "--until", "rl_checkpoint")
+    assert result.exit_code == 0, result.output
+    made = bench_of("mean").require("sft_checkpoint")
+    parents = {f"{name}/rl_checkpoint" for name in ("tiny", "further")}
+    assert parents <= made.manifest.parents.keys()
+    settings = settings_of(bench_of("mean").store, "mean")
+    assert settings["sft.average.further"] == "3"
+    assert not settings.get("sft.continues")
+    packed = run("pack", str(tmp_path / "packed"), "--experiment", "mean")
+    assert packed.exit_code != 0
+    assert "needs no other host" in packed.output

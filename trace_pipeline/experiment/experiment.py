@@ -159,6 +159,11 @@ def _check(experiment: Experiment, where: str) -> None:
             f"{where}: $.prompt.trace_tokens: LoRA trains neither embeddings nor head, so new "
             "tokens would stay as they begin; use sft.trainable: all or last_layers"
         )
+    if experiment.sft.average and (experiment.sft.continues or len(experiment.sft.average) < 2):
+        raise ExperimentError(
+            f"{where}: $.sft.average: takes the place of training: expected two experiments or "
+            "more, and no sft.continues"
+        )
     if not experiment.data.train and not experiment.data.gsm8k.has_examples:
         raise ExperimentError(
             f"{where}: $.data.train: 0 leaves nothing to train on; expected 1 or more, or real "

@@ -33,6 +33,9 @@ class SftConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     continues: str = ""
     """Name of an experiment whose trained model this one goes on from, with the same base, prompt
     and trained part; the base model where it is empty."""
+    average: dict[str, Rate] = {}
+    """Experiments whose trained models' weights are averaged in place of training, and the share
+    of each; they have the same base, prompt and trained part."""
     trainable: Literal["last_layers", "all", "lora"] = "last_layers"
     """``last_layers`` trains the top ``layers`` and an untied lm_head; the rest stays frozen."""
     lora: LoraConfig = LoraConfig()

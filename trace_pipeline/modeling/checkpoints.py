@@ -203,6 +203,27 @@ def finished_run(folder: Path, run: str) -> CheckpointInfo | None:
     return info
 
 
+def read_weights(folder: Path, base: BaseModel) -> dict[str, torch.Tensor]:
+    """The tensors of a checkpoint of ``base``, as they were saved.
+
+    Raises:
+        InvalidInputError: no checkpoint, a damaged one, or one of another base model.
+    """
+    from safetensors.torch import load_file
+
+    info = read_info(folder)
+    if base.sha256 != info.base_sha256:
+        raise InvalidInputError(
+            f"{folder}: a checkpoint of base model {info.base!r} ({info.base_sha256[:12]}), not of "
+            f"{base.reference!r} ({base.sha256[:12]}); give the base that it was trained from"
+        )
+    weights = folder / WEIGHTS
+    if not weights.is_file() or file_sha256(weights) != info.weights_sha256:
+        raise InvalidInputError(f"{weights}: missing or altered since it was saved; train it again")
+    tensors: dict[str, torch.Tensor] = load_file(weights)
+    return tensors
+
+
 def load_checkpoint(
     folder: Path,
     base: BaseModel | None = None,
@@ -222,21 +243,12 @@ def load_checkpoint(
     Raises:
         InvalidInputError: no checkpoint, a damaged one, or one of another base model.
     """
-    from safetensors.torch import load_file
-
     info = read_info(folder)
     if base is None:
         base = resolve_base(info.base)
-    if base.sha256 != info.base_sha256:
-        raise InvalidInputError(
-            f"{folder}: a checkpoint of base model {info.base!r} ({info.base_sha256[:12]}), not of "
-            f"{base.reference!r} ({base.sha256[:12]}); give the base that it was trained from"
-        )
-    weights = folder / WEIGHTS
-    if not weights.is_file() or file_sha256(weights) != info.weights_sha256:
-        raise InvalidInputError(f"{weights}: missing or altered since it was saved; train it again")
+    tensors = read_weights(folder, base)
     policy = load_base_policy(base, info.prompt, dtype, device)
-    model, tensors = policy.model, load_file(weights)
+    model = policy.model
     if info.adapters is not None:
         add_adapters(model, info.adapters)
     elif HEAD in tensors:
@@ -244,7 +256,7 @@ def load_checkpoint(
     parameters = dict(model.named_parameters())
     unknown = sorted(tensors.keys() - parameters.keys())
     if unknown:
-        raise InvalidInputError(f"{weights}: the base model has no tensor {unknown[0]!r}")
+        raise InvalidInputError(f"{folder / WEIGHTS}: the base model has no tensor {unknown[0]!r}")
     with torch.no_grad():
         for name, tensor in tensors.items():
             parameters[name].copy_(tensor)

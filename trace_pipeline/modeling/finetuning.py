@@ -115,7 +115,7 @@ def _load(experiment: Experiment, base: BaseModel, start: Path | None) -> tuple[
     """The model to train, and which part of it."""
     config, model = experiment.sft, experiment.model
     if start is not None:
-        _require_same(read_info(start), experiment, start)
+        require_same(read_info(start), experiment, start)
         policy = load_checkpoint(start, base, model.dtype, model.device, merge=False)
         assert policy.info is not None
         return policy, train_only(policy.model, policy.info.tensors)
@@ -129,8 +129,8 @@ def _load(experiment: Experiment, base: BaseModel, start: Path | None) -> tuple[
 _KINDS = {"last_layers": "delta", "all": "full", "lora": "lora"}
 
 
-def _require_same(info: CheckpointInfo, experiment: Experiment, start: Path) -> None:
-    """Refuse to go on from a checkpoint of another prompt or another trained part.
+def require_same(info: CheckpointInfo, experiment: Experiment, start: Path) -> None:
+    """Refuse a checkpoint of another prompt or another trained part than the experiment's.
 
     Raises:
         InvalidInputError: it says what differs.

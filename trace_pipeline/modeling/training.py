@@ -40,7 +40,7 @@ def run_fingerprint(
     for section in ("sft", "rl"):
         del settings[section]["save_every"]  # how often snapshots are taken changes no result
     del settings["sft"]["continues"]  # the parent says more than its name
-    for name in ("order", "dropout"):  # as before there was a choice
+    for name in ("order", "dropout", "average"):  # as before there was a choice
         if not settings["sft"][name]:
             del settings["sft"][name]
     for name in ("sensible", "greedy_first"):  # likewise

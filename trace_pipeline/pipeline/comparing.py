@@ -205,7 +205,7 @@ def _elsewhere_recorded(
     sft = _manifest(store, f"{name}/sft_checkpoint")
     for parent in sft.parents if sft is not None else ():
         began, _, asset = parent.partition("/")
-        if asset == "rl_checkpoint":
+        if asset == "rl_checkpoint" and not made["sft"].get("average"):
             sections["sft"] = made["sft"] | {"continues": began}
     return sections
 

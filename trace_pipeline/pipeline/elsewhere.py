@@ -37,6 +37,10 @@ def pack(bench: Workbench, target: Path) -> str:
         MissingUpstreamError: the data were not made yet.
     """
     require_new(target)
+    if bench.experiment.sft.average:
+        raise InvalidInputError(
+            "sft.average: a mean of trained models needs no other host; use trace-pipeline run"
+        )
     data = training_data(bench, bench.partitions())
     if not data.left.clean:
         raise InvalidInputError(f"test questions would be trained on: {data.left.describe()}")

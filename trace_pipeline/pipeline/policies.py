@@ -173,6 +173,22 @@ def train_checkpoint(
     return draft.stored, info
 
 
+def train_or_average(
+    bench: Workbench, base: BaseModel, data: TrainingData, folder: Path, tell: Tell, processes: int
+) -> CheckpointInfo:
+    """The SFT of an experiment: training, or the mean of trained models."""
+    from trace_pipeline.modeling.averaging import average_checkpoints
+    from trace_pipeline.modeling.launch import run_sft
+
+    begun, held_out = [a.path for a in bench.started_from()], data.held_out()
+    if shares := bench.experiment.sft.average.values():
+        mixed = list(zip(begun, shares, strict=True))
+        return average_checkpoints(bench.experiment, base, mixed, folder, tell, held_out)
+    start = begun[0] if begun else None
+    examples = data.train + data.real
+    return run_sft(bench.experiment, base, examples, folder, tell, start, held_out, processes)
+
+
 def brought(bench: Workbench, asset: str) -> Path:
     """Where a checkpoint that another host made waits for ``asset``."""
     return bench.store.local_folder(f"{bench.experiment.name}/{BROUGHT}") / asset

@@ -111,31 +111,38 @@ class Workbench:
         """The sections of the experiment that determine a checkpoint, beside its parents."""
         config = self.experiment.to_dict()
         del config["sft"]["continues"]  # the checkpoint that it names is a parent
-        if not config["sft"]["order"]:  # as in the manifests from before there was a choice
-            del config["sft"]["order"]
+        for name in ("order", "average"):  # as in the manifests from before there was a choice
+            if not config["sft"][name]:
+                del config["sft"][name]
         for name in ("sensible", "greedy_first"):  # likewise
             if not config["decoding"][name]:
                 del config["decoding"][name]
         return {name: config[name] for name in sections}
 
     def started_from(self) -> list[Artifact]:
-        """The trained model that SFT goes on from, if ``sft.continues`` names one.
+        """The trained models that ``sft.continues`` or ``sft.average`` names.
 
         Raises:
-            MissingUpstreamError: that experiment has no trained model yet.
+            MissingUpstreamError: one of these experiments has no trained model yet.
         """
-        name = self.experiment.sft.continues
-        if not name:
-            return []
+        sft = self.experiment.sft
+        return [
+            self._trained_model(name, field)
+            for field, names in (("continues", [sft.continues]), ("average", sft.average))
+            for name in names
+            if name
+        ]
+
+    def _trained_model(self, name: str, field: str) -> Artifact:
         key = f"{name}/rl_checkpoint"
         if name == self.experiment.name:
-            raise MissingUpstreamError(f"sft.continues: {name} cannot go on from itself")
+            raise MissingUpstreamError(f"sft.{field}: {name} cannot go on from itself")
         if not self.store.has(key):
             raise MissingUpstreamError(
-                f"sft.continues: {name} has no trained model yet; make it with\n  "
+                f"sft.{field}: {name} has no trained model yet; make it with\n  "
                 f"trace-pipeline run --experiment {name} --until rl_checkpoint"
             )
-        return [self.store.read(key)]
+        return self.store.read(key)
 
     # -- the dataset ----------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from trace_pipeline.pipeline.policies import (
     open_base,
     require_rl_data,
     train_checkpoint,
+    train_or_average,
     training_data,
 )
 from trace_pipeline.pipeline.resources import (
@@ -102,9 +103,11 @@ def sft_checkpoint(
     tracking: TrackingResource,
     solver: SolverResource,
 ) -> dg.MaterializeResult:
-    """The base model fine-tuned to write the traces of synthetic examples and real problems."""
+    """The base model fine-tuned to write the traces of synthetic examples and real problems.
+
+    With ``sft.average`` it is the mean of models that were trained before.
+    """
     from trace_pipeline.modeling.checkpoints import checkpoint_differs_from
-    from trace_pipeline.modeling.launch import run_sft
     from trace_pipeline.modeling.records import read_records
 
     bench = open_workbench(experiment, artifacts, tracking, solver)
@@ -149,15 +152,8 @@ def sft_checkpoint(
             "sft_checkpoint",
             parents,
             bench.settings("seed", "model", "prompt", "sft"),
-            lambda folder, tell: run_sft(
-                bench.experiment,
-                base,
-                examples,
-                folder,
-                tell,
-                started_from[0].path if started_from else None,
-                data.held_out(),
-                experiment.processes,
+            lambda folder, tell: train_or_average(
+                bench, base, data, folder, tell, experiment.processes
             ),
             lambda step, values: stage.metrics({f"sft.{k}": v for k, v in values.items()}, step),
         )
@@ -172,7 +168,7 @@ def sft_checkpoint(
             "synthetic_examples": len(data.train),
             "real_examples": len(data.real),
             "parameters_trained": info.parameters_trained,
-            "final_loss": info.metrics["loss"],
+            **({"final_loss": info.metrics["loss"]} if "loss" in info.metrics else {}),
             **_validation_loss(info.metrics),
             "loss_curve": metadata.picture(loss_figure(records), "loss by step"),
             "samples": metadata.sample_traces([*data.train[:2], *data.real[:2]], 4),
