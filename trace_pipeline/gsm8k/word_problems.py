@@ -24,6 +24,7 @@ from trace_pipeline.gsm8k.problem import (
     Rejected,
     problem_from_record,
 )
+from trace_pipeline.traces import format_number
 from trace_pipeline.validation import InvalidInputError, unknown_name
 
 FOLDER = "word_problems"
@@ -79,6 +80,11 @@ def read_word_problems(folder: Path, collections: Sequence[str]) -> Written:
                 if isinstance(record, ProblemError):
                     raise record
                 problem = problem_from_record(record, len(problems))
+                if "/" in format_number(problem.gold):
+                    raise ProblemError(
+                        f"the answer {format_number(problem.gold)} has no end as a decimal number; "
+                        "choose other numbers"
+                    )
                 place = f"{name}, line {line}"
                 if places.setdefault(problem.question, place) != place:
                     raise ProblemError(f"the question of {places[problem.question]} again")
