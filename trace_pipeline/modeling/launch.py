@@ -92,7 +92,8 @@ def _torchrun(
 ) -> int:
     """Exit status of ``python -m module`` in so many processes; figures are told meanwhile."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += [f"--nproc_per_node={processes}", "-m", module, *arguments]
+    # Behind "--" torchrun takes no argument for one of its own: --start is short for several.
+    command += [f"--nproc_per_node={processes}", "-m", "--", module, *arguments]
     threads = max(1, (os.cpu_count() or 1) // processes)
     environment = {"OMP_NUM_THREADS": str(threads)} | os.environ
     running = subprocess.Popen(command, env=environment)
