@@ -13,8 +13,7 @@ from trace_pipeline.experiment import Experiment, ExperimentError, experiment_fr
 from trace_pipeline.modeling.averaging import average_checkpoints
 from trace_pipeline.modeling.base_models import BaseModel
 from trace_pipeline.modeling.checkpoints import WEIGHTS
-from trace_pipeline.modeling.finetuning import METRICS, train_sft
-from trace_pipeline.modeling.records import read_records
+from trace_pipeline.modeling.finetuning import train_sft
 from trace_pipeline.validation import InvalidInputError
 
 MEAN = {"average": {"one": 3, "two": 1}, "evaluate_problems": 2}
@@ -52,7 +51,6 @@ def test_weights_are_the_weighted_mean(
     assert told == [info.metrics]
     assert info.metrics["val_problems"] == 2
     assert info.metrics["val_loss"] > 0
-    assert read_records(tmp_path / "mean" / METRICS) == [{"step": 1, **info.metrics}]
 
 
 def test_made_already_it_is_not_made_again(
@@ -60,7 +58,8 @@ def test_made_already_it_is_not_made_again(
 ) -> None:
     both = [(folder, 1.0) for folder in trained]
     first = average_checkpoints(_with(MEAN), base, both, tmp_path)
-    assert average_checkpoints(_with(MEAN), base, both, tmp_path) == first
+    again = average_checkpoints(_with(MEAN), base, both, tmp_path)
+    assert (again.created, again.weights_sha256) == (first.created, first.weights_sha256)
     with pytest.raises(InvalidInputError, match="finished checkpoint of another run"):
         average_checkpoints(_with(MEAN), base, [both[0], (trained[1], 2.0)], tmp_path)
 

@@ -28,8 +28,7 @@ from trace_pipeline.modeling.checkpoints import (
     save_checkpoint,
 )
 from trace_pipeline.modeling.distributed import World
-from trace_pipeline.modeling.finetuning import METRICS, require_same
-from trace_pipeline.modeling.records import RecordFile
+from trace_pipeline.modeling.finetuning import require_same
 from trace_pipeline.modeling.training import OnMetrics, run_fingerprint
 from trace_pipeline.modeling.validation import Validation
 from trace_pipeline.validation import InvalidInputError
@@ -51,8 +50,8 @@ def average_checkpoints(
         experiment: Its sections seed, model, prompt, sft and decoding are read.
         base: The base model of all of them.
         checkpoints: Their folders, and the share of each; shares need not sum to 1.
-        out_dir: Gets the checkpoint and ``metrics.jsonl`` with one record.
-        on_metrics: Told the figures.
+        out_dir: Gets the checkpoint, whose metrics are the figures.
+        on_metrics: Told the figures, as of step 1.
         validation: Held-out examples that the mean is evaluated on.
 
     Raises:
@@ -81,9 +80,6 @@ def average_checkpoints(
     held_out = Validation(experiment, policy, validation, World())
     figures = held_out.evaluate() if held_out else dict[str, float]()
     log.info("the mean of %d models: %s", len(checkpoints), figures)
-    records = RecordFile(out_dir / METRICS)
-    records.append({"step": 1, **figures})
-    records.close()
     if on_metrics:
         on_metrics(1, figures)
     return save_checkpoint(

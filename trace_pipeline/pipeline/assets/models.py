@@ -170,7 +170,11 @@ def sft_checkpoint(
             "parameters_trained": info.parameters_trained,
             **({"final_loss": info.metrics["loss"]} if "loss" in info.metrics else {}),
             **_validation_loss(info.metrics),
-            "loss_curve": metadata.picture(loss_figure(records), "loss by step"),
+            **(
+                {"loss_curve": metadata.picture(loss_figure(records), "loss by step")}
+                if records
+                else {}
+            ),
             "samples": metadata.sample_traces([*data.train[:2], *data.real[:2]], 4),
             **metadata.of_stage(stage),
             **metadata.of_artifact(stored),
