@@ -62,6 +62,8 @@ def test_problems_are_read_in_the_order_of_files_and_lines(tmp_path: Path) -> No
         ("A question?\nnineteen\n", "expected calculations such as"),
         ("A question?\n7+12=\n", "is no number"),
         ("A question?\n7+*12=19\n", "7+*12"),
+        ("A question?\n7+12=18; 18*2=36\n", "7+12 is 19, not 18"),
+        ("A question?\n7+12=19; 19/3=19/3\n", "has no end as a decimal number"),
     ],
 )
 def test_what_is_wrong_is_said_with_file_and_line(tmp_path: Path, text: str, reason: str) -> None:
@@ -130,6 +132,12 @@ def test_the_check_finds_what_no_trace_is_sure_of_and_what_is_told_twice(tmp_pat
     assert "tells the story of mine/a.txt, line 2 again" in checked.findings[0].message
     assert checked.findings[1].message.startswith("unsure")
     assert checked.operations == {2: 3}
+
+
+def test_the_check_finds_a_question_that_breaks_off(tmp_path: Path) -> None:
+    text = "Ann has 7 pens and buys... no, is given 12. How many pens has she now?\n7+12=19\n"
+    checked = check_word_problems(read_word_problems(project(tmp_path, a=text), ["mine"]))
+    assert [f.message[:10] for f in checked.findings] == ["breaks off"]
 
 
 def test_resemblance_does_not_depend_on_numbers() -> None:

@@ -76,6 +76,14 @@ def test_it_refuses_one_model_and_models_that_do_not_match(
     assert not (tmp_path / "out").exists()
 
 
+def test_it_refuses_adapters(base: BaseModel, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        train_sft(experiment(sft={"trainable": "lora"}), base, problems(4), tmp_path / name)
+    both = [(tmp_path / name, 1.0) for name in ("one", "two")]
+    with pytest.raises(InvalidInputError, match="holds LoRA adapters"):
+        average_checkpoints(experiment(sft={"trainable": "lora"}), base, both, tmp_path / "out")
+
+
 @pytest.mark.parametrize("sft", [{"average": {"one": 1}}, {**MEAN, "continues": "one"}])
 def test_settings_that_mean_nothing_are_refused(sft: dict[str, object]) -> None:
     with pytest.raises(ExperimentError, match=r"sft\.average: takes the place of training"):

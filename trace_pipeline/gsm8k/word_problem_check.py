@@ -56,6 +56,9 @@ def check_word_problems(written: Written, min_confidence: float = 0.7) -> Checke
         )
         findings.append(Finding(written.places[conversion.index], message))
     questions = [problem.question for problem in written.problems]
+    for problem, place in zip(written.problems, written.places, strict=True):
+        if "..." in problem.question or "…" in problem.question:
+            findings.append(Finding(place, "breaks off (...): say it in whole sentences"))
     for first, second, share in resembling(questions):
         message = f"tells the story of {written.places[first]} again ({share:.0%} of its words)"
         findings.append(Finding(written.places[second], message))

@@ -80,11 +80,7 @@ def read_word_problems(folder: Path, collections: Sequence[str]) -> Written:
                 if isinstance(record, ProblemError):
                     raise record
                 problem = problem_from_record(record, len(problems))
-                if "/" in format_number(problem.gold):
-                    raise ProblemError(
-                        f"the answer {format_number(problem.gold)} has no end as a decimal number; "
-                        "choose other numbers"
-                    )
+                _require_exact(problem)
                 place = f"{name}, line {line}"
                 if places.setdefault(problem.question, place) != place:
                     raise ProblemError(f"the question of {places[problem.question]} again")
@@ -145,6 +141,25 @@ def written_records(text: str) -> Iterator[tuple[int, dict[str, str] | ProblemEr
             yield line, _record(block)
         except ProblemError as error:
             yield line, error
+
+
+def _require_exact(problem: Problem) -> None:
+    """Refuse a result that is not what its calculation gives, and an answer without an end.
+
+    GSM-8K's authors round; what is written for training here need not.
+
+    Raises:
+        ProblemError: it names the calculation or the answer.
+    """
+    for calculation in problem.calculations:
+        if calculation.value != calculation.result:
+            value, claimed = format_number(calculation.value), format_number(calculation.result)
+            raise ProblemError(f"{calculation.text} is {value}, not {claimed}")
+    answer = format_number(problem.gold)
+    if "/" in answer:
+        raise ProblemError(
+            f"the answer {answer} has no end as a decimal number; choose other numbers"
+        )
 
 
 def _record(block: Sequence[str]) -> dict[str, str]:

@@ -62,6 +62,11 @@ def average_checkpoints(
     if len(checkpoints) < 2 or not total > 0:
         raise InvalidInputError("sft.average: expected two models or more, with shares above 0")
     infos = [read_info(folder) for folder, _ in checkpoints]
+    if infos[0].adapters is not None:
+        raise InvalidInputError(
+            f"{checkpoints[0][0]}: holds LoRA adapters, and the mean of their factors is not that "
+            "of what they change; average models of sft.trainable all or last_layers"
+        )
     for info, (folder, _) in zip(infos, checkpoints, strict=True):
         require_same(info, experiment, folder)
         if info.tensors != infos[0].tensors:
