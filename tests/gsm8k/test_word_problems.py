@@ -12,7 +12,7 @@ from trace_pipeline.experiment import Gsm8kConfig
 from trace_pipeline.gsm8k import few_shot_problems
 from trace_pipeline.gsm8k.loading import load_problem_file
 from trace_pipeline.gsm8k.training import NO_PROBLEMS, own_traces, training_traces
-from trace_pipeline.gsm8k.word_problem_check import check_word_problems, resembling
+from trace_pipeline.gsm8k.word_problem_check import check_word_problems, nearest, resembling
 from trace_pipeline.gsm8k.word_problems import (
     FOLDER,
     collections_of,
@@ -144,6 +144,14 @@ def test_resemblance_does_not_depend_on_numbers() -> None:
     first = "Ida has 12 red apples and gives 5 of them to Otto today"
     other = "A train leaves at nine and covers 210 miles before it stops again"
     assert list(resembling([first, other, first.replace("12", "1,200")])) == [(0, 2, 1.0)]
+
+
+def test_the_nearest_pair_is_found() -> None:
+    mine = ["Ann has 7 pens and buys 12", "Otto paints 9 walls and takes 3 days for each of them"]
+    theirs = ["Eve paints 4 walls and takes 2 days for each of them", "A ship sails"]
+    share, place, other = nearest(mine, theirs)
+    assert (place, other) == (1, 0)
+    assert share == pytest.approx(8 / 10)
 
 
 def test_the_command_says_where_and_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,19 +35,36 @@ def convert_gsm8k(source: Path, target: Path, experts: str) -> None:
 
 @click.command("word-problems")
 @click.argument("collections", nargs=-1)
-def word_problems(collections: tuple[str, ...]) -> None:
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A file in GSM-8K's format: how near any question comes to one of it. May be repeated.",
+)
+def word_problems(collections: tuple[str, ...], against: tuple[Path, ...]) -> None:
     """Check COLLECTIONS of word_problems/ (all if none is named) before they are trained on.
 
     Says by file and line what cannot be read, what reaches no trace or no sure one, and what tells
     another one's story again. Exit status 1 if there is anything to mend.
     """
-    from trace_pipeline.gsm8k.word_problem_check import check_word_problems
+    from trace_pipeline.gsm8k.loading import load_problem_file
+    from trace_pipeline.gsm8k.overlap import GRAM, find_overlaps
+    from trace_pipeline.gsm8k.word_problem_check import check_word_problems, nearest
     from trace_pipeline.gsm8k.word_problems import FOLDER, collections_of, read_word_problems
     from trace_pipeline.paths import project_root
 
     folder = project_root() / FOLDER
     names = collections or collections_of(folder)
-    checked = check_word_problems(read_word_problems(folder, names))
+    written = read_word_problems(folder, names)
+    questions = [problem.question for problem in written.problems]
+    for path in against:
+        others = [problem.question for problem in load_problem_file(path).problems]
+        shared = len(find_overlaps(questions, others).train_indices)
+        click.echo(f"{path.name}: {shared} share {GRAM} words in a row with one of {len(others):,}")
+        share, mine, other = nearest(questions, others)
+        click.echo(f"  nearest, {share:.1%} of their runs of four words: {written.places[mine]}")
+        click.echo(f"  {questions[mine]}\n  {others[other]}")
+    checked = check_word_problems(written)
     for finding in checked.findings:
         click.echo(f"{FOLDER}/{finding.place}: {finding.message}", err=True)
     counts = ", ".join(f"{count:,} of {n}" for n, count in checked.operations.items())

@@ -85,6 +85,26 @@ def resembling(questions: Sequence[str], share: float = ALIKE) -> Iterator[tuple
             having.setdefault(shingle, []).append(second)
 
 
+def nearest(questions: Sequence[str], others: Sequence[str]) -> tuple[float, int, int]:
+    """The pair of a question and one of ``others`` that resemble each other most.
+
+    Returns:
+        Resemblance as in :func:`resembling`, place among ``questions``, place among ``others``.
+    """
+    having: dict[tuple[str, ...], list[int]] = {}
+    theirs = [_shingles(other) for other in others]
+    for place, shingles in enumerate(theirs):
+        for shingle in shingles:
+            having.setdefault(shingle, []).append(place)
+    best = (0.0, 0, 0)
+    for place, question in enumerate(questions):
+        mine = _shingles(question)
+        common = Counter(other for shingle in mine for other in having.get(shingle, ()))
+        for other, n in common.items():
+            best = max(best, (n / len(mine | theirs[other]), place, other))
+    return best
+
+
 def _file_and_line(place: str) -> tuple[str, int]:
     name, _, line = place.rpartition(", line ")
     return name, int(line)
