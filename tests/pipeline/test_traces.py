@@ -106,7 +106,9 @@ def test_the_assets_on_a_folder_of_problems(real: Path) -> None:
     assert "the question of line 1 again" in shown["rejected_lines"]
     assert "implausible" in shown["failures"]
     assert "too unlikely: co" in shown["first_failures"]  # cost or confidence
-    assert shown["trained_on"].endswith(" variants, 0 contrasts, 0 intermediate questions")
+    assert shown["trained_on"].endswith(
+        " variants, 0 contrasts, 0 intermediate questions, 0 word problems, 0 variants of these"
+    )
     assert "gsm8k/variant" in shown["sample_variants"]
 
     covered = metadata_of(result, "gsm8k_coverage")

@@ -110,7 +110,9 @@ def gsm8k_train_traces(
         data_version=dg.DataVersion(stored.sha256),
         metadata={
             "source": problems.source,
-            "trained_on": _trained_on(made) if config.has_examples else "nothing",
+            "trained_on": _trained_on(made)
+            if config.has_examples
+            else "nothing: data.gsm8k.train is 0",
             **conversion_metadata(made, problems),
             "notes": "\n".join(problems.notes) or "none",
             **metadata.of_artifact(stored),
