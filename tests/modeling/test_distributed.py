@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.modeling.tiny import experiment, problems
-from trace_pipeline.experiment import Experiment
+from trace_pipeline.experiment import Experiment, experiment_from_dict
 from trace_pipeline.generation import Example
 from trace_pipeline.modeling.base_models import BaseModel
 from trace_pipeline.modeling.batching import Sequences
@@ -80,6 +80,24 @@ def test_two_processes_follow_it_too(base: BaseModel, tmp_path: Path) -> None:
     assert info.metrics["val_loss"] == records[-1]["val_loss"]
     left = sorted(path.name for path in (tmp_path / "two").iterdir())
     assert left == ["checkpoint.json", "metrics.jsonl", "weights.safetensors"]
+
+
+def test_two_processes_go_on_from_another_model_as_one_does(
+    base: BaseModel, tmp_path: Path
+) -> None:
+    first = train_sft(settings(2), base, examples(9), tmp_path / "first")
+    start = tmp_path / "first"
+    further = settings(1).to_dict()
+    further["sft"]["continues"] = "first"
+    again = experiment_from_dict(further)
+    info = run_sft(again, base, examples(4), tmp_path / "two", start=start, processes=2)
+    assert info.parent == first.weights_sha256
+    train_sft(settings(2), base, examples(4), tmp_path / "one", start=start)
+    losses = [
+        [r["loss"] for r in read_records(tmp_path / name / "metrics.jsonl")]
+        for name in ("one", "two")
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=TOLERANCE)
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 6])
