@@ -128,6 +128,19 @@ for module in ("sft", "rl", "decode"):
     assert done.stdout.count("--experiment") >= 3
 
 
+def test_a_mean_of_models_is_not_trained_in_silence(
+    base: BaseModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_data(tmp_path / "data.jsonl", 2)
+    settings = experiment(sft={"average": {"one": 1, "two": 1}}).to_dict()
+    (tmp_path / "tiny.json").write_text(json.dumps(settings))
+    out = tmp_path / "out"
+    files = ["--data", str(data), "--out", str(out), "--base", base.reference]
+    assert sft_main(["--experiment", str(tmp_path / "tiny.json"), *files]) == 1
+    assert "sft.average: there is nothing to train" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_a_start_and_the_setting_that_names_it_go_together(
     base: BaseModel, sft_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

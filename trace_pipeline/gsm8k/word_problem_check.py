@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from trace_pipeline.experiment import Gsm8kConfig
 from trace_pipeline.gsm8k.conversion import Policy, convert
 from trace_pipeline.gsm8k.overlap import normalised_words
 from trace_pipeline.gsm8k.word_problems import Written
@@ -37,7 +38,7 @@ class Checked(Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
-def check_word_problems(written: Written, min_confidence: float = 0.7) -> Checked:
+def check_word_problems(written: Written) -> Checked:
     """Convert every problem, and compare every question with those before it."""
     findings = [Finding(*_rejected(r.reason, r.line)) for r in written.rejected]
     report = convert(written.problems, Policy.ARITHMETIC)
@@ -46,7 +47,7 @@ def check_word_problems(written: Written, min_confidence: float = 0.7) -> Checke
         findings.append(Finding(written.places[failure.index], f"no trace, {why}"))
     sure: Counter[int] = Counter()
     for conversion in report.conversions:
-        if conversion.confidence >= min_confidence:
+        if conversion.confidence >= Gsm8kConfig().min_confidence:
             steps = [step for part in conversion.trace.subtraces for step in part.steps]
             sure[sum(isinstance(step, Compute) for step in steps)] += 1
             continue

@@ -128,6 +128,11 @@ def _run_sft(options: argparse.Namespace) -> None:
     experiment, base = _experiment(options)
     data = read_examples(options.data)
     held_out = read_examples(options.validation) if options.validation else []
+    if experiment.sft.average:
+        raise InvalidInputError(
+            "sft.average: there is nothing to train; trace-pipeline run makes the mean, or leave "
+            "sft.average out"
+        )
     if bool(options.start) != bool(experiment.sft.continues):
         raise InvalidInputError(
             "--start and sft.continues go together: the folder of the checkpoint that the "

@@ -92,6 +92,14 @@ def gsm8k_train_traces(
     if config.word_problems:
         context.log.info("%s: %s", own.name, made.own.report.describe())
         context.log.info(made.own.overlap.describe())
+        unused = len(own.rejected) + len(made.own.report.failures) + len(made.own.unsure)
+        if unused:
+            context.log.warning(
+                "%d word problems give no trace that is sure enough and are left out; "
+                "`trace-pipeline word-problems %s` says which and why",
+                unused,
+                " ".join(config.word_problems),
+            )
     if config.train != "all" and config.train > made.available:
         context.log.warning(
             "data.gsm8k.train asks for %d problems; %s has %d that are sure enough",
