@@ -55,6 +55,9 @@ class SftConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Decay after the warm-up, towards zero right after the last step."""
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0
     max_grad_norm: Rate = 1.0
+    matmul: Literal["float", "int8", "auto"] = "float"
+    """How the layers of a Llama-type model multiply on a CPU: ``int8`` rounds the factors of each
+    product to bytes, ``auto`` does so where the CPU is faster at it."""
     batch_tokens: Positive = 2048
     """Token budget of one batch, padding included."""
     accumulate: Positive = 1

@@ -13,6 +13,8 @@ from trace_pipeline.validation import InvalidInputError
 
 _FAST_BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 """CPU flags (x86, Arm) of instructions that multiply bfloat16 natively."""
+_BYTE_PRODUCT_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}
+"""Likewise of instructions that add up products of bytes."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -49,6 +51,11 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     return torch.bfloat16 if _cpu_flags() & _FAST_BF16_FLAGS else torch.float32
+
+
+def has_byte_products() -> bool:
+    """Whether the CPU multiplies 8-bit integers faster than floats."""
+    return bool(_cpu_flags() & _BYTE_PRODUCT_FLAGS)
 
 
 def _cpu_flags() -> set[str]:

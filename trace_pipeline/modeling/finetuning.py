@@ -39,6 +39,7 @@ from trace_pipeline.modeling.checkpoints import (
 from trace_pipeline.modeling.devices import peak_memory
 from trace_pipeline.modeling.distributed import World, joined
 from trace_pipeline.modeling.frozen import keep_frozen_states
+from trace_pipeline.modeling.linear import linear_of
 from trace_pipeline.modeling.lora import add_adapters
 from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.modeling.optimizer import MasterAdamW
@@ -168,13 +169,16 @@ class _Trainer:
         require_context(
             self._sequences, getattr(policy.model.config, "max_position_embeddings", None)
         )
+        self._linear = linear_of(config.matmul, policy.model)
         prepare(policy.model, chosen, config)
         self._plan: Plan = plan_steps(self._sequences, experiment, world.size)
         self._validation = Validation(experiment, policy, validation, world)
         self._frozen = None
         if config.reuse_frozen and config.epochs > 1:
             epoch = self._plan.first_epoch
-            self._frozen = keep_frozen_states(policy.model, self._sequences, epoch, out_dir)
+            self._frozen = keep_frozen_states(
+                policy.model, self._sequences, epoch, out_dir, self._linear
+            )
         self._optimizer = MasterAdamW(policy.model, chosen.names, config.weight_decay)
         self._snapshots = Snapshots(out_dir / SNAPSHOTS, run)
         self._resume()
@@ -243,7 +247,12 @@ class _Trainer:
             lower = self._frozen.of(indices, batch) if self._frozen else None
             batch = batch.to(device)
             logprobs, _ = completion_logprobs(
-                self._policy.model, batch, lower=lower, entropies=False, dropout=dropout
+                self._policy.model,
+                batch,
+                lower=lower,
+                entropies=False,
+                dropout=dropout,
+                linear=self._linear,
             )
             part = -logprobs.sum() / targets
             part.backward()  # type: ignore[no-untyped-call]

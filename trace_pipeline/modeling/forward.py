@@ -9,7 +9,7 @@ here in few operations; others are those of transformers, given another attentio
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -22,6 +22,8 @@ from trace_pipeline.modeling.fused import gated, nodes_of, rotated_rows
 from trace_pipeline.modeling.inference import is_lean
 from trace_pipeline.validation import InvalidInputError
 
+Linear = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
+"""(N, I), weight (O, I) and bias (O,) or None -> (N, O), as ``functional.linear``."""
 TREE = "trace_pipeline_tree"
 """Name of the attention function among those of transformers."""
 TREE_MODELS = frozenset({"llama", "mistral", "qwen2", "qwen3"})
@@ -49,7 +51,11 @@ def frozen_layers(model: Any) -> int:
 
 
 def target_states(
-    model: Any, batch: Batch, lower: torch.Tensor | None = None, dropout: float = 0.0
+    model: Any,
+    batch: Batch,
+    lower: torch.Tensor | None = None,
+    dropout: float = 0.0,
+    linear: Linear = functional.linear,
 ) -> torch.Tensor:
     """(M, H) last hidden states, after the norm, where a target is predicted.
 
@@ -58,13 +64,15 @@ def target_states(
         batch: M targets in all.
         lower: (N, H) what the frozen layers gave for ``batch``, when it is known already.
         dropout: share of what each attention and MLP gives that is dropped at random.
+        linear: how the layers multiply, where it is not as usual; see :func:`is_lean` for the
+            models that can.
     """
     with _dropping(model, dropout):
-        return _target_states(model, batch, lower, dropout)
+        return _target_states(model, batch, lower, dropout, linear)
 
 
 def _target_states(
-    model: Any, batch: Batch, lower: torch.Tensor | None, dropout: float
+    model: Any, batch: Batch, lower: torch.Tensor | None, dropout: float, linear: Linear
 ) -> torch.Tensor:
     if not runs_on_trees(model):
         output = model.base_model(input_ids=batch.input_ids, use_cache=False).last_hidden_state
@@ -72,25 +80,31 @@ def _target_states(
         return states
     base, trained = model.base_model, frozen_layers(model)
     if lower is None:
-        lower = run_layers(model, batch, base.embed_tokens(batch.ids), 0, trained)
-    hidden = run_layers(model, batch, lower, trained, len(base.layers), dropout)
+        lower = run_layers(model, batch, base.embed_tokens(batch.ids), 0, trained, linear=linear)
+    hidden = run_layers(model, batch, lower, trained, len(base.layers), dropout, linear)
     normed: torch.Tensor = base.norm(hidden.index_select(0, batch.positions))
     return normed
 
 
 @torch.no_grad()
-def lower_states(model: Any, batch: Batch) -> torch.Tensor:
+def lower_states(model: Any, batch: Batch, linear: Linear = functional.linear) -> torch.Tensor:
     """(N, H) what the frozen layers of ``model`` make of ``batch``."""
     embedded = model.base_model.embed_tokens(batch.ids)
-    return run_layers(model, batch, embedded, 0, frozen_layers(model))
+    return run_layers(model, batch, embedded, 0, frozen_layers(model), linear=linear)
 
 
 def run_layers(
-    model: Any, batch: Batch, hidden: torch.Tensor, first: int, last: int, dropout: float = 0.0
+    model: Any,
+    batch: Batch,
+    hidden: torch.Tensor,
+    first: int,
+    last: int,
+    dropout: float = 0.0,
+    linear: Linear = functional.linear,
 ) -> torch.Tensor:
     """(N, H) -> (N, H): the layers ``first`` to before ``last``."""
     if is_lean(model):
-        return _run_lean(model, batch, hidden, first, last, dropout)
+        return _run_lean(model, batch, hidden, first, last, dropout, linear)
     base = model.base_model
     depths = batch.depths[None]
     hidden = hidden[None]  # (1, N, H)
@@ -111,7 +125,13 @@ def run_layers(
 
 
 def _run_lean(
-    model: Any, batch: Batch, hidden: torch.Tensor, first: int, last: int, dropout: float
+    model: Any,
+    batch: Batch,
+    hidden: torch.Tensor,
+    first: int,
+    last: int,
+    dropout: float,
+    linear: Linear,
 ) -> torch.Tensor:
     """:func:`run_layers` of layers of the Llama type, with joined projections."""
     config, base = model.config, model.base_model
@@ -123,17 +143,18 @@ def _run_lean(
     for layer in base.layers[first:last]:
         attention, mlp = layer.self_attn, layer.mlp
         h = _normed(hidden, layer.input_layernorm)
-        qkv = _joined(h, attention.q_proj, attention.k_proj, attention.v_proj)
+        qkv = _joined(linear, h, attention.q_proj, attention.k_proj, attention.v_proj)
         qkv = qkv.view(-1, heads + 2 * groups, width)
         query, key, value = rotated_rows(qkv, cos, sin, batch, heads, groups)
         attended = functional.scaled_dot_product_attention(
             query, key, value, is_causal=True, enable_gqa=heads != groups
         )  # (B, heads, T, D)
         attended = attended.transpose(1, 2).reshape(places, heads * width)
-        added = attention.o_proj(nodes_of(attended, batch.homes))
+        added = _joined(linear, nodes_of(attended, batch.homes), attention.o_proj)
         hidden = hidden + (functional.dropout(added, dropout) if dropout else added)
         h = _normed(hidden, layer.post_attention_layernorm)
-        added = mlp.down_proj(gated(_joined(h, mlp.gate_proj, mlp.up_proj)))
+        within = gated(_joined(linear, h, mlp.gate_proj, mlp.up_proj))
+        added = _joined(linear, within, mlp.down_proj)
         hidden = hidden + (functional.dropout(added, dropout) if dropout else added)
     return hidden
 
@@ -142,12 +163,14 @@ def _normed(hidden: torch.Tensor, norm: Any) -> torch.Tensor:
     return functional.rms_norm(hidden, hidden.shape[-1:], norm.weight, norm.variance_epsilon)
 
 
-def _joined(hidden: torch.Tensor, *projections: Any) -> torch.Tensor:
+def _joined(linear: Linear, hidden: torch.Tensor, *projections: Any) -> torch.Tensor:
     """What several linear layers make of the same input, side by side, by one product."""
-    weight = torch.cat([projection.weight for projection in projections])
-    biased = projections[0].bias is not None
-    bias = torch.cat([projection.bias for projection in projections]) if biased else None
-    return functional.linear(hidden, weight, bias)
+    first, *others = projections
+    weight, bias = first.weight, first.bias
+    if others:
+        weight = torch.cat([projection.weight for projection in projections])
+        bias = None if bias is None else torch.cat([p.bias for p in projections])
+    return linear(hidden, weight, bias)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from trace_pipeline.modeling.batching import Batch
 from trace_pipeline.modeling.choices import Choices
-from trace_pipeline.modeling.forward import target_states
+from trace_pipeline.modeling.forward import Linear, target_states
 
 SLICE = {"cpu": 256, "cuda": 4096}
 """Rows of logits that are in float32 at a time: what the caches of a CPU hold, or enough for a GPU
@@ -29,13 +29,14 @@ def completion_logprobs(
     lower: torch.Tensor | None = None,
     entropies: bool = True,
     dropout: float = 0.0,
+    linear: Linear = functional.linear,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """:func:`token_logprobs` of the targets of ``batch`` under ``model``.
 
-    ``lower`` is what the frozen layers gave for it, if it is known, and ``dropout`` what is
-    dropped (see ``forward``).
+    ``lower`` is what the frozen layers gave for it, if it is known, ``dropout`` what is dropped,
+    and ``linear`` how the layers multiply (see ``forward``); the head multiplies as usual.
     """
-    hidden = target_states(model, batch, lower, dropout)  # (M, H)
+    hidden = target_states(model, batch, lower, dropout, linear)  # (M, H)
     return token_logprobs(
         hidden, model.lm_head, batch.targets, temperature, top_p, entropies, batch.choices
     )

@@ -43,6 +43,8 @@ def run_fingerprint(
     for name in ("order", "dropout", "average"):  # as before there was a choice
         if not settings["sft"][name]:
             del settings["sft"][name]
+    if settings["sft"]["matmul"] == "float":
+        del settings["sft"]["matmul"]
     for name in ("sensible", "greedy_first"):  # likewise
         if not settings["decoding"][name]:
             del settings["decoding"][name]

@@ -114,6 +114,8 @@ class Workbench:
         for name in ("order", "average"):  # as in the manifests from before there was a choice
             if not config["sft"][name]:
                 del config["sft"][name]
+        if config["sft"]["matmul"] == "float":
+            del config["sft"]["matmul"]
         for name in ("sensible", "greedy_first"):  # likewise
             if not config["decoding"][name]:
                 del config["decoding"][name]

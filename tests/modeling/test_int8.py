@@ -1,0 +1,254 @@
+"""Products of bytes are close to those of floats, and training with them is as exact to resume."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional
+
+from tests.modeling.tiny import experiment, problems
+from trace_pipeline.experiment import LoraConfig
+from trace_pipeline.modeling.base_models import BaseModel
+from trace_pipeline.modeling.batching import collate, tokenise
+from trace_pipeline.modeling.byte_kernels import Quantised
+from trace_pipeline.modeling.checkpoints import Policy
+from trace_pipeline.modeling.finetuning import train_sft
+from trace_pipeline.modeling.frozen import keep_frozen_states
+from trace_pipeline.modeling.int8 import int8_linear
+from trace_pipeline.modeling.linear import linear_of
+from trace_pipeline.modeling.lora import add_adapters
+from trace_pipeline.modeling.objective import completion_logprobs
+from trace_pipeline.modeling.records import read_records
+from trace_pipeline.modeling.trainable import select_trainable
+from trace_pipeline.store import file_sha256
+from trace_pipeline.validation import InvalidInputError
+
+
+def matrix(rows: int, columns: int, seed: int = 0) -> torch.Tensor:
+    """Rows and columns of very different magnitude."""
+    draw = torch.Generator().manual_seed(seed)
+    values = torch.randn(rows, columns, generator=draw)
+    return values * torch.rand(rows, 1, generator=draw).exp() * torch.logspace(-2, 2, columns)
+
+
+def relative(found: torch.Tensor, wanted: torch.Tensor) -> float:
+    return float((found - wanted).norm() / wanted.norm())
+
+
+def by_torch(x: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tensor]:
+    most = x.abs().amax(dim, keepdim=True).clamp(min=1e-30)
+    return (x * (127 / most)).round().to(torch.int8), (most / 127).flatten()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 70), (200, 33), (129, 128)])
+def test_bytes_and_scales_are_what_plain_operations_give(shape: tuple[int, int]) -> None:
+    x = matrix(*shape)
+    both = Quantised(x)
+    for only in (both, Quantised(x, by_column=False)):
+        rows, scales = by_torch(x, 1)
+        assert torch.equal(only.rows, rows)
+        assert torch.equal(only.row_scales, scales)
+    for only in (both, Quantised(x, by_row=False)):
+        columns, scales = by_torch(x, 0)
+        assert torch.equal(only.columns, columns)
+        assert torch.equal(only.column_scales, scales)
+    error = (both.rows * both.row_scales[:, None] - x).abs()
+    assert bool((error <= both.row_scales[:, None] * 0.5001).all())
+
+
+def test_what_was_not_asked_for_is_not_there() -> None:
+    assert not hasattr(Quantised(matrix(2, 3), by_column=False), "columns")
+    assert not hasattr(Quantised(matrix(2, 3), by_row=False), "rows")
+
+
+def test_rows_and_columns_of_zeros_stay_zeros() -> None:
+    x = matrix(4, 5)
+    x[1], x[:, 2] = 0, 0
+    found = Quantised(x)
+    assert not found.rows[1].any()
+    assert not found.columns[:, 2].any()
+    assert torch.equal(int8_linear(torch.zeros(3, 5), x), torch.zeros(3, 4))
+
+
+def test_a_value_that_is_no_number_is_not_hidden() -> None:
+    """Training sees by its loss that it diverged."""
+    x, weight = matrix(4, 5), matrix(6, 5)
+    x[2, 3] = float("nan")
+    found = int8_linear(x, weight)
+    assert found[2].isnan().all()
+    assert found[[0, 1, 3]].isfinite().all()
+
+
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, weight = matrix(300, 64).requires_grad_(), matrix(96, 64, 1).requires_grad_()
+
+    def outcome() -> list[torch.Tensor]:
+        product = int8_linear(x, weight)
+        return [product, *torch.autograd.grad(product.square().sum(), [x, weight])]
+
+    alone = outcome()
+    monkeypatch.setattr("torch.get_num_threads", lambda: 3)
+    for one, three in zip(alone, outcome(), strict=True):
+        assert torch.equal(one, three)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_product_and_gradients_are_close_to_those_of_floats(biased: bool) -> None:
+    x, weight = torch.randn(150, 64), torch.randn(96, 64)
+    bias = torch.randn(96) if biased else None
+    given = [t.requires_grad_() for t in (x, weight, bias) if t is not None]
+    slope = torch.randn(150, 96)
+    outcomes = []
+    for linear in (functional.linear, int8_linear):
+        product = linear(x, weight, bias)
+        gradients = torch.autograd.grad(product, given, slope)
+        outcomes.append([product, *gradients])
+    for exact, close in zip(*outcomes, strict=True):
+        assert relative(close, exact) < 0.02
+    if biased:
+        assert torch.equal(outcomes[0][-1], outcomes[1][-1])
+
+
+def test_only_what_wants_a_gradient_gets_one() -> None:
+    x, weight = torch.randn(8, 4), torch.randn(6, 4)
+    assert not int8_linear(x, weight).requires_grad
+    int8_linear(x, weight.requires_grad_()).sum().backward()
+    assert weight.grad is not None
+    assert x.grad is None
+    frozen, states = torch.randn(6, 4), torch.randn(8, 4).requires_grad_()
+    int8_linear(states, frozen).sum().backward()
+    assert states.grad is not None
+
+
+@pytest.mark.parametrize("trainable", ["all", "last_layers"])
+def test_a_model_gives_nearly_the_same(policy: Policy, trainable: str) -> None:
+    select_trainable(policy.model, trainable, 1)
+    batch = collate(tokenise(policy.prompt, problems(4), 1024))
+    chosen = [p for p in policy.model.parameters() if p.requires_grad]
+    outcomes = []
+    for linear in (functional.linear, int8_linear):
+        logprobs, _ = completion_logprobs(policy.model, batch, linear=linear)
+        gradients = torch.autograd.grad(logprobs.sum(), chosen)
+        outcomes.append((logprobs, torch.cat([g.flatten() for g in gradients])))
+    (exact, slope), (close, near) = outcomes
+    assert 0 < float((exact - close).abs().max()) < 0.2  # and not the same by accident
+    assert float(functional.cosine_similarity(slope, near, 0)) > 0.99
+
+
+def test_frozen_layers_multiply_bytes_too(policy: Policy, tmp_path: Path) -> None:
+    select_trainable(policy.model, "last_layers", 1)
+    sequences = tokenise(policy.prompt, problems(3), 1024)
+    kept = keep_frozen_states(policy.model, sequences, [[0, 1, 2]], tmp_path, int8_linear)
+    assert kept is not None
+    batch = collate(sequences)
+    with_kept, _ = completion_logprobs(
+        policy.model, batch, lower=kept.of([0, 1, 2], batch), linear=int8_linear
+    )
+    without, _ = completion_logprobs(policy.model, batch, linear=int8_linear)
+    torch.testing.assert_close(with_kept, without)
+
+
+SETTINGS: dict[str, Any] = {"epochs": 4, "save_every": 2, "trainable": "all", "batch_tokens": 520}
+RATE = {"learning_rate": 0.003}
+
+
+def losses(base: BaseModel, folder: Path, **sft: Any) -> list[float]:
+    train_sft(experiment(sft=SETTINGS | RATE | sft), base, problems(8), folder)
+    return [record["loss"] for record in read_records(folder / "metrics.jsonl")]
+
+
+def test_a_model_learns_with_it_as_without(base: BaseModel, tmp_path: Path) -> None:
+    with_floats = losses(base, tmp_path / "float")
+    with_bytes = losses(base, tmp_path / "int8", matmul="int8")
+    assert with_bytes != with_floats
+    assert with_bytes == pytest.approx(with_floats, rel=0.03)
+    assert with_bytes[-1] < 0.7 * with_bytes[0]
+
+
+def test_a_run_that_was_stopped_goes_on_exactly(base: BaseModel, tmp_path: Path) -> None:
+    settings = experiment(sft=SETTINGS | RATE | {"matmul": "int8"})
+
+    class Stopped(Exception):  # noqa: N818
+        pass
+
+    def stop(step: int, _: object) -> None:
+        if step == 5:
+            raise Stopped
+
+    train_sft(settings, base, problems(8), tmp_path / "whole")
+    with pytest.raises(Stopped):
+        train_sft(settings, base, problems(8), tmp_path / "parts", stop)
+    train_sft(settings, base, problems(8), tmp_path / "parts")
+    shas = [file_sha256(tmp_path / f / "weights.safetensors") for f in ("whole", "parts")]
+    assert shas[0] == shas[1]
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Says whether the CPU is fast at products of bytes."""
+
+    def say(whether: bool) -> None:
+        monkeypatch.setattr("trace_pipeline.modeling.linear.has_byte_products", lambda: whether)
+
+    return say
+
+
+def test_auto_multiplies_bytes_where_that_is_faster(
+    policy: Policy, fast: Callable[[bool], None]
+) -> None:
+    fast(True)
+    assert linear_of("auto", policy.model) is int8_linear
+    assert linear_of("float", policy.model) is functional.linear
+    fast(False)
+    assert linear_of("auto", policy.model) is functional.linear
+
+
+def test_int8_on_a_slow_cpu_warns(
+    policy: Policy, fast: Callable[[bool], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    fast(False)
+    with caplog.at_level(logging.WARNING):
+        assert linear_of("int8", policy.model) is int8_linear
+    assert "slower than float" in caplog.text
+
+
+def _in_bfloat16(policy: Policy, _: pytest.MonkeyPatch) -> None:
+    policy.model.bfloat16()
+
+
+def _with_adapters(policy: Policy, _: pytest.MonkeyPatch) -> None:
+    add_adapters(policy.model, LoraConfig(rank=2))
+
+
+def _without_numba(_: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda n: None if n == "numba" else find(n))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_in_bfloat16, "torch.bfloat16 on cpu; set model.device: cpu and model.dtype: float32"),
+        (_with_adapters, "without adapters"),
+        (_without_numba, "pip install numba"),
+    ],
+)
+def test_where_it_cannot_be_the_remedy_is_said(
+    policy: Policy,
+    monkeypatch: pytest.MonkeyPatch,
+    fast: Callable[[bool], None],
+    change: Callable[[Policy, pytest.MonkeyPatch], None],
+    said: str,
+) -> None:
+    fast(True)
+    change(policy, monkeypatch)
+    with pytest.raises(InvalidInputError, match=said) as caught:
+        linear_of("int8", policy.model)
+    assert str(caught.value).endswith("or set sft.matmul: float")
+    assert linear_of("auto", policy.model) is functional.linear
