@@ -25,7 +25,9 @@ from trace_pipeline.modeling.linear import linear_of
 from trace_pipeline.modeling.lora import add_adapters
 from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.modeling.records import read_records
+from trace_pipeline.modeling.reinforcement import train_rl
 from trace_pipeline.modeling.trainable import select_trainable
+from trace_pipeline.solver import Solver, Verdict, VerdictKind
 from trace_pipeline.store import file_sha256
 from trace_pipeline.validation import InvalidInputError
 
@@ -187,6 +189,29 @@ def test_a_run_that_was_stopped_goes_on_exactly(base: BaseModel, tmp_path: Path)
     train_sft(settings, base, problems(8), tmp_path / "parts")
     shas = [file_sha256(tmp_path / f / "weights.safetensors") for f in ("whole", "parts")]
     assert shas[0] == shas[1]
+
+
+def test_reinforcement_updates_multiply_bytes_too(
+    base: BaseModel, sft_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same rollouts, judged the same; the first update is nearly the same."""
+
+    def verify(_: Solver, text: str, *__: object, **___: object) -> Verdict:
+        return Verdict(VerdictKind.WRONG_ANSWER, None, sum(text.encode()) % 5 / 4, None, "", None)
+
+    monkeypatch.setattr(Solver, "verify", verify)
+    rl = {"iterations": 1, "prompts": 2, "samples": 2, "max_tokens": 6, "temperature": 3.0}
+    rl |= {"kl_coefficient": 0.1, "estimator": "rloo", "evaluate_problems": 2}
+    first = []
+    for matmul in ("float", "int8"):
+        settings = experiment(rl=rl, sft={"matmul": matmul})
+        train_rl(settings, sft_folder, problems(4), problems(4), tmp_path / matmul, base)
+        first.append(read_records(tmp_path / matmul / "metrics.jsonl")[0])
+    exact, close = first
+    assert close["reward"] == exact["reward"]
+    assert close["grad_norm"] != exact["grad_norm"]
+    for name in ("grad_norm", "entropy"):
+        assert close[name] == pytest.approx(exact[name], rel=0.05)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from trace_pipeline.modeling.batching import Batch, Sequences, collate, fill_bat
 from trace_pipeline.modeling.checkpoints import Policy
 from trace_pipeline.modeling.decoding import Completion
 from trace_pipeline.modeling.distributed import World
+from trace_pipeline.modeling.linear import linear_of
 from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.modeling.optimizer import MasterAdamW
 from trace_pipeline.modeling.surrogate import surrogate
@@ -52,6 +53,7 @@ class Learner:
         self._experiment = experiment
         self._world = world or World()
         self._policy = policy
+        self._linear = linear_of(experiment.sft.matmul, policy.model)
         self._reference = _frozen_twin(policy.model) if experiment.rl.kl_coefficient else None
         """The SFT policy's model, for the KL term; None without one."""
         self.optimizer = optimizer
@@ -120,9 +122,7 @@ class Learner:
                 continue
             batch = part.batch.to(device)
             with torch.set_grad_enabled(part.teaches):
-                logprobs, entropies = completion_logprobs(
-                    self._policy.model, batch, config.temperature, config.top_p
-                )
+                logprobs, entropies = self._logprobs(self._policy.model, batch)
                 if part.old is None:
                     part.old = logprobs.detach()
                     entropy += float(entropies.sum())
@@ -161,6 +161,13 @@ class Learner:
             figures["kl"] = kl_sum
         return figures
 
+    def _logprobs(self, model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """(M,) log-probabilities and entropies of the distribution that was drawn from."""
+        config = self._experiment.rl
+        return completion_logprobs(
+            model, batch, config.temperature, config.top_p, linear=self._linear
+        )
+
     def _divergence(self, batch: Batch, logprobs: torch.Tensor, old: torch.Tensor) -> torch.Tensor:
         """Sum over targets of the KL divergence to the SFT policy.
 
@@ -168,11 +175,8 @@ class Learner:
         negative. Weighted by the importance ratio, which is 1 at first, its gradient is
         unbiased as well (DeepSeek-V3.2, arXiv 2512.02556); without, it is not.
         """
-        config = self._experiment.rl
         with torch.no_grad():
-            reference, _ = completion_logprobs(
-                self._reference, batch, config.temperature, config.top_p
-            )
+            reference, _ = self._logprobs(self._reference, batch)
         gap = reference - logprobs
         return ((logprobs - old).exp() * (gap.exp() - gap - 1)).sum()
 
