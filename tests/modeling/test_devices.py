@@ -6,6 +6,7 @@ import torch
 from trace_pipeline.modeling import devices
 from trace_pipeline.modeling.devices import (
     available_memory,
+    has_byte_products,
     require_memory,
     resolve_device,
     resolve_dtype,
@@ -35,6 +36,17 @@ def test_auto_precision_on_a_cpu(
 ) -> None:
     monkeypatch.setattr(devices, "_cpu_flags", lambda: flags)
     assert resolve_dtype("auto", CPU) == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "fast"),
+    [({"avx2", "avx512f"}, False), ({"avx512_vnni"}, True), ({"avx_vnni"}, True), (set(), False)],
+)
+def test_which_cpus_are_fast_at_products_of_bytes(
+    monkeypatch: pytest.MonkeyPatch, flags: set[str], fast: bool
+) -> None:
+    monkeypatch.setattr(devices, "_cpu_flags", lambda: flags)
+    assert has_byte_products() is fast
 
 
 def test_a_named_precision_is_taken() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -16,12 +17,12 @@ from tests.modeling.tiny import experiment, problems
 from trace_pipeline.experiment import LoraConfig
 from trace_pipeline.modeling.base_models import BaseModel
 from trace_pipeline.modeling.batching import collate, tokenise
-from trace_pipeline.modeling.byte_kernels import Quantised
+from trace_pipeline.modeling.byte_kernels import MOST_TERMS, Quantised, scaled_product
 from trace_pipeline.modeling.checkpoints import Policy
 from trace_pipeline.modeling.finetuning import train_sft
 from trace_pipeline.modeling.frozen import keep_frozen_states
 from trace_pipeline.modeling.int8 import int8_linear
-from trace_pipeline.modeling.linear import linear_of
+from trace_pipeline.modeling.linear import linear_of, resolve_matmul, sums_bytes_exactly
 from trace_pipeline.modeling.lora import add_adapters
 from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.modeling.records import read_records
@@ -30,6 +31,14 @@ from trace_pipeline.modeling.trainable import select_trainable
 from trace_pipeline.solver import Solver, Verdict, VerdictKind
 from trace_pipeline.store import file_sha256
 from trace_pipeline.validation import InvalidInputError
+
+
+@pytest.fixture(autouse=True)
+def _exact_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a CPU whose sums overflow, what is tested is all but these sums."""
+    if not sums_bytes_exactly():
+        monkeypatch.setattr("torch._int_mm", lambda a, b: (a.double() @ b.double()).to(torch.int32))
+        monkeypatch.setattr("trace_pipeline.modeling.linear.sums_bytes_exactly", lambda: True)
 
 
 def matrix(rows: int, columns: int, seed: int = 0) -> torch.Tensor:
@@ -62,6 +71,47 @@ def test_bytes_and_scales_are_what_plain_operations_give(shape: tuple[int, int])
         assert torch.equal(only.column_scales, scales)
     error = (both.rows * both.row_scales[:, None] - x).abs()
     assert bool((error <= both.row_scales[:, None] * 0.5001).all())
+
+
+def test_a_product_is_scaled_as_plain_operations_do() -> None:
+    left, right = Quantised(matrix(130, 40)), Quantised(matrix(40, 70, 1))
+    found = scaled_product(left.rows, right.columns, left.row_scales, right.column_scales)
+    sums = torch._int_mm(left.rows, right.columns).float()
+    assert torch.equal(found, sums * left.row_scales[:, None] * right.column_scales)
+
+
+@pytest.mark.parametrize(
+    "x", [torch.zeros(2, 2, dtype=torch.float64), torch.zeros(2, 2, 2), torch.zeros(3)]
+)
+def test_only_matrices_of_float32_are_taken(x: torch.Tensor) -> None:
+    with pytest.raises(InvalidInputError, match=r"float32 matrices on a CPU.*matmul: float"):
+        Quantised(x)
+
+
+def test_no_more_terms_than_fit_into_a_sum() -> None:
+    ones = torch.ones(MOST_TERMS + 1, dtype=torch.int8)
+    scale = torch.ones(1)
+    with pytest.raises(InvalidInputError, match=r"lower sft.batch_tokens"):
+        scaled_product(ones[None], ones[:, None], scale, scale)
+
+
+def test_nothing_has_no_rows() -> None:
+    assert int8_linear(torch.empty(0, 4), torch.ones(3, 4)).shape == (0, 3)
+
+
+def test_a_gradient_has_no_gradient() -> None:
+    x = matrix(4, 5).requires_grad_()
+    above = torch.ones(4, 6, requires_grad=True)
+    (slope,) = torch.autograd.grad(int8_linear(x, matrix(6, 5)), x, above, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.sum().backward()
+
+
+def test_without_gradients_no_bytes_are_made_for_them() -> None:
+    weight = matrix(6, 5).requires_grad_()
+    with torch.no_grad(), patch("trace_pipeline.modeling.int8.Quantised", wraps=Quantised) as made:
+        int8_linear(matrix(4, 5), weight)
+    assert all(call.kwargs["by_column"] is False for call in made.call_args_list)
 
 
 def test_what_was_not_asked_for_is_not_there() -> None:
@@ -134,7 +184,7 @@ def test_a_model_gives_nearly_the_same(policy: Policy, trainable: str) -> None:
     batch = collate(tokenise(policy.prompt, problems(4), 1024))
     chosen = [p for p in policy.model.parameters() if p.requires_grad]
     outcomes = []
-    for linear in (functional.linear, int8_linear):
+    for linear in (linear_of("float"), linear_of("int8")):
         logprobs, _ = completion_logprobs(policy.model, batch, linear=linear)
         gradients = torch.autograd.grad(logprobs.sum(), chosen)
         outcomes.append((logprobs, torch.cat([g.flatten() for g in gradients])))
@@ -210,8 +260,27 @@ def test_reinforcement_updates_multiply_bytes_too(
     exact, close = first
     assert close["reward"] == exact["reward"]
     assert close["grad_norm"] != exact["grad_norm"]
+    assert close["kl"] == exact["kl"] == 0  # the reference multiplies as the policy does
     for name in ("grad_norm", "entropy"):
         assert close[name] == pytest.approx(exact[name], rel=0.05)
+
+
+def test_what_auto_means_is_recorded(
+    base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a run that began in one way is not gone on with in the other."""
+    settings = experiment(sft=SETTINGS | {"epochs": 1, "matmul": "auto"})
+    runs = []
+    for fast in (True, False):
+        monkeypatch.setattr("trace_pipeline.modeling.linear.has_byte_products", lambda f=fast: f)
+        runs.append(train_sft(settings, base, problems(4), tmp_path / str(fast)))
+    assert [info.config["matmul"] for info in runs] == ["int8", "float"]
+    for info, name in zip(runs, ("int8", "float"), strict=True):
+        asked = experiment(sft=SETTINGS | {"epochs": 1, "matmul": name})
+        made = train_sft(asked, base, problems(4), tmp_path / name)
+        assert made.run == info.run
+        # What was made elsewhere, in either way, is what auto asks for.
+        assert train_sft(settings, base, problems(4), tmp_path / name) == made
 
 
 @pytest.fixture
@@ -224,14 +293,20 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     return say
 
 
+def meaning(asked: str, policy: Policy) -> str:
+    return resolve_matmul(experiment(sft={"matmul": asked}), policy.model)
+
+
 def test_auto_multiplies_bytes_where_that_is_faster(
-    policy: Policy, fast: Callable[[bool], None]
+    policy: Policy, fast: Callable[[bool], None], caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     fast(True)
-    assert linear_of("auto", policy.model) is int8_linear
-    assert linear_of("float", policy.model) is functional.linear
+    assert meaning("auto", policy) == "int8"
+    assert meaning("float", policy) == "float"
     fast(False)
-    assert linear_of("auto", policy.model) is functional.linear
+    assert meaning("auto", policy) == "float"
+    assert "auto is float here: this CPU has no instructions" in caplog.text
 
 
 def test_int8_on_a_slow_cpu_warns(
@@ -239,7 +314,7 @@ def test_int8_on_a_slow_cpu_warns(
 ) -> None:
     fast(False)
     with caplog.at_level(logging.WARNING):
-        assert linear_of("int8", policy.model) is int8_linear
+        assert meaning("int8", policy) == "int8"
     assert "slower than float" in caplog.text
 
 
@@ -251,17 +326,34 @@ def _with_adapters(policy: Policy, _: pytest.MonkeyPatch) -> None:
     add_adapters(policy.model, LoraConfig(rank=2))
 
 
+def _with_a_window(policy: Policy, _: pytest.MonkeyPatch) -> None:
+    policy.model.config.model_type = "mistral"
+    policy.model.config.sliding_window = 64
+
+
 def _without_numba(_: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
-    find = importlib.util.find_spec
-    monkeypatch.setattr("importlib.util.find_spec", lambda n: None if n == "numba" else find(n))
+    monkeypatch.setitem(sys.modules, "numba", None)
+
+
+def _with_overflowing_sums(_: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch._int_mm", lambda a, b: torch.full((64, 96), 32640))
+    monkeypatch.setattr("trace_pipeline.modeling.linear.sums_bytes_exactly", _probe())
+
+
+def _probe() -> Callable[[], bool]:
+    """The real one, without what it remembers."""
+    probe: Callable[[], bool] = sums_bytes_exactly.__wrapped__
+    return probe
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (_in_bfloat16, "torch.bfloat16 on cpu; set model.device: cpu and model.dtype: float32"),
-        (_with_adapters, "without adapters"),
-        (_without_numba, "pip install numba"),
+        (_with_adapters, "adapters; set sft.trainable: all or last_layers"),
+        (_with_a_window, "this mistral model's are not; take another model.reference"),
+        (_without_numba, "pip install -c constraints.txt numba"),
+        (_with_overflowing_sums, "in 16 bits, which overflow; take a CPU with"),
     ],
 )
 def test_where_it_cannot_be_the_remedy_is_said(
@@ -274,6 +366,6 @@ def test_where_it_cannot_be_the_remedy_is_said(
     fast(True)
     change(policy, monkeypatch)
     with pytest.raises(InvalidInputError, match=said) as caught:
-        linear_of("int8", policy.model)
+        meaning("int8", policy)
     assert str(caught.value).endswith("or set sft.matmul: float")
-    assert linear_of("auto", policy.model) is functional.linear
+    assert meaning("auto", policy) == "float"

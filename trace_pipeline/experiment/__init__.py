@@ -13,6 +13,7 @@ from trace_pipeline.experiment.catalogue import (
     lineage,
     parent_of,
 )
+from trace_pipeline.experiment.choices import as_before_choices
 from trace_pipeline.experiment.data import (
     DEFAULT_MIX,
     EXPERTS,
@@ -72,6 +73,7 @@ __all__ = [
     "RlConfig",
     "SftConfig",
     "SolverConfig",
+    "as_before_choices",
     "available_experiments",
     "differences",
     "differences_from_parent",

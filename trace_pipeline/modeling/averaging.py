@@ -29,6 +29,7 @@ from trace_pipeline.modeling.checkpoints import (
 )
 from trace_pipeline.modeling.distributed import World
 from trace_pipeline.modeling.finetuning import require_same
+from trace_pipeline.modeling.linear import with_matmul
 from trace_pipeline.modeling.training import OnMetrics, run_fingerprint
 from trace_pipeline.modeling.validation import Validation
 from trace_pipeline.validation import InvalidInputError
@@ -74,6 +75,7 @@ def average_checkpoints(
     parents = [
         (info.weights_sha256, share) for info, (_, share) in zip(infos, checkpoints, strict=True)
     ]
+    experiment = with_matmul(experiment, "float")  # nothing is trained
     run = run_fingerprint("sft", experiment, base, [validation], repr(parents))
     finished = finished_run(out_dir, run)
     if finished is not None:

@@ -16,9 +16,13 @@ import numba
 import numpy as np
 import torch
 
+from trace_pipeline.validation import InvalidInputError
+
 MOST = np.float32(127)
 TINY = np.float32(1e-30)
 """Largest magnitude of what is zero throughout, so that nothing is divided by zero."""
+MOST_TERMS = (2**31 - 1) // 127**2
+"""Products of bytes whose sum is sure to fit into 32 bits."""
 _MAGNITUDE = np.int32(0x7FFFFFFF)
 """The bits of a float32 without its sign; as integers they are in the order of magnitudes, and the
 largest of integers is found many at a time (a NaN is larger than all others)."""
@@ -85,6 +89,11 @@ class Quantised:
     column_scales: torch.Tensor
 
     def __init__(self, x: torch.Tensor, by_row: bool = True, by_column: bool = True) -> None:
+        if x.dtype != torch.float32 or x.device.type != "cpu" or x.ndim != 2:
+            raise InvalidInputError(
+                f"products of bytes are for float32 matrices on a CPU, found {x.ndim} dimensions "
+                f"of {x.dtype} on {x.device}; set sft.matmul: float"
+            )
         values = x.contiguous().numpy(force=True)
         bits, (count, width) = values.view(np.int32), values.shape
         parts = _parts(count)
@@ -111,6 +120,11 @@ def scaled_product(
     left: torch.Tensor, right: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor
 ) -> torch.Tensor:
     """(R, K) and (K, C) bytes with scales (R,) and (C,) -> their product (R, C), float32."""
+    if left.shape[1] > MOST_TERMS:
+        raise InvalidInputError(
+            f"a sum of {left.shape[1]} products of bytes may not fit into 32 bits; lower "
+            "sft.batch_tokens or set sft.matmul: float"
+        )
     sums = torch._int_mm(left, right).numpy()
     result = torch.empty(sums.shape)
     by_row, by_column, into = rows.numpy(), columns.numpy(), result.numpy()

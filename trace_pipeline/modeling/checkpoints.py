@@ -187,8 +187,8 @@ def _kind(policy: Policy, everything: bool) -> Literal["delta", "full", "lora"]:
     return "full" if everything else "delta"
 
 
-def finished_run(folder: Path, run: str) -> CheckpointInfo | None:
-    """The checkpoint in ``folder`` if the run ``run`` has made it already.
+def finished_run(folder: Path, *runs: str) -> CheckpointInfo | None:
+    """The checkpoint in ``folder`` if one of ``runs`` has made it already.
 
     Raises:
         InvalidInputError: another run's checkpoint is there.
@@ -196,7 +196,7 @@ def finished_run(folder: Path, run: str) -> CheckpointInfo | None:
     if not (folder / INFO).exists():
         return None
     info = read_info(folder)
-    if info.run != run:
+    if info.run not in runs:
         raise InvalidInputError(
             f"{folder}: holds the finished checkpoint of another run; give a new folder"
         )

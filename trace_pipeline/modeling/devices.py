@@ -13,8 +13,8 @@ from trace_pipeline.validation import InvalidInputError
 
 _FAST_BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 """CPU flags (x86, Arm) of instructions that multiply bfloat16 natively."""
-_BYTE_PRODUCT_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}
-"""Likewise of instructions that add up products of bytes."""
+_BYTE_PRODUCT_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
+"""Likewise of instructions that add up products of bytes (x86; others were not measured)."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 

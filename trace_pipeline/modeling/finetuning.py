@@ -39,7 +39,7 @@ from trace_pipeline.modeling.checkpoints import (
 from trace_pipeline.modeling.devices import peak_memory
 from trace_pipeline.modeling.distributed import World, joined
 from trace_pipeline.modeling.frozen import keep_frozen_states
-from trace_pipeline.modeling.linear import linear_of
+from trace_pipeline.modeling.linear import Matmul, linear_of, resolve_matmul, with_matmul
 from trace_pipeline.modeling.lora import add_adapters
 from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.modeling.optimizer import MasterAdamW
@@ -100,12 +100,23 @@ def train_sft(
         )
     with joined() as world:
         parent = read_info(start).weights_sha256 if start else None
-        run = run_fingerprint("sft", experiment, base, [examples, validation], parent)
-        finished = finished_run(out_dir, run)
+        # Products of bytes give other weights: what auto means here is part of the run.
+        meanings: tuple[Matmul, ...] = ("float", "int8")
+        asked = experiment.sft.matmul
+        runs = {
+            matmul: run_fingerprint(
+                "sft", with_matmul(experiment, matmul), base, [examples, validation], parent
+            )
+            for matmul in meanings
+            if asked in ("auto", matmul)
+        }
+        finished = finished_run(out_dir, *runs.values())
         world.wait()
         if finished is not None:
             return finished
         policy, chosen = _load(experiment, base, start)
+        matmul = resolve_matmul(experiment, policy.model)
+        experiment, run = with_matmul(experiment, matmul), runs[matmul]
         trainer = _Trainer(experiment, policy, chosen, examples, validation, out_dir, run, world)
         trainer.run(on_metrics)
         world.wait()
@@ -169,7 +180,8 @@ class _Trainer:
         require_context(
             self._sequences, getattr(policy.model.config, "max_position_embeddings", None)
         )
-        self._linear = linear_of(config.matmul, policy.model)
+        assert config.matmul != "auto"
+        self._linear = linear_of(config.matmul)
         prepare(policy.model, chosen, config)
         self._plan: Plan = plan_steps(self._sequences, experiment, world.size)
         self._validation = Validation(experiment, policy, validation, world)

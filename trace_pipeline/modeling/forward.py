@@ -64,8 +64,7 @@ def target_states(
         batch: M targets in all.
         lower: (N, H) what the frozen layers gave for ``batch``, when it is known already.
         dropout: share of what each attention and MLP gives that is dropped at random.
-        linear: how the layers multiply, where it is not as usual; see :func:`is_lean` for the
-            models that can.
+        linear: how the layers multiply, if not as usual; ``resolve_matmul`` says which models can.
     """
     with _dropping(model, dropout):
         return _target_states(model, batch, lower, dropout, linear)

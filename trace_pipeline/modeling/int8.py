@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.autograd.function import once_differentiable
 
 from trace_pipeline.modeling.byte_kernels import Quantised, scaled_product
 
@@ -28,8 +29,14 @@ def int8_linear(
         bias: (O,), likewise.
 
     Returns:
-        (N, O) float32.
+        (N, O) float32. Its gradient has none.
+
+    Raises:
+        InvalidInputError: something else than float32 matrices on a CPU, or too many rows for
+            sums in 32 bits.
     """
+    if not torch.is_grad_enabled():  # autograd would say that the weight wants a gradient
+        weight = weight.detach()
     product: torch.Tensor = _Int8Linear.apply(x, weight)  # type: ignore[no-untyped-call]
     return product if bias is None else product + bias
 
@@ -49,6 +56,7 @@ class _Int8Linear(torch.autograd.Function):
         )
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         weight, columns, column_scales = ctx.saved_tensors
         for_x, for_weight = ctx.needs_input_grad

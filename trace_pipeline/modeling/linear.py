@@ -2,60 +2,102 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
+from functools import cache
 from typing import Any, Literal
 
 import torch
+from msgspec.structs import replace
 from torch.nn import functional
 
+from trace_pipeline.experiment import Experiment
 from trace_pipeline.modeling.devices import has_byte_products
-from trace_pipeline.modeling.forward import Linear
+from trace_pipeline.modeling.forward import Linear, runs_on_trees
 from trace_pipeline.modeling.inference import is_lean
 from trace_pipeline.validation import InvalidInputError
 
 log = logging.getLogger(__name__)
 
+Matmul = Literal["float", "int8"]
 
-def linear_of(matmul: Literal["float", "int8", "auto"], model: Any) -> Linear:
-    """What ``sft.matmul`` stands for, where ``model`` is.
+
+def with_matmul(experiment: Experiment, matmul: Matmul) -> Experiment:
+    """``experiment`` with ``sft.matmul`` set to that."""
+    return replace(experiment, sft=replace(experiment.sft, matmul=matmul))
+
+
+def resolve_matmul(experiment: Experiment, model: Any) -> Matmul:
+    """What ``sft.matmul`` means where ``model`` is.
 
     ``auto`` is ``int8`` where the CPU multiplies bytes faster and nothing speaks against it.
 
     Raises:
         InvalidInputError: ``int8`` for a model, on a device or in an installation that cannot.
     """
+    asked = experiment.sft.matmul
+    if asked == "float":
+        return "float"
+    obstacle, fast = _obstacle(model), has_byte_products()
+    slow = "this CPU has no instructions for products of bytes (AVX-512 VNNI, AVX-VNNI, AMX)"
+    if asked == "auto":
+        if obstacle or not fast:
+            log.info("sft.matmul: auto is float here: %s", obstacle[0] if obstacle else slow)
+            return "float"
+        log.info("sft.matmul: auto is int8 here")
+        return "int8"
+    if obstacle:
+        why, remedy = obstacle
+        raise InvalidInputError(f"sft.matmul: int8: {why}; {remedy}, or set sft.matmul: float")
+    if not fast:
+        log.warning("%s: sft.matmul: int8 may be slower than float", slow)
+    return "int8"
+
+
+def linear_of(matmul: Matmul) -> Linear:
+    """The function that layers multiply with."""
     if matmul == "float":
         return functional.linear
-    obstacle, fast = _obstacle(model), has_byte_products()
-    if matmul == "auto" and (obstacle or not fast):
-        return functional.linear
-    if obstacle:
-        raise InvalidInputError(f"sft.matmul: int8 {obstacle}, or set sft.matmul: float")
-    if not fast:
-        log.warning(
-            "this CPU has no instructions for products of bytes (AVX-512 VNNI, AVX-VNNI, AMX): "
-            "sft.matmul: int8 will be slower than float"
-        )
-    log.info("the layers multiply bytes (sft.matmul: %s)", matmul)
     from trace_pipeline.modeling.int8 import int8_linear
 
     return int8_linear
 
 
-def _obstacle(model: Any) -> str | None:
+def _obstacle(model: Any) -> tuple[str, str] | None:
     """Why ``model`` cannot be trained with products of bytes, and the remedy; None if it can."""
     if model.device.type != "cpu" or model.dtype != torch.float32:
         return (
-            f"is for float32 on a CPU, and the model is in {model.dtype} on {model.device}; set "
-            "model.device: cpu and model.dtype: float32"
+            f"it is for float32 on a CPU, and the model is in {model.dtype} on {model.device}",
+            "set model.device: cpu and model.dtype: float32",
         )
-    if not is_lean(model):
+    if any(hasattr(module, "base_layer") for module in model.modules()):
+        return "it cannot multiply with adapters", "set sft.trainable: all or last_layers"
+    if not (is_lean(model) and runs_on_trees(model)):
         return (
-            "is for layers of the Llama type without adapters, which this "
-            f"{model.config.model_type} model has not; take another model.reference or "
-            "sft.trainable: all"
+            f"it is for layers of the Llama type, and this {model.config.model_type} model's are "
+            "not",
+            "take another model.reference",
         )
-    if importlib.util.find_spec("numba") is None:
-        return "needs numba; pip install numba"
+    try:
+        import numba  # noqa: F401
+    except ImportError as error:
+        return (
+            f"it needs numba, which cannot be imported ({error})",
+            "pip install -c constraints.txt numba",
+        )
+    if not sums_bytes_exactly():
+        return (
+            "this CPU adds products of bytes up in 16 bits, which overflow",
+            "take a CPU with AVX-512 VNNI or AVX-VNNI",
+        )
     return None
+
+
+@cache
+def sums_bytes_exactly() -> bool:
+    """Whether ``torch._int_mm`` gives right products here.
+
+    Without VNNI, oneDNN adds pairs of products in 16 bits, which saturate.
+    """
+    left = torch.full((64, 256), 127, dtype=torch.int8)
+    right = torch.full((256, 96), 127, dtype=torch.int8)
+    return bool((torch._int_mm(left, right) == 127 * 127 * 256).all())

@@ -14,7 +14,7 @@ from trace_pipeline.modeling.batching import Batch, Sequences, collate, fill_bat
 from trace_pipeline.modeling.checkpoints import Policy
 from trace_pipeline.modeling.decoding import Completion
 from trace_pipeline.modeling.distributed import World
-from trace_pipeline.modeling.linear import linear_of
+from trace_pipeline.modeling.linear import linear_of, resolve_matmul
 from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.modeling.optimizer import MasterAdamW
 from trace_pipeline.modeling.surrogate import surrogate
@@ -31,7 +31,8 @@ class _Part:
     teaches: bool
     """Whether any gradient comes from it."""
     old: torch.Tensor | None = None
-    """(M,) log-probabilities under the policy that wrote them, once they are known."""
+    """(M,) log-probabilities under the policy that wrote them, multiplied as learning does (see
+    ``sft.matmul``), once they are known."""
 
 
 class Learner:
@@ -53,7 +54,7 @@ class Learner:
         self._experiment = experiment
         self._world = world or World()
         self._policy = policy
-        self._linear = linear_of(experiment.sft.matmul, policy.model)
+        self._linear = linear_of(resolve_matmul(experiment, policy.model))
         self._reference = _frozen_twin(policy.model) if experiment.rl.kl_coefficient else None
         """The SFT policy's model, for the KL term; None without one."""
         self.optimizer = optimizer

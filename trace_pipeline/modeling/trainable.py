@@ -101,7 +101,8 @@ def training_memory(model: Any, chosen: Trainable, batch_tokens: int) -> int:
 
     Gradients, masters and two moments; the logits of a batch and their gradient, for the
     completions, which are at most all tokens; the activations that the layers with a gradient
-    keep. docs/results/training.md compares it with measured peaks.
+    keep (under ``sft.matmul: int8`` less, so that it is an upper bound there).
+    docs/results/training.md compares it with measured peaks.
     """
     config, width = model.config, model.dtype.itemsize
     mixed = width < 4

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from trace_pipeline.experiment import Experiment, SftConfig
+from trace_pipeline.experiment import Experiment, SftConfig, as_before_choices
 from trace_pipeline.modeling.base_models import BaseModel
 from trace_pipeline.modeling.batching import TraceExample
 from trace_pipeline.modeling.devices import require_memory
@@ -36,18 +36,12 @@ def run_fingerprint(
     parent: str | None = None,
 ) -> str:
     """Hash of all that defines a training run: settings, seed, base, parent and data."""
-    settings = experiment.to_dict()
+    settings = as_before_choices(experiment.to_dict())
     for section in ("sft", "rl"):
         del settings[section]["save_every"]  # how often snapshots are taken changes no result
     del settings["sft"]["continues"]  # the parent says more than its name
-    for name in ("order", "dropout", "average"):  # as before there was a choice
-        if not settings["sft"][name]:
-            del settings["sft"][name]
-    if settings["sft"]["matmul"] == "float":
-        del settings["sft"]["matmul"]
-    for name in ("sensible", "greedy_first"):  # likewise
-        if not settings["decoding"][name]:
-            del settings["decoding"][name]
+    if not settings["sft"]["dropout"]:  # as before there was a choice
+        del settings["sft"]["dropout"]
     sections = ["seed", "model", "prompt", "sft"]
     sections += ["rl", "decoding", "solver"] if stage == "rl" else []
     digest = hashlib.sha256()

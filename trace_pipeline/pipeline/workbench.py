@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from trace_pipeline.experiment import EXPERTS, DataConfig, Experiment
+from trace_pipeline.experiment import EXPERTS, DataConfig, Experiment, as_before_choices
 from trace_pipeline.generation import Catalog, Generator
 from trace_pipeline.generation.production import folders_sha256
 from trace_pipeline.gsm8k.problem import ProblemSet
@@ -109,16 +109,8 @@ class Workbench:
 
     def settings(self, *sections: str) -> dict[str, Any]:
         """The sections of the experiment that determine a checkpoint, beside its parents."""
-        config = self.experiment.to_dict()
+        config = as_before_choices(self.experiment.to_dict())
         del config["sft"]["continues"]  # the checkpoint that it names is a parent
-        for name in ("order", "average"):  # as in the manifests from before there was a choice
-            if not config["sft"][name]:
-                del config["sft"][name]
-        if config["sft"]["matmul"] == "float":
-            del config["sft"]["matmul"]
-        for name in ("sensible", "greedy_first"):  # likewise
-            if not config["decoding"][name]:
-                del config["decoding"][name]
         return {name: config[name] for name in sections}
 
     def started_from(self) -> list[Artifact]:
