@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -73,16 +74,19 @@ def resembling(questions: Sequence[str], share: float = ALIKE) -> Iterator[tuple
     The resemblance is the share of runs of four words that both have among those that either has.
     Of each question at most one pair is given, with the one before it that resembles it most.
     """
-    shingles: list[frozenset[tuple[str, ...]]] = []
+    shingles = [_shingles(question) for question in questions]
+    frequency = Counter(shingle for mine in shingles for shingle in mine)
     having: dict[tuple[str, ...], list[int]] = {}
-    for second, question in enumerate(questions):
-        mine = _shingles(question)
-        common = Counter(first for shingle in mine for first in having.get(shingle, ()))
-        found = [(n / len(mine | shingles[first]), first) for first, n in common.items()]
+    for second, mine in enumerate(shingles):
+        # Sets of which each shares so many elements with the other have one in common among the
+        # rarest of each, too few being left behind these (prefix filter, Chaudhuri et al. 2006).
+        rarest = sorted(mine, key=lambda shingle: (frequency[shingle], shingle))
+        rarest = rarest[: len(mine) - math.ceil(share * len(mine) - 1e-9) + 1]
+        before = {first for shingle in rarest for first in having.get(shingle, ())}
+        found = [(len(mine & shingles[i]) / len(mine | shingles[i]), i) for i in before]
         if found and max(found)[0] >= share:
             yield max(found)[1], second, max(found)[0]
-        shingles.append(mine)
-        for shingle in mine:
+        for shingle in rarest:
             having.setdefault(shingle, []).append(second)
 
 
