@@ -46,6 +46,7 @@ def gradients(checkpoint: Path, data: Path, count: int, rounds: int) -> list[lis
     from trace_pipeline.modeling.batching import collate, tokenise
     from trace_pipeline.modeling.checkpoints import load_checkpoint
     from trace_pipeline.modeling.int8 import int8_linear
+    from trace_pipeline.modeling.rows import PLAIN, Kernels
     from trace_pipeline.modeling.objective import completion_logprobs
 
     policy = load_checkpoint(checkpoint, resolve_base("embedded"), "float32", "cpu")
@@ -54,9 +55,9 @@ def gradients(checkpoint: Path, data: Path, count: int, rounds: int) -> list[lis
     batch = collate(tokenise(policy.prompt, read_examples(data)[:count], 1024))
     found: dict[str, tuple[float, list[torch.Tensor], list[float]]] = {}
     for _ in range(rounds):
-        for name, linear in (("float", functional.linear), ("int8", int8_linear)):
+        for name, kernels in (("float", PLAIN), ("int8", Kernels(linear=int8_linear))):
             start = time.perf_counter()
-            logprobs, _ = completion_logprobs(model, batch, entropies=False, linear=linear)
+            logprobs, _ = completion_logprobs(model, batch, entropies=False, kernels=kernels)
             loss = -logprobs.mean()
             slopes = list(torch.autograd.grad(loss, list(model.parameters())))
             rate = batch.tokens / (time.perf_counter() - start)

@@ -22,7 +22,8 @@ from trace_pipeline.modeling.checkpoints import Policy
 from trace_pipeline.modeling.finetuning import train_sft
 from trace_pipeline.modeling.frozen import keep_frozen_states
 from trace_pipeline.modeling.int8 import int8_linear
-from trace_pipeline.modeling.linear import linear_of, resolve_matmul, sums_bytes_exactly
+from trace_pipeline.modeling.linear import kernels_of, resolve_matmul, sums_bytes_exactly
+from trace_pipeline.modeling.rows import Kernels
 from trace_pipeline.modeling.lora import add_adapters
 from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.modeling.records import read_records
@@ -184,8 +185,8 @@ def test_a_model_gives_nearly_the_same(policy: Policy, trainable: str) -> None:
     batch = collate(tokenise(policy.prompt, problems(4), 1024))
     chosen = [p for p in policy.model.parameters() if p.requires_grad]
     outcomes = []
-    for linear in (linear_of("float"), linear_of("int8")):
-        logprobs, _ = completion_logprobs(policy.model, batch, linear=linear)
+    for kernels in (kernels_of("float"), kernels_of("int8")):
+        logprobs, _ = completion_logprobs(policy.model, batch, kernels=kernels)
         gradients = torch.autograd.grad(logprobs.sum(), chosen)
         outcomes.append((logprobs, torch.cat([g.flatten() for g in gradients])))
     (exact, slope), (close, near) = outcomes
@@ -196,13 +197,14 @@ def test_a_model_gives_nearly_the_same(policy: Policy, trainable: str) -> None:
 def test_frozen_layers_multiply_bytes_too(policy: Policy, tmp_path: Path) -> None:
     select_trainable(policy.model, "last_layers", 1)
     sequences = tokenise(policy.prompt, problems(3), 1024)
-    kept = keep_frozen_states(policy.model, sequences, [[0, 1, 2]], tmp_path, int8_linear)
+    kernels = Kernels(linear=int8_linear)
+    kept = keep_frozen_states(policy.model, sequences, [[0, 1, 2]], tmp_path, kernels)
     assert kept is not None
     batch = collate(sequences)
     with_kept, _ = completion_logprobs(
-        policy.model, batch, lower=kept.of([0, 1, 2], batch), linear=int8_linear
+        policy.model, batch, lower=kept.of([0, 1, 2], batch), kernels=kernels
     )
-    without, _ = completion_logprobs(policy.model, batch, linear=int8_linear)
+    without, _ = completion_logprobs(policy.model, batch, kernels=kernels)
     torch.testing.assert_close(with_kept, without)
 
 

@@ -58,6 +58,9 @@ class SftConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     matmul: Literal["float", "int8", "auto"] = "float"
     """How the layers of a Llama-type model multiply on a CPU: ``int8`` rounds the factors of each
     product to bytes, ``auto`` does so where the CPU is faster at it."""
+    compile: Literal["auto", "never", "always"] = "auto"
+    """Whether layers of the Llama type are compiled (``torch.compile``, whole padded rows):
+    ``auto`` does so on a GPU where the run is long enough to gain from it."""
     batch_tokens: Positive = 2048
     """Token budget of one batch, padding included."""
     accumulate: Positive = 1

@@ -22,6 +22,8 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 POOL = 8
 """Batches that are sorted by length together: little padding, and still mixed problems."""
+ROW = 8
+"""Whole rows have a multiple of so many places, which kernels of a GPU like."""
 _NOTHING = -1
 """Stands behind the end of a row; no token."""
 
@@ -88,6 +90,8 @@ class Batch:
     """Tokens of all sequences, shared ones counted in each."""
     choices: Choices | None = None
     """What the targets were chosen from; None where that is the whole vocabulary."""
+    whole_rows: bool = False
+    """Whether each place of the rows is a node, padding too, so that nothing needs unfolding."""
 
     @property
     def input_ids(self) -> torch.Tensor:
@@ -102,7 +106,7 @@ class Batch:
     @property
     def shared(self) -> int:
         """Tokens that are not computed, because another sequence begins with them too."""
-        return self.tokens - len(self.ids)
+        return 0 if self.whole_rows else self.tokens - len(self.ids)
 
     def to(self, device: torch.device) -> Batch:
         """The batch on ``device``."""
@@ -219,25 +223,32 @@ def fill_batches(order: Sequence[int], lengths: Sequence[int], budget: int) -> l
     return [*batches, current] if current else batches
 
 
-def collate(sequences: Sequence[Sequences]) -> Batch:
+def collate(sequences: Sequence[Sequences], whole_rows: bool = False) -> Batch:
     """One batch of ``sequences``, all with choices or all without.
 
-    Loss is on the completions only, and there on what was chosen.
+    Loss is on the completions only, and there on what was chosen. ``whole_rows`` shares nothing:
+    each place of the rows is a node of its own, and rows end at a multiple of ``ROW``.
     """
     prompts = np.array([len(s.prompt) for s in sequences])
     lengths = np.array([len(s) for s in sequences])
     count, width = len(sequences), int(lengths.max())
+    if whole_rows:
+        width = -(-width // ROW) * ROW
     tokens = np.full((count, width), _NOTHING)
     for row, sequence in enumerate(sequences):
         tokens[row, : lengths[row]] = sequence.prompt + sequence.completion
-    first = _first_places(tokens)
     places = np.arange(count * width).reshape(count, width)
     column = np.arange(width)
     filled = column < lengths[:, None]
-    is_home = (first == places) & filled
-    homes = np.flatnonzero(is_home)
-    node_of_home = is_home.ravel().cumsum() - 1
-    paths = np.where(filled, node_of_home[first], 0)
+    if whole_rows:
+        tokens[~filled] = 0
+        homes, paths, twins = places.ravel(), places, places[:0]
+    else:
+        first = _first_places(tokens)
+        is_home = (first == places) & filled
+        homes, twins = np.flatnonzero(is_home), np.flatnonzero(filled & ~is_home)
+        node_of_home = is_home.ravel().cumsum() - 1
+        paths = np.where(filled, node_of_home[first], 0)
     target = filled & (column >= prompts[:, None])
     choices = None
     if sequences[0].choices is not None:
@@ -251,12 +262,13 @@ def collate(sequences: Sequence[Sequences]) -> Batch:
         depths=torch.from_numpy(homes % width),
         paths=torch.from_numpy(paths),
         homes=torch.from_numpy(homes),
-        twins=torch.from_numpy(np.flatnonzero(filled & ~is_home)),
+        twins=torch.from_numpy(twins.ravel()),
         positions=torch.from_numpy(paths[predicts]),
         targets=torch.from_numpy(tokens[target]),
         rows=torch.from_numpy(np.nonzero(target)[0]),
         tokens=int(lengths.sum()),
         choices=choices,
+        whole_rows=whole_rows,
     )
 
 

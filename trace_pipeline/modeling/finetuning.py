@@ -21,6 +21,7 @@ from msgspec import convert, to_builtins
 from trace_pipeline.experiment import Experiment
 from trace_pipeline.modeling.base_models import BaseModel
 from trace_pipeline.modeling.batching import (
+    Batch,
     TraceExample,
     collate,
     require_context,
@@ -39,12 +40,19 @@ from trace_pipeline.modeling.checkpoints import (
 from trace_pipeline.modeling.devices import peak_memory
 from trace_pipeline.modeling.distributed import World, joined
 from trace_pipeline.modeling.frozen import keep_frozen_states
-from trace_pipeline.modeling.linear import Matmul, linear_of, resolve_matmul, with_matmul
+from trace_pipeline.modeling.linear import (
+    Matmul,
+    kernels_of,
+    resolve_compile,
+    resolve_matmul,
+    with_matmul,
+)
 from trace_pipeline.modeling.lora import add_adapters
 from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.modeling.optimizer import MasterAdamW
 from trace_pipeline.modeling.progress import Progress
 from trace_pipeline.modeling.records import RecordFile
+from trace_pipeline.modeling.rows import compiled
 from trace_pipeline.modeling.schedule import Plan, learning_rate, plan_steps
 from trace_pipeline.modeling.snapshots import Snapshot, Snapshots
 from trace_pipeline.modeling.trainable import Trainable, select_trainable, train_only
@@ -181,7 +189,10 @@ class _Trainer:
             self._sequences, getattr(policy.model.config, "max_position_embeddings", None)
         )
         assert config.matmul != "auto"
-        self._linear = linear_of(config.matmul)
+        self._kernels = kernels_of(config.matmul)
+        self._whole_rows = resolve_compile(config, policy.model, self._sequences)
+        if self._whole_rows:
+            self._kernels = compiled()
         prepare(policy.model, chosen, config)
         self._plan: Plan = plan_steps(self._sequences, experiment, world.size)
         self._validation = Validation(experiment, policy, validation, world)
@@ -189,9 +200,11 @@ class _Trainer:
         if config.reuse_frozen and config.epochs > 1:
             epoch = self._plan.first_epoch
             self._frozen = keep_frozen_states(
-                policy.model, self._sequences, epoch, out_dir, self._linear
+                policy.model, self._sequences, epoch, out_dir, self._kernels
             )
         self._optimizer = MasterAdamW(policy.model, chosen.names, config.weight_decay)
+        self._ahead: dict[int, list[Batch]] = {}
+        """Batches of the next step, put together while a device worked on those before."""
         self._snapshots = Snapshots(out_dir / SNAPSHOTS, run)
         self._resume()
 
@@ -250,29 +263,32 @@ class _Trainer:
         start = time.perf_counter()
         batches = self._plan.steps[step]
         targets = sum(len(self._sequences[i].completion) for batch in batches for i in batch)
-        loss, tokens, places, shared = 0.0, 0, 0, 0
+        parts, tokens, places, shared = list[torch.Tensor](), 0, 0, 0
         dropout = self._config.dropout
-        for index, indices in enumerate(self._world.share(batches)):
+        mine = self._world.share(batches)
+        collated = self._ahead.pop(step, None) or self._collated(step)
+        for index, (indices, batch) in enumerate(zip(mine, collated, strict=True)):
             if dropout:
                 self._seed_dropout(step, self._world.place(index))
-            batch = collate([self._sequences[i] for i in indices])
             lower = self._frozen.of(indices, batch) if self._frozen else None
-            batch = batch.to(device)
             logprobs, _ = completion_logprobs(
                 self._policy.model,
-                batch,
+                batch.to(device),
                 lower=lower,
                 entropies=False,
                 dropout=dropout,
-                linear=self._linear,
+                kernels=self._kernels,
             )
             part = -logprobs.sum() / targets
             part.backward()  # type: ignore[no-untyped-call]
             self._optimizer.accumulate()
-            loss += float(part.detach())
+            parts.append(part.detach())
             tokens += batch.tokens
             places += batch.paths.numel()
             shared += batch.shared
+        if step + 1 < len(self._plan.steps):
+            self._ahead = {step + 1: self._collated(step + 1)}
+        loss = sum(float(part) for part in parts)
         loss, tokens, places, shared = self._world.sum([loss, tokens, places, shared])  # type: ignore[assignment]
         self._world.sum_tensors(self._optimizer.gradients())
         rate = learning_rate(self._config, step, len(self._plan.steps))
@@ -291,6 +307,13 @@ class _Trainer:
             "tokens_per_second": tokens / seconds,
             "peak_memory_gib": peak_memory(device) / 2**30,
         }
+
+    def _collated(self, step: int) -> list[Batch]:
+        """This process's batches of a step."""
+        return [
+            collate([self._sequences[i] for i in indices], self._whole_rows)
+            for indices in self._world.share(self._plan.steps[step])
+        ]
 
     def _seed_dropout(self, step: int, batch: int) -> None:
         """What is dropped depends on seed, step and batch alone, whatever ran before."""

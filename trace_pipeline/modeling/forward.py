@@ -9,7 +9,7 @@ here in few operations; others are those of transformers, given another attentio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -20,10 +20,9 @@ from torch.nn import functional
 from trace_pipeline.modeling.batching import Batch
 from trace_pipeline.modeling.fused import gated, nodes_of, rotated_rows
 from trace_pipeline.modeling.inference import is_lean
+from trace_pipeline.modeling.rows import PLAIN, Kernels, Linear
 from trace_pipeline.validation import InvalidInputError
 
-Linear = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
-"""(N, I), weight (O, I) and bias (O,) or None -> (N, O), as ``functional.linear``."""
 TREE = "trace_pipeline_tree"
 """Name of the attention function among those of transformers."""
 TREE_MODELS = frozenset({"llama", "mistral", "qwen2", "qwen3"})
@@ -55,7 +54,7 @@ def target_states(
     batch: Batch,
     lower: torch.Tensor | None = None,
     dropout: float = 0.0,
-    linear: Linear = functional.linear,
+    kernels: Kernels = PLAIN,
 ) -> torch.Tensor:
     """(M, H) last hidden states, after the norm, where a target is predicted.
 
@@ -64,14 +63,15 @@ def target_states(
         batch: M targets in all.
         lower: (N, H) what the frozen layers gave for ``batch``, when it is known already.
         dropout: share of what each attention and MLP gives that is dropped at random.
-        linear: how the layers multiply, if not as usual; ``resolve_matmul`` says which models can.
+        kernels: how the parts are computed, if not as usual; ``resolve_matmul`` and
+            ``resolve_compile`` say which models can.
     """
     with _dropping(model, dropout):
-        return _target_states(model, batch, lower, dropout, linear)
+        return _target_states(model, batch, lower, dropout, kernels)
 
 
 def _target_states(
-    model: Any, batch: Batch, lower: torch.Tensor | None, dropout: float, linear: Linear
+    model: Any, batch: Batch, lower: torch.Tensor | None, dropout: float, kernels: Kernels
 ) -> torch.Tensor:
     if not runs_on_trees(model):
         output = model.base_model(input_ids=batch.input_ids, use_cache=False).last_hidden_state
@@ -79,17 +79,17 @@ def _target_states(
         return states
     base, trained = model.base_model, frozen_layers(model)
     if lower is None:
-        lower = run_layers(model, batch, base.embed_tokens(batch.ids), 0, trained, linear=linear)
-    hidden = run_layers(model, batch, lower, trained, len(base.layers), dropout, linear)
+        lower = run_layers(model, batch, base.embed_tokens(batch.ids), 0, trained, kernels=kernels)
+    hidden = run_layers(model, batch, lower, trained, len(base.layers), dropout, kernels)
     normed: torch.Tensor = base.norm(hidden.index_select(0, batch.positions))
     return normed
 
 
 @torch.no_grad()
-def lower_states(model: Any, batch: Batch, linear: Linear = functional.linear) -> torch.Tensor:
+def lower_states(model: Any, batch: Batch, kernels: Kernels = PLAIN) -> torch.Tensor:
     """(N, H) what the frozen layers of ``model`` make of ``batch``."""
     embedded = model.base_model.embed_tokens(batch.ids)
-    return run_layers(model, batch, embedded, 0, frozen_layers(model), linear=linear)
+    return run_layers(model, batch, embedded, 0, frozen_layers(model), kernels=kernels)
 
 
 def run_layers(
@@ -99,11 +99,12 @@ def run_layers(
     first: int,
     last: int,
     dropout: float = 0.0,
-    linear: Linear = functional.linear,
+    kernels: Kernels = PLAIN,
 ) -> torch.Tensor:
     """(N, H) -> (N, H): the layers ``first`` to before ``last``."""
     if is_lean(model):
-        return _run_lean(model, batch, hidden, first, last, dropout, linear)
+        lean = _run_rows if batch.whole_rows else _run_lean
+        return lean(model, batch, hidden, first, last, dropout, kernels)
     base = model.base_model
     depths = batch.depths[None]
     hidden = hidden[None]  # (1, N, H)
@@ -130,10 +131,10 @@ def _run_lean(
     first: int,
     last: int,
     dropout: float,
-    linear: Linear,
+    kernels: Kernels,
 ) -> torch.Tensor:
     """:func:`run_layers` of layers of the Llama type, with joined projections."""
-    config, base = model.config, model.base_model
+    config, base, linear = model.config, model.base_model, kernels.linear
     heads, groups = config.num_attention_heads, config.num_key_value_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
     rotation = base.rotary_emb(hidden[None], position_ids=batch.depths[None])
@@ -156,6 +157,45 @@ def _run_lean(
         added = _joined(linear, within, mlp.down_proj)
         hidden = hidden + (functional.dropout(added, dropout) if dropout else added)
     return hidden
+
+
+def _run_rows(
+    model: Any,
+    batch: Batch,
+    hidden: torch.Tensor,
+    first: int,
+    last: int,
+    dropout: float,
+    kernels: Kernels,
+) -> torch.Tensor:
+    """:func:`run_layers` of layers of the Llama type, where each place of the rows is a node."""
+    config, base = model.config, model.base_model
+    rows, length = batch.paths.shape
+    # A copy, for a compiler makes other code for a view (of another tensor) than for a tensor.
+    states = hidden.view(rows, length, -1).clone()
+    rotation = base.rotary_emb(states, position_ids=batch.depths[None, :length])
+    half = rotation[0].shape[-1] // 2
+    cos, sin = (part[0, :, None, :half].contiguous() for part in rotation)  # (T, 1, D/2)
+    for layer in base.layers[first:last]:
+        attention, mlp = layer.self_attn, layer.mlp
+        projections = (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj)
+        states = kernels.layer(
+            states,
+            cos,
+            sin,
+            (
+                layer.input_layernorm.weight,
+                *(projection.weight for projection in projections),
+                layer.post_attention_layernorm.weight,
+                *(part.weight for part in (mlp.gate_proj, mlp.up_proj, mlp.down_proj)),
+            ),
+            tuple(projection.bias for projection in projections),
+            config.num_attention_heads,
+            config.num_key_value_heads,
+            config.rms_norm_eps,
+            dropout,
+        )
+    return states.flatten(0, 1)
 
 
 def _normed(hidden: torch.Tensor, norm: Any) -> torch.Tensor:

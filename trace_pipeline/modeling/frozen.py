@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn import functional
 
 from trace_pipeline.modeling.batching import Batch, Sequences, collate
-from trace_pipeline.modeling.forward import Linear, frozen_layers, lower_states
+from trace_pipeline.modeling.forward import frozen_layers, lower_states
+from trace_pipeline.modeling.rows import PLAIN, Kernels
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +36,10 @@ class FrozenStates:
         sequences: Sequence[Sequences],
         batches: Sequence[Sequence[int]],
         folder: Path,
-        linear: Linear = functional.linear,
+        kernels: Kernels = PLAIN,
     ) -> None:
         """``batches``: the plan of the first epoch, each sequence in exactly one."""
-        self._model, self._sequences, self._linear = model, sequences, linear
+        self._model, self._sequences, self._kernels = model, sequences, kernels
         self._batches = {index: batch for batch in batches for index in batch}
         lengths = [len(s) for s in sequences]
         self._starts = [0, *itertools.accumulate(lengths)]
@@ -62,7 +62,7 @@ class FrozenStates:
 
     def _compute(self, indices: Sequence[int]) -> None:
         batch = collate([self._sequences[i] for i in indices]).to(self._model.device)
-        states = lower_states(self._model, batch, self._linear).cpu()
+        states = lower_states(self._model, batch, self._kernels).cpu()
         for row, index in enumerate(indices):
             path = batch.paths[row, : len(self._sequences[index])].cpu()
             self._states[self._starts[index] : self._starts[index + 1]] = states[path]
@@ -80,7 +80,7 @@ def keep_frozen_states(
     sequences: Sequence[Sequences],
     batches: Sequence[Sequence[int]],
     folder: Path,
-    linear: Linear = functional.linear,
+    kernels: Kernels = PLAIN,
 ) -> FrozenStates | None:
     """States to reuse; None where nothing is frozen below, or the disk has no room for them."""
     layers = frozen_layers(model)
@@ -97,4 +97,4 @@ def keep_frozen_states(
         )  # fmt: skip
         return None
     log.info("keeping the outputs of %d frozen layers (%.2f GiB)", layers, size / 2**30)
-    return FrozenStates(model, sequences, batches, folder, linear)
+    return FrozenStates(model, sequences, batches, folder, kernels)

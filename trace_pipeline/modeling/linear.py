@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Literal
 
 import torch
 from msgspec.structs import replace
-from torch.nn import functional
 
-from trace_pipeline.experiment import Experiment
+from trace_pipeline.experiment import Experiment, SftConfig
+from trace_pipeline.modeling.batching import Sequences
 from trace_pipeline.modeling.devices import has_byte_products
-from trace_pipeline.modeling.forward import Linear, runs_on_trees
+from trace_pipeline.modeling.forward import frozen_layers, runs_on_trees
 from trace_pipeline.modeling.inference import is_lean
+from trace_pipeline.modeling.rows import PLAIN, Kernels
 from trace_pipeline.validation import InvalidInputError
 
 log = logging.getLogger(__name__)
+
+COMPILE_TOKENS = 5_000_000
+"""Tokens of a run from which compiling, which takes a minute, pays on a GPU."""
 
 Matmul = Literal["float", "int8"]
 
@@ -53,13 +58,38 @@ def resolve_matmul(experiment: Experiment, model: Any) -> Matmul:
     return "int8"
 
 
-def linear_of(matmul: Matmul) -> Linear:
-    """The function that layers multiply with."""
+def kernels_of(matmul: Matmul) -> Kernels:
+    """What layers compute with."""
     if matmul == "float":
-        return functional.linear
+        return PLAIN
     from trace_pipeline.modeling.int8 import int8_linear
 
-    return int8_linear
+    return Kernels(linear=int8_linear)
+
+
+def resolve_compile(config: SftConfig, model: Any, sequences: Sequence[Sequences]) -> bool:
+    """Whether ``sft.compile`` means that layers are compiled, and rows are whole.
+
+    Raises:
+        InvalidInputError: ``always`` for a model or settings that cannot.
+    """
+    asked = config.compile
+    if asked == "never":
+        return False
+    obstacle = None
+    if not (is_lean(model) and runs_on_trees(model)):
+        obstacle = f"it is for layers of the Llama type, and these of {model.config.model_type} are"
+        obstacle += " not, or have adapters"
+    elif config.matmul == "int8":
+        obstacle = "products of bytes (sft.matmul: int8) are not compiled"
+    elif frozen_layers(model) and config.reuse_frozen and config.epochs > 1:
+        obstacle = "what frozen layers give is kept (sft.reuse_frozen) for prefix trees"
+    if asked == "always":
+        if obstacle:
+            raise InvalidInputError(f"sft.compile: always: {obstacle}; set it to auto")
+        return True
+    tokens = config.epochs * sum(map(len, sequences))
+    return not obstacle and model.device.type == "cuda" and tokens >= COMPILE_TOKENS
 
 
 def _obstacle(model: Any) -> tuple[str, str] | None:

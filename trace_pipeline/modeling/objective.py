@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from trace_pipeline.modeling.batching import Batch
 from trace_pipeline.modeling.choices import Choices
-from trace_pipeline.modeling.forward import Linear, target_states
+from trace_pipeline.modeling.forward import target_states
+from trace_pipeline.modeling.rows import PLAIN, Kernels
 
 SLICE = {"cpu": 256, "cuda": 4096}
 """Rows of logits that are in float32 at a time: what the caches of a CPU hold, or enough for a GPU
@@ -29,14 +30,21 @@ def completion_logprobs(
     lower: torch.Tensor | None = None,
     entropies: bool = True,
     dropout: float = 0.0,
-    linear: Linear = functional.linear,
+    kernels: Kernels = PLAIN,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """:func:`token_logprobs` of the targets of ``batch`` under ``model``.
 
     ``lower`` is what the frozen layers gave for it, if it is known, ``dropout`` what is dropped,
-    and ``linear`` how the layers multiply (see ``forward``); the head multiplies as usual.
+    and ``kernels`` how the parts are computed (see ``forward``); the head multiplies as usual.
     """
-    hidden = target_states(model, batch, lower, dropout, linear)  # (M, H)
+    hidden = target_states(model, batch, lower, dropout, kernels)  # (M, H)
+    plain = temperature == 1 and top_p == 1 and not entropies and batch.choices is None
+    if kernels.loss and plain:
+        head = model.lm_head
+        logprobs: torch.Tensor = _CompiledLogprobs.apply(  # type: ignore[no-untyped-call]
+            hidden, head.weight, head.bias, batch.targets, *kernels.loss
+        )
+        return logprobs, torch.zeros_like(logprobs)
     return token_logprobs(
         hidden, model.lm_head, batch.targets, temperature, top_p, entropies, batch.choices
     )
@@ -113,6 +121,33 @@ def shaped(
     return scaled
 
 
+class _CompiledLogprobs(torch.autograd.Function):
+    """:func:`token_logprobs` over the whole vocabulary, by the kernels of ``rows``."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        targets: torch.Tensor,
+        chosen: Any,
+        gradient: Any,
+    ) -> torch.Tensor:
+        logits = functional.linear(hidden, weight, bias)  # (N, V)
+        logprobs, total = chosen(logits, targets)
+        ctx.save_for_backward(hidden, weight, bias, targets, logits, total)
+        ctx.gradient = gradient
+        found: torch.Tensor = logprobs
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        hidden, weight, bias, targets, logits, total = ctx.saved_tensors
+        grad = ctx.gradient(logits, total, targets, gradients[0])
+        return (*_head_gradients(ctx, grad, hidden, weight, bias), None, None, None)
+
+
 class _TokenLogprobs(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -160,17 +195,23 @@ class _TokenLogprobs(torch.autograd.Function):
             slope = scaled.softmax(-1).neg_()
             slope.scatter_add_(-1, targets[part][:, None], torch.ones_like(slope[:, :1]))
             grad[part] = slope.mul_((gradients[0][part] / ctx.temperature)[:, None])
-        wants = ctx.needs_input_grad
-        return (
-            grad @ weight if wants[0] else None,
-            grad.T @ hidden if wants[1] else None,
-            grad.sum(0) if bias is not None and wants[2] else None,
-            None,
-            None,
-            None,
-            None,
-            None,
-        )
+        return (*_head_gradients(ctx, grad, hidden, weight, bias), None, None, None, None, None)
+
+
+def _head_gradients(
+    ctx: Any,
+    grad: torch.Tensor,
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+) -> tuple[torch.Tensor | None, ...]:
+    """Gradients of hidden states, weight and bias from (N, V) ones of the logits."""
+    wants = ctx.needs_input_grad
+    return (
+        grad @ weight if wants[0] else None,
+        grad.T @ hidden if wants[1] else None,
+        grad.sum(0) if bias is not None and wants[2] else None,
+    )
 
 
 def _slices(targets: torch.Tensor) -> list[slice]:

@@ -39,14 +39,20 @@ class MasterAdamW:
 
     def accumulate(self) -> None:
         """Add the gradients of the last backward pass to the float32 ones, and drop them."""
-        for name, parameter in self._parameters.items():
-            master = self.masters[name]
-            if master is parameter or parameter.grad is None:
-                continue
-            if master.grad is None:
-                master.grad = parameter.grad.float()
-            else:
-                master.grad += parameter.grad
+        own = [
+            (self.masters[name], parameter)
+            for name, parameter in self._parameters.items()
+            if self.masters[name] is not parameter and parameter.grad is not None
+        ]
+        fresh = [pair for pair in own if pair[0].grad is None]
+        more = [pair for pair in own if pair[0].grad is not None]
+        for master, _ in fresh:
+            master.grad = torch.empty_like(master)
+        # Of all tensors at once: a GPU would wait for the launches of so many small copies.
+        for pairs, into in ((fresh, torch._foreach_copy_), (more, torch._foreach_add_)):
+            if pairs:
+                into([master.grad for master, _ in pairs], [p.grad for _, p in pairs])
+        for _, parameter in own:
             parameter.grad = None
 
     def gradients(self) -> list[torch.Tensor]:
@@ -98,6 +104,6 @@ class MasterAdamW:
 
     @torch.no_grad()
     def _round_into_model(self) -> None:
-        for name, parameter in self._parameters.items():
-            if self.masters[name] is not parameter:
-                parameter.copy_(self.masters[name])
+        own = [n for n, p in self._parameters.items() if self.masters[n] is not p]
+        if own:
+            torch._foreach_copy_([self._parameters[n] for n in own], [self.masters[n] for n in own])

@@ -14,7 +14,7 @@ from trace_pipeline.modeling.batching import Batch, Sequences, collate, fill_bat
 from trace_pipeline.modeling.checkpoints import Policy
 from trace_pipeline.modeling.decoding import Completion
 from trace_pipeline.modeling.distributed import World
-from trace_pipeline.modeling.linear import linear_of, resolve_matmul
+from trace_pipeline.modeling.linear import kernels_of, resolve_matmul
 from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.modeling.optimizer import MasterAdamW
 from trace_pipeline.modeling.surrogate import surrogate
@@ -54,7 +54,7 @@ class Learner:
         self._experiment = experiment
         self._world = world or World()
         self._policy = policy
-        self._linear = linear_of(resolve_matmul(experiment, policy.model))
+        self._kernels = kernels_of(resolve_matmul(experiment, policy.model))
         self._reference = _frozen_twin(policy.model) if experiment.rl.kl_coefficient else None
         """The SFT policy's model, for the KL term; None without one."""
         self.optimizer = optimizer
@@ -166,7 +166,7 @@ class Learner:
         """(M,) log-probabilities and entropies of the distribution that was drawn from."""
         config = self._experiment.rl
         return completion_logprobs(
-            model, batch, config.temperature, config.top_p, linear=self._linear
+            model, batch, config.temperature, config.top_p, kernels=self._kernels
         )
 
     def _divergence(self, batch: Batch, logprobs: torch.Tensor, old: torch.Tensor) -> torch.Tensor:
