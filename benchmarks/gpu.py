@@ -67,6 +67,7 @@ def sft(base: Any, data: Sequence[Any], options: argparse.Namespace, rate: float
         "peak_memory_gib": steps[-1]["peak_memory_gib"],
         "parameters": info.parameters_trained,
         "steps": len(measured),
+        "first_step_seconds": steps[0]["seconds"],
     }
 
 
@@ -142,6 +143,7 @@ def _experiment(options: argparse.Namespace) -> Any:
                 "trainable": "all",
                 "batch_tokens": options.batch_tokens,
                 "max_len": 2048,  # the tokenizer of the random model has one token a byte
+                "compile": options.compile,
                 "save_every": 10**6,
                 "learning_rate": 1e-5,
             },
@@ -177,6 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch-tokens", type=int, default=16_384)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--max-tokens", type=int, default=200)
+    parser.add_argument("--compile", default="always", choices=["auto", "never", "always"])
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(arguments)
     device = resolve_device(options.device)

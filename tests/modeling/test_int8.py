@@ -23,11 +23,11 @@ from trace_pipeline.modeling.finetuning import train_sft
 from trace_pipeline.modeling.frozen import keep_frozen_states
 from trace_pipeline.modeling.int8 import int8_linear
 from trace_pipeline.modeling.linear import kernels_of, resolve_matmul, sums_bytes_exactly
-from trace_pipeline.modeling.rows import Kernels
 from trace_pipeline.modeling.lora import add_adapters
 from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.modeling.records import read_records
 from trace_pipeline.modeling.reinforcement import train_rl
+from trace_pipeline.modeling.rows import Kernels
 from trace_pipeline.modeling.trainable import select_trainable
 from trace_pipeline.solver import Solver, Verdict, VerdictKind
 from trace_pipeline.store import file_sha256

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 BEFORE: dict[str, dict[str, Any]] = {
-    "sft": {"order": 0, "average": {}, "matmul": "float"},
+    "sft": {"order": 0, "average": {}, "matmul": "float", "compile": "auto"},
     "decoding": {"sensible": False, "greedy_first": False},
 }
 """By section: values under which a result is what it was before the setting was there."""

@@ -137,15 +137,13 @@ def tokenise(
     """
     if not examples:
         raise InvalidInputError("there are no training examples; generate some first")
-    sequences = [
-        Sequences(prompt.prompt_ids(e.question), prompt.target_ids(render_trace(e.trace)))
-        for e in examples
-    ]
-    sequences += [
-        Sequences(prompt.ids(prompt.explained(e.question)), prompt.target_ids(words))
-        for e in examples
-        if (words := getattr(e, "explanation", ""))
-    ]
+    told = [e for e in examples if getattr(e, "explanation", "")]
+    prompts = [prompt.text(e.question) for e in examples]
+    prompts += [prompt.explained(e.question) for e in told]
+    targets = [render_trace(e.trace) for e in examples]
+    targets += [getattr(e, "explanation", "") for e in told]
+    pairs = zip(prompt.ids_of_many(prompts), prompt.target_ids_of_many(targets), strict=True)
+    sequences = [Sequences(*pair) for pair in pairs]
     too_long = [i for i, s in enumerate(sequences) if len(s) > max_len]
     if not too_long:
         return sequences

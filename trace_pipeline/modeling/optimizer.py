@@ -39,21 +39,22 @@ class MasterAdamW:
 
     def accumulate(self) -> None:
         """Add the gradients of the last backward pass to the float32 ones, and drop them."""
-        own = [
-            (self.masters[name], parameter)
-            for name, parameter in self._parameters.items()
-            if self.masters[name] is not parameter and parameter.grad is not None
-        ]
-        fresh = [pair for pair in own if pair[0].grad is None]
-        more = [pair for pair in own if pair[0].grad is not None]
-        for master, _ in fresh:
-            master.grad = torch.empty_like(master)
+        fresh: list[tuple[torch.Tensor, torch.Tensor]] = []
+        more: list[tuple[torch.Tensor, torch.Tensor]] = []
+        for name, parameter in self._parameters.items():
+            master = self.masters[name]
+            if master is parameter or parameter.grad is None:
+                continue
+            if master.grad is None:
+                master.grad = torch.empty_like(master)
+                fresh.append((master.grad, parameter.grad))
+            else:
+                more.append((master.grad, parameter.grad))
+            parameter.grad = None
         # Of all tensors at once: a GPU would wait for the launches of so many small copies.
         for pairs, into in ((fresh, torch._foreach_copy_), (more, torch._foreach_add_)):
             if pairs:
-                into([master.grad for master, _ in pairs], [p.grad for _, p in pairs])
-        for _, parameter in own:
-            parameter.grad = None
+                into([ours for ours, _ in pairs], [theirs for _, theirs in pairs])
 
     def gradients(self) -> list[torch.Tensor]:
         """The float32 gradients of all parameters, in their order; zeros where none came."""

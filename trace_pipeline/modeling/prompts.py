@@ -20,6 +20,9 @@ from trace_pipeline.validation import InvalidInputError
 ONE_LINE = "Write a YAML trace that solves the problem. A solver executes it."
 """The notebook's minimal system prompt in our words (NOTEBOOK, finding 8)."""
 
+TOGETHER = 4096
+"""Texts that a tokenizer is given at once."""
+
 IN_WORDS = "In words:"
 """What asks for an explanation in place of a trace."""
 
@@ -84,15 +87,33 @@ class Prompt:
 
     def ids(self, text: str) -> list[int]:
         """Token ids of a prompt."""
+        return self.ids_of_many([text])[0]
+
+    def ids_of_many(self, texts: Sequence[str]) -> list[list[int]]:
+        """:meth:`ids` of each of several prompts, which a fast tokenizer splits side by side."""
         if self.config.template == "chat":  # the template writes its own special tokens
-            return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-        ids = list(self.tokenizer(text)["input_ids"])
-        return ids[:-1] if ids[-1] == self.end_id else ids
+            return self._tokens(texts, add_special_tokens=False)
+        found = self._tokens(texts)
+        return [ids[:-1] if ids[-1] == self.end_id else ids for ids in found]
 
     def target_ids(self, trace: str) -> list[int]:
         """Token ids of a trace and the end token."""
-        ids = self.tokenizer(trace, add_special_tokens=False)["input_ids"]
-        return [*ids, self.end_id]
+        return self.target_ids_of_many([trace])[0]
+
+    def target_ids_of_many(self, traces: Sequence[str]) -> list[list[int]]:
+        """:meth:`target_ids` of each of several traces."""
+        found = self._tokens(traces, add_special_tokens=False)
+        return [[*ids, self.end_id] for ids in found]
+
+    def _tokens(self, texts: Sequence[str], **options: bool) -> list[list[int]]:
+        parts = (texts[start : start + TOGETHER] for start in range(0, len(texts), TOGETHER))
+        return [
+            list(ids)
+            for part in parts
+            for ids in self.tokenizer(
+                list(part), return_attention_mask=False, return_token_type_ids=False, **options
+            )["input_ids"]
+        ]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of a completion's tokens, without special tokens."""

@@ -108,10 +108,9 @@ PLAIN = Kernels()
 @cache
 def compiled(backend: str | Callable[..., Any] = "inductor") -> Kernels:
     """Layer and loss, compiled at their first use; one compilation serves all shapes."""
-    layer, forward, backward = (
-        torch.compile(function, backend=backend)
-        for function in (rows_layer, chosen_logprobs, logits_gradient)
-    )
+    layer = torch.compile(rows_layer, backend=backend)
+    forward = torch.compile(chosen_logprobs, backend=backend)
+    backward = torch.compile(logits_gradient, backend=backend)
 
     def run_layer(
         hidden: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, *others: Any
@@ -121,22 +120,17 @@ def compiled(backend: str | Callable[..., Any] = "inductor") -> Kernels:
         _vary(hidden, 0, 1)
         _vary(cos, 0)
         _vary(sin, 0)
-        found: torch.Tensor = layer(hidden, cos, sin, *others)
-        return found
+        return layer(hidden, cos, sin, *others)
 
-    def run_loss(
-        logits: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def run_loss(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         _vary(logits, 0)
         _vary(targets, 0)
-        found: tuple[torch.Tensor, torch.Tensor] = forward(logits, targets)
-        return found
+        return forward(logits, targets)
 
     def run_gradient(logits: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
         for tensor in (logits, *others):
             _vary(tensor, 0)
-        found: torch.Tensor = backward(logits, *others)
-        return found
+        return backward(logits, *others)
 
     return Kernels(layer=run_layer, loss=(run_loss, run_gradient))
 

@@ -39,7 +39,7 @@ def run_fingerprint(
     settings = as_before_choices(experiment.to_dict())
     for section in ("sft", "rl"):
         del settings[section]["save_every"]  # how often snapshots are taken changes no result
-    del settings["sft"]["compile"]  # other kernels, as another device has
+    settings["sft"].pop("compile", None)  # other kernels, as another device has
     del settings["sft"]["continues"]  # the parent says more than its name
     if not settings["sft"]["dropout"]:  # as before there was a choice
         del settings["sft"]["dropout"]

@@ -111,6 +111,7 @@ class Workbench:
         """The sections of the experiment that determine a checkpoint, beside its parents."""
         config = as_before_choices(self.experiment.to_dict())
         del config["sft"]["continues"]  # the checkpoint that it names is a parent
+        config["sft"].pop("compile", None)  # other kernels give no other checkpoint
         return {name: config[name] for name in sections}
 
     def started_from(self) -> list[Artifact]:
