@@ -43,8 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from trace_pipeline.modeling import resolve_base
     from trace_pipeline.modeling.batching import collate
     from trace_pipeline.modeling.checkpoints import load_base_policy
+    from trace_pipeline.modeling.devices import peak_memory
     from trace_pipeline.modeling.objective import completion_logprobs
     from trace_pipeline.modeling.optimizer import MasterAdamW
+    from trace_pipeline.modeling.rows import PLAIN, compiled
     from trace_pipeline.modeling.training import synchronise
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -56,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--steps", type=int, default=5, help="that are timed, after one that is not"
     )
     parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--compile", action="store_true", help="layers and loss, on whole rows")
     parser.add_argument("--rows", type=int, default=30, help="of the table")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
@@ -66,11 +69,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     model: Any = policy.model
     model.requires_grad_(True)
     optimizer = MasterAdamW(model, tuple(name for name, _ in model.named_parameters()))
-    batch = collate(sequences(options.tokens))
+    batch = collate(sequences(options.tokens), options.compile)
+    kernels = compiled() if options.compile else PLAIN
 
     def step() -> None:
         logprobs, _ = completion_logprobs(
-            model, batch.to(model.device), entropies=False, dropout=options.dropout
+            model,
+            batch.to(model.device),
+            entropies=False,
+            dropout=options.dropout,
+            kernels=kernels,
         )
         loss = -logprobs.mean()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -78,12 +86,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         optimizer.step(1e-5, 1.0)
         synchronise(model.device)
 
+    start = time.perf_counter()
     step()
+    first = time.perf_counter() - start
     start = time.perf_counter()
     for _ in range(options.steps):
         step()
     seconds = (time.perf_counter() - start) / options.steps
     print(f"{model.device}, {model.dtype}: {batch.tokens / seconds:.0f} tokens/s, {seconds:.4f} s")
+    print(
+        f"the first step took {first:.1f} s; peak memory {peak_memory(model.device) / 2**30:.1f} GiB"
+    )
     on_gpu = model.device.type == "cuda"
     watched = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
     with profile(activities=watched) as found:
