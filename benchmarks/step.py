@@ -94,9 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         step()
     seconds = (time.perf_counter() - start) / options.steps
     print(f"{model.device}, {model.dtype}: {batch.tokens / seconds:.0f} tokens/s, {seconds:.4f} s")
-    print(
-        f"the first step took {first:.1f} s; peak memory {peak_memory(model.device) / 2**30:.1f} GiB"
-    )
+    memory = peak_memory(model.device) / 2**30
+    print(f"the first step took {first:.1f} s; peak memory {memory:.1f} GiB")
     on_gpu = model.device.type == "cuda"
     watched = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
     with profile(activities=watched) as found:

@@ -10,7 +10,12 @@ from trace_pipeline.experiment import as_before_choices, experiment_from_dict
 from trace_pipeline.experiment.choices import BEFORE
 
 CHOSEN: dict[str, dict[str, Any]] = {
-    "sft": {"order": 1, "average": {"a": 1.0, "b": 1.0}, "matmul": "int8"},
+    "sft": {
+        "order": 1,
+        "average": {"a": 1.0, "b": 1.0},
+        "matmul": "int8",
+        "compile": "always",
+    },
     "decoding": {"sensible": True, "greedy_first": True},
 }
 NAMES = [(section, name) for section, names in CHOSEN.items() for name in names]

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
+
+from trace_pipeline.validation import InvalidInputError
+
+if TYPE_CHECKING:
+    from trace_pipeline.evaluation import Evaluation
 
 
 @click.command()
@@ -86,19 +91,20 @@ def outputs(
     "Can be given several times.",
 )
 @click.option("--diagnose", is_flag=True, help="Also say where they are right and how they fail.")
+@click.option("--mlflow", is_flag=True, help="Also record each as a run in MLflow, to compare.")
 def rescore(
     sources: tuple[Path, ...],
     gsm8k: Literal["auto", "folder", "hub", "builtin"],
     part: Literal["test", "validation"],
     answerings: tuple[Literal["first", "majority", "plausible", "probable"], ...],
     diagnose: bool,
+    mlflow: bool,
 ) -> None:
     """Let the solver judge the completions in SOURCES anew, and print the figures.
 
     Those after the first are compared with it.
     """
     from trace_pipeline.evaluation import (
-        Evaluation,
         compare,
         failures_table,
         groups_table,
@@ -118,9 +124,11 @@ def rescore(
     solver = Solver()
     found: list[Evaluation] = []
     sampled: list[Evaluation] = []
+    files: list[Path] = []
     for source in sources:
         for how in dict.fromkeys(answerings):
             found.append(rescore(source, benchmark, solver, how))
+            files.append(source)
             if found[-1].sampled is None:  # one completion a problem is all there is to choose from
                 break
         sampled += [found[-1]] if found[-1].sampled else []
@@ -143,6 +151,24 @@ def rescore(
         if part == "validation":  # what is added to the training data is not chosen by the test
             click.echo(f"\n{evaluation.model}, computations that fail most often:")
             click.echo(shapes_table(evaluation).to_text())
+    if mlflow:
+        _record(list(zip(files, found, strict=True)))
+
+
+def _record(found: list[tuple[Path, Evaluation]]) -> None:
+    from trace_pipeline.paths import project_root
+    from trace_pipeline.pipeline.published import record_published
+    from trace_pipeline.pipeline.resources import ArtifactsResource, TrackingResource
+
+    tracking = TrackingResource().tracking()
+    folder = ArtifactsResource().store().local_folder("published/tracking")
+    there, missing = record_published(found, folder, project_root() / "experiments", tracking)
+    if missing:
+        raise InvalidInputError(
+            f"MLflow at {tracking.uri} did not take {missing} of the {there + missing} runs; they "
+            "go out with the next such command that finds it up"
+        )
+    click.echo(f"{there} runs are in MLflow, tagged stage = published; look with: make mlflow")
 
 
 COMMANDS = [outputs, rescore]
