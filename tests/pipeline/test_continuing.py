@@ -31,7 +31,7 @@ def test_it_starts_from_the_other_model_here_and_on_another_host(
     project: Path, tmp_path: Path
 ) -> None:
     (project / "experiments" / "further.yaml").write_text(FURTHER)
-    early = run("run", "--experiment", "further", "--until", "sft_checkpoint")
+    early = run("pack", str(tmp_path / "early"), "--experiment", "further")
     assert early.exit_code != 0
     assert "sft.continues: tiny has no trained model yet; make it with" in early.output
     assert run("run", "--experiment", "tiny", "--until", "rl_checkpoint").exit_code == 0
@@ -58,7 +58,27 @@ def test_no_experiment_goes_on_from_itself(project: Path) -> None:
     (project / "experiments" / "loop.yaml").write_text(FURTHER.replace("tiny, l", "loop, l"))
     result = run("run", "--experiment", "loop", "--until", "sft_checkpoint")
     assert result.exit_code != 0
-    assert "sft.continues: loop cannot go on from itself" in result.output
+    assert "loop goes on from loop: change sft.continues" in result.output
+
+
+def test_what_it_goes_on_from_is_trained_first(project: Path) -> None:
+    (project / "experiments" / "further.yaml").write_text(FURTHER)
+    mean = FURTHER.replace(
+        "{continues: tiny, learning_rate: 2e-3}", "{average: {further: 3, tiny: 1}}"
+    )
+    (project / "experiments" / "mean.yaml").write_text(mean)
+    data = run("run", "--experiment", "mean", "--until", "gsm8k_train_traces")
+    assert data.exit_code == 0, data.output
+    assert "goes on from" not in data.output  # data need no model
+    result = run("run", "--experiment", "mean", "--until", "rl_checkpoint")
+    assert result.exit_code == 0, result.output
+    told = [line for line in result.output.splitlines() if " goes on from " in line]
+    assert [line.split(", which")[0] for line in told] == [
+        "mean goes on from tiny",
+        "mean goes on from further",
+    ]
+    again = run("run", "--experiment", "mean", "--until", "rl_checkpoint")
+    assert "goes on from" not in again.output
 
 
 def test_the_settings_of_a_result_say_where_it_began_and_what_real_problems_it_had(

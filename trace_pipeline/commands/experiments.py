@@ -30,15 +30,22 @@ _experiment = click.option(
     "--until", metavar="ASSET", help="Stop after this asset, such as sft_checkpoint; default: all."
 )
 def run(name: str, processes: int, until: str | None) -> None:
-    """Run the whole chain of an experiment: data, SFT, RL, evaluation, report."""
+    """Run the whole chain of an experiment: data, SFT, RL, evaluation, report.
+
+    What it goes on from (sft.continues, sft.average) is trained first, unless it is there.
+    """
     from trace_pipeline.experiment import load_experiment
     from trace_pipeline.paths import project_root
 
     load_experiment(name, project_root() / "experiments")
     from trace_pipeline.definitions import defs
-    from trace_pipeline.pipeline.running import run_pipeline
+    from trace_pipeline.pipeline.running import run_pipeline, untrained_parents
 
-    click.echo(run_pipeline(name, defs, processes, *([until] if until else [])))
+    stop = [until] if until else []
+    for parent in untrained_parents(name, defs, stop):
+        click.echo(f"{name} goes on from {parent}, which has no trained model here: that first")
+        click.echo(run_pipeline(parent, defs, processes, "rl_checkpoint"))
+    click.echo(run_pipeline(name, defs, processes, *stop))
 
 
 @click.command()

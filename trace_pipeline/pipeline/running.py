@@ -66,6 +66,40 @@ def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1, *un
     return f"\n{closing}" if until else f"\n{summary(bench_of(name))}\n\n{closing}"
 
 
+def untrained_parents(name: str, definitions: dg.Definitions, until: Sequence[str]) -> list[str]:
+    """What ``name`` goes on from and has no trained model, in the order in which to train it.
+
+    Args:
+        name: of the experiment.
+        definitions: the code location.
+        until: the assets to stop after; where they need no training, no parent does.
+
+    Raises:
+        InvalidInputError: experiments that go on from each other, or one that is not there.
+    """
+    if until and dg.AssetKey("sft_checkpoint") not in _up_to(until, definitions):
+        return []
+    found: list[str] = []
+    _add_parents(name, [], found)
+    return found
+
+
+def _add_parents(name: str, below: list[str], found: list[str]) -> None:
+    """Add the untrained parents of ``name``, theirs before them."""
+    path = [*below, name]
+    sft = bench_of(name).experiment.sft
+    for parent in [sft.continues, *sft.average]:
+        if parent in path:
+            raise InvalidInputError(
+                f"{' goes on from '.join([*path, parent])}: change sft.continues or sft.average of "
+                "one of them"
+            )
+        if not parent or parent in found or bench_of(parent).store.has(f"{parent}/rl_checkpoint"):
+            continue
+        _add_parents(parent, path, found)
+        found.append(parent)
+
+
 def seconds_of_tracking(result: dg.ExecuteInProcessResult) -> float:
     """Seconds that the run's assets spent on telling MLflow, as their metadata say."""
     made = [event.materialization for event in result.all_events if event.is_step_materialization]
