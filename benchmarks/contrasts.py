@@ -1,7 +1,7 @@
 """Does a model read the word that turns a relation? Held-out problems and their contrasts.
 
     TRACE_PIPELINE_GSM8K=<folder with train.jsonl> python -m benchmarks.contrasts \
-        artifacts/gsm8k_135m/sft_checkpoint/0001 [MORE CHECKPOINTS]
+        artifacts/gsm8k_schemas/sft_checkpoint/0001 [MORE CHECKPOINTS]
 
 Takes the held-out training problems in which a relation can be turned ("5 more than" into "5 fewer
 than"), the problem and one contrast of each, and has every checkpoint answer both, greedily. A

@@ -96,18 +96,29 @@ def nearest(questions: Sequence[str], others: Sequence[str]) -> tuple[float, int
     Returns:
         Resemblance as in :func:`resembling`, place among ``questions``, place among ``others``.
     """
+    found = [
+        (share, mine, other) for mine, (share, other) in enumerate(_nearest(questions, others))
+    ]
+    return max(found, default=(0.0, 0, 0))
+
+
+def resemblances(questions: Sequence[str], others: Sequence[str]) -> list[float]:
+    """Of each question the resemblance, as in :func:`resembling`, to the nearest of ``others``."""
+    return [share for share, _ in _nearest(questions, others)]
+
+
+def _nearest(questions: Sequence[str], others: Sequence[str]) -> Iterator[tuple[float, int]]:
+    """Of each question the resemblance to the nearest of ``others``, and that one's place."""
     having: dict[tuple[str, ...], list[int]] = {}
     theirs = [_shingles(other) for other in others]
     for place, shingles in enumerate(theirs):
         for shingle in shingles:
             having.setdefault(shingle, []).append(place)
-    best = (0.0, 0, 0)
-    for place, question in enumerate(questions):
+    for question in questions:
         mine = _shingles(question)
         common = Counter(other for shingle in mine for other in having.get(shingle, ()))
-        for other, n in common.items():
-            best = max(best, (n / len(mine | theirs[other]), place, other))
-    return best
+        shares = [(n / len(mine | theirs[other]), other) for other, n in common.items()]
+        yield max(shares, default=(0.0, 0))
 
 
 def _file_and_line(place: str) -> tuple[str, int]:
