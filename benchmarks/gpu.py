@@ -179,12 +179,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch-tokens", type=int, default=16_384)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--max-tokens", type=int, default=200)
-    parser.add_argument("--compile", default="always", choices=["auto", "never", "always"])
+    parser.add_argument(
+        "--compile", choices=["auto", "never", "always"], help="default: always on a GPU"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(arguments)
     device = resolve_device(options.device)
     dtype = resolve_dtype(options.dtype, device)
     on_gpu = device.type == "cuda"
+    options.compile = options.compile or ("always" if on_gpu else "never")
     data = list(Generator(Catalog.load("schemas", "vocab")).sample(options.traces))
     rate = matmul_rate(device, dtype, 8192 if on_gpu else 1024)
     with tempfile.TemporaryDirectory() as folder:

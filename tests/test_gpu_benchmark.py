@@ -21,7 +21,7 @@ for name in ("dagster", "mlflow", "pandas", "matplotlib", "datasets", "pyarrow",
     sys.modules[name] = None
 from benchmarks.gpu import main
 sys.exit(main(["--tiny", "--traces", "6", "--prompts", "3", "--max-tokens", "5", "--rounds", "1",
-    "--batch-tokens", "2000", "--device", "cpu", "--dtype", "float32", "--compile", "never",
+    "--batch-tokens", "2000", "--device", "cpu", "--dtype", "float32",
     "--out", {str(tmp_path / "gpu.json")!r}]))
 """
     done = subprocess.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,9 +11,9 @@ import torch
 
 from tests.modeling.tiny import experiment, make_tiny_model, problems
 from trace_pipeline.modeling import resolve_base, train_sft
-from trace_pipeline.modeling.batching import collate, tokenise
+from trace_pipeline.modeling.batching import Sequences, collate, tokenise
 from trace_pipeline.modeling.checkpoints import Policy
-from trace_pipeline.modeling.linear import resolve_compile
+from trace_pipeline.modeling.linear import COMPILE_TOKENS, resolve_compile
 from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.modeling.rows import (
     PLAIN,
@@ -79,8 +80,6 @@ def test_rows_are_filled_up_and_padding_is_told() -> None:
 
 
 def tokenise_words(lengths: list[int]) -> list[Any]:
-    from trace_pipeline.modeling.batching import Sequences
-
     return [Sequences([1] * (length - 1), [1]) for length in lengths]
 
 
@@ -101,6 +100,8 @@ def test_training_on_whole_rows_ends_where_training_on_trees_ends(
     assert run == same  # as another device, it is no part of the run's identity
     assert [m["loss"] for m in rows] == pytest.approx([m["loss"] for m in trees], rel=1e-3)
     assert [m["tokens"] for m in rows] == [m["tokens"] for m in trees]
+    assert all(m["shared_share"] == 0 for m in rows)
+    assert any(m["shared_share"] > 0 for m in trees)
 
 
 def test_what_cannot_be_compiled_is_refused_if_asked_for_and_else_left(policy: Policy) -> None:
@@ -115,6 +116,33 @@ def test_what_cannot_be_compiled_is_refused_if_asked_for_and_else_left(policy: P
     for compile in ("auto", "never"):
         config = experiment(sft={"compile": compile}).sft
         assert not resolve_compile(config, policy.model, sequences * 2_000_000)  # no GPU
+
+
+@pytest.mark.parametrize(
+    ("tokens", "shared", "compiler", "means"),
+    [
+        (COMPILE_TOKENS, False, True, True),
+        (COMPILE_TOKENS - 1, False, True, False),
+        (COMPILE_TOKENS, True, True, False),
+        (COMPILE_TOKENS, False, False, False),
+    ],
+)
+def test_auto_compiles_long_runs_on_a_gpu_whose_sequences_share_little(
+    monkeypatch: pytest.MonkeyPatch, tokens: int, shared: bool, compiler: bool, means: bool
+) -> None:
+    for name, value in (("is_lean", True), ("runs_on_trees", True), ("frozen_layers", 0)):
+        monkeypatch.setattr(f"trace_pipeline.modeling.linear.{name}", lambda _, v=value: v)
+    monkeypatch.setattr("trace_pipeline.modeling.linear._has_compiler", lambda: compiler)
+    model = SimpleNamespace(device=torch.device("cuda"), config=SimpleNamespace(model_type="llama"))
+    long = 1000
+    first = [0] * (long - 1) if shared else []
+    sequences = [
+        Sequences([*first, place], [1] * (long - 1 - len(first)))
+        for place in range(2, 2 + tokens // long)
+    ]
+    left = tokens - sum(map(len, sequences))
+    sequences += [Sequences([1], [1] * (left - 1))] if left else []
+    assert resolve_compile(experiment(sft={"epochs": 1}).sft, model, sequences) is means
 
 
 def test_kernels_are_compiled_once() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from trace_pipeline.cli import cli
 from trace_pipeline.evaluation import Drift, Forgetting
 from trace_pipeline.experiment import experiment_from_dict
 from trace_pipeline.modeling.base_models import load_tokenizer, resolve_base
+from trace_pipeline.modeling.checkpoints import read_info
 from trace_pipeline.modeling.prompts import Prompt
 from trace_pipeline.pipeline.card import CARD, Trained, loading_code, model_card
 from trace_pipeline.pipeline.registry import WEIGHTS
@@ -64,12 +67,11 @@ def test_the_loading_code_asks_as_the_model_was_trained(
     assert spy.asked == [Prompt(experiment.prompt, tokenizer).prompt_ids(QUESTION)]
 
 
-def test_the_card_says_what_training_was_and_what_it_cost(finished: FinishedRun) -> None:
-    manifest = finished.bench().store.manifest("tiny/rl_checkpoint")
-
+def test_the_card_says_what_training_was_and_what_it_cost() -> None:
     def card(forgetting: Forgetting | None = None, **sections: Any) -> str:
         experiment = experiment_from_dict({"name": "x", **sections})
-        return model_card(Trained(experiment, manifest, 1, 2, "b", "w"), [], forgetting)
+        trained = Trained(experiment, "v1", "today", "here", 1, 2, "b", "w")
+        return model_card(trained, [], forgetting)
 
     plain = card(rl={"iterations": 0})
     assert "- SFT: 1 epoch, learning" in plain
@@ -81,6 +83,10 @@ def test_the_card_says_what_training_was_and_what_it_cost(finished: FinishedRun)
     assert "the least doubtful of which vote;" in card(decoding=drawn, eval={"answer": "plausible"})
     assert "the most probable of 5 traces," in card(decoding=drawn, eval={"answer": "probable"})
     assert "- RL: none" in plain
+    assert "Goes on" not in plain
+    further = card(sft={"continues": "y"}, data={"gsm8k": {"train": 5, "word_problems": ["mine"]}})
+    assert "- Goes on from the model of the experiment `y`" in further
+    assert "(5, 0 variants of each), the word problems of mine (0 variants" in further
     assert "no traces" not in plain
     drift = Drift(name="general text", before=1.0, after=1.5, tokens=9)
     told = card(Forgetting(text=drift), sft={"epochs": 2}, rl={"iterations": 1})
@@ -120,6 +126,44 @@ def test_export_writes_a_plain_folder(finished: FinishedRun, tmp_path: Path) -> 
     again = CliRunner().invoke(cli, ["export", str(target), "--experiment", "tiny"])
     assert again.exit_code == 1
     assert "exists" in again.output
+
+
+def test_a_checkpoint_of_the_bare_commands_is_exported_with_a_card(
+    finished: FinishedRun, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForCausalLM
+
+    outputs = tmp_path / "outputs.jsonl.gz"
+    assert CliRunner().invoke(cli, ["outputs", str(outputs), "--experiment", "tiny"]).exit_code == 0
+    bare = tmp_path / "bare"
+    shutil.copytree(finished.bench().require("rl_checkpoint").path, bare)
+    target = tmp_path / "model"
+    arguments = ["export", str(target), "--experiment", "tiny", "--checkpoint", str(bare)]
+    result = CliRunner().invoke(cli, [*arguments, "--outputs", str(outputs)])
+    assert result.exit_code == 0, result.output
+    assert AutoModelForCausalLM.from_pretrained(target).config.vocab_size
+    card = (target / "README.md").read_text()
+    assert card.startswith("---\nbase_model")
+    assert "| 0 of 8 |" in card
+    assert read_info(bare).weights_sha256 in card
+
+
+def test_outputs_of_another_checkpoint_are_not_its_card(
+    finished: FinishedRun, tmp_path: Path
+) -> None:
+    outputs = tmp_path / "outputs.jsonl.gz"
+    assert CliRunner().invoke(cli, ["outputs", str(outputs), "--experiment", "tiny"]).exit_code == 0
+    folder = finished.bench().require("rl_checkpoint").path
+    weights = read_info(folder).weights_sha256.encode()
+    outputs.write_bytes(
+        gzip.compress(gzip.decompress(outputs.read_bytes()).replace(weights, b"0" * 64))
+    )
+    target = tmp_path / "model"
+    arguments = ["export", str(target), "--experiment", "tiny", "--checkpoint", str(folder)]
+    result = CliRunner().invoke(cli, [*arguments, "--outputs", str(outputs)])
+    assert result.exit_code == 1
+    assert "of another checkpoint" in result.output
+    assert not target.exists()
 
 
 def test_outputs_are_published_and_judged_anew(finished: FinishedRun, tmp_path: Path) -> None:

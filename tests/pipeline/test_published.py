@@ -70,7 +70,8 @@ def test_each_way_to_answer_is_a_run_with_settings_figures_and_the_file(
     assert run.data.metrics["gsm8k.problems"] == judged.total
     assert run.data.metrics["gsm8k.correct"] == judged.correct.count
     assert run.data.metrics["gsm8k.valid"] == 1
-    assert run.data.params["sft.epochs"] == "3"
+    assert run.data.tags["preset.sft.epochs"] == "3"
+    assert run.data.tags["dataset_hash"] == "unpublished"
     assert run.data.tags["source"] == "outputs.jsonl.gz"
 
 

@@ -58,12 +58,29 @@ def ask(problem: str | None, name: str, samples: int | None, page: bool, port: i
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @_experiment
-def export(folder: Path, name: str) -> None:
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    help="What the commands of trace_pipeline.modeling made, in place of the artifact.",
+)
+@click.option(
+    "--outputs",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="With --checkpoint: a published file of what it wrote, for the card. May be repeated.",
+)
+def export(folder: Path, name: str, checkpoint: Path | None, outputs: tuple[Path, ...]) -> None:
     """Write the trained model to FOLDER as plain transformers files, with its card."""
-    from trace_pipeline.pipeline.exporting import export_model
+    from trace_pipeline.pipeline.exporting import export_bare, export_model
     from trace_pipeline.pipeline.resources import bench_of
 
-    click.echo(export_model(bench_of(name), folder))
+    bench = bench_of(name)
+    if checkpoint is not None:
+        click.echo(export_bare(bench.experiment, checkpoint, folder, outputs))
+        return
+    if outputs:
+        raise click.UsageError("--outputs goes with --checkpoint")
+    click.echo(export_model(bench, folder))
 
 
 @click.command()
@@ -72,7 +89,8 @@ def export(folder: Path, name: str) -> None:
 def pack(folder: Path, name: str) -> None:
     """Make the data of EXPERIMENT, and write to FOLDER all that another host needs to train it.
 
-    A script in FOLDER trains there, and lets the trained model answer the test questions.
+    A script in FOLDER trains there, and lets the trained model answer the test questions. What the
+    experiment goes on from (sft.continues) must be trained before, here or there.
     """
     from trace_pipeline.definitions import defs
     from trace_pipeline.pipeline.elsewhere import DATA_ASSETS, pack, require_new

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, Literal
@@ -11,7 +12,7 @@ import torch
 from msgspec.structs import replace
 
 from trace_pipeline.experiment import Experiment, SftConfig
-from trace_pipeline.modeling.batching import Sequences
+from trace_pipeline.modeling.batching import Sequences, collate
 from trace_pipeline.modeling.devices import has_byte_products
 from trace_pipeline.modeling.forward import frozen_layers, runs_on_trees
 from trace_pipeline.modeling.inference import is_lean
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 
 COMPILE_TOKENS = 5_000_000
 """Tokens of a run from which compiling, which takes a minute, pays on a GPU."""
+
+SAMPLE, MOST_SHARED = 64, 0.3
+"""Sequences that are looked at, and what they may share: a tree computes that once."""
 
 Matmul = Literal["float", "int8"]
 
@@ -70,6 +74,8 @@ def kernels_of(matmul: Matmul) -> Kernels:
 def resolve_compile(config: SftConfig, model: Any, sequences: Sequence[Sequences]) -> bool:
     """Whether ``sft.compile`` means that layers are compiled, and rows are whole.
 
+    ``auto`` says so on a GPU for a long run whose sequences share little, where a compiler is.
+
     Raises:
         InvalidInputError: ``always`` for a model or settings that cannot.
     """
@@ -88,8 +94,28 @@ def resolve_compile(config: SftConfig, model: Any, sequences: Sequence[Sequences
         if obstacle:
             raise InvalidInputError(f"sft.compile: always: {obstacle}; set it to auto")
         return True
+    if model.device.type != "cuda":
+        return False
+    obstacle = obstacle or _not_worth_compiling(config, sequences)
+    log.info("sft.compile: auto is %s", f"never here: {obstacle}" if obstacle else "always here")
+    return not obstacle
+
+
+def _not_worth_compiling(config: SftConfig, sequences: Sequence[Sequences]) -> str | None:
+    """Why a run on a GPU gains nothing by it, or cannot; None if it does."""
     tokens = config.epochs * sum(map(len, sequences))
-    return not obstacle and model.device.type == "cuda" and tokens >= COMPILE_TOKENS
+    if tokens < COMPILE_TOKENS:
+        return f"{tokens} tokens are too few to gain by it what compiling takes"
+    sample = collate(sequences[:: max(1, len(sequences) // SAMPLE)][:SAMPLE])
+    if sample.shared > MOST_SHARED * sample.tokens:
+        return f"{sample.shared / sample.tokens:.0%} of the tokens are shared, which a tree saves"
+    return None if _has_compiler() else "it needs triton and a C compiler"
+
+
+def _has_compiler() -> bool:
+    from torch.utils._triton import has_triton
+
+    return bool(has_triton()) and any(map(shutil.which, ("cc", "gcc", "clang")))
 
 
 def _obstacle(model: Any) -> tuple[str, str] | None:

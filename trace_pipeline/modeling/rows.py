@@ -9,7 +9,6 @@ matrix products into one pass over memory. The functions here compute what ``for
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -17,8 +16,6 @@ from typing import Any
 
 import torch
 from torch.nn import functional
-
-log = logging.getLogger(__name__)
 
 Linear = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
 """(N, I), weight (O, I) and bias (O,) or None -> (N, O), as ``functional.linear``."""

@@ -9,7 +9,6 @@ from msgspec import Struct
 from trace_pipeline.evaluation import Evaluation, Forgetting, Proportion
 from trace_pipeline.experiment import Experiment
 from trace_pipeline.modeling.prompts import system_text
-from trace_pipeline.store import Manifest
 
 CARD = "model_card.md"
 
@@ -21,7 +20,11 @@ class Trained(Struct, frozen=True):
     """What a card says of a checkpoint."""
 
     experiment: Experiment
-    checkpoint: Manifest
+    revision: str
+    """Of the project, as git describes it."""
+    created: str
+    place: str
+    """Where the weights are."""
     parameters_trained: int
     parameters_total: int
     base_sha256: str
@@ -40,7 +43,7 @@ def model_card(
     trained: Trained, evaluations: Sequence[Evaluation], forgetting: Forgetting | None = None
 ) -> str:
     """The card as Markdown; ``forgetting`` is what training cost, where it was measured."""
-    experiment, manifest = trained.experiment, trained.checkpoint
+    experiment = trained.experiment
     share = 100 * trained.parameters_trained / trained.parameters_total
     lines = [
         f"# {experiment.name}",
@@ -79,15 +82,15 @@ def model_card(
         f"- Base: `{experiment.model.reference}`, sha256 {trained.base_sha256}",
         f"- Trained: {trained.parameters_trained / 1e6:.1f} of "
         f"{trained.parameters_total / 1e6:.1f} million parameters ({share:.0f} %)",
+        *_goes_on(experiment),
         f"- Data: {experiment.data.train} synthetic examples{_real(experiment)}, all verified by "
         "the solver",
         f"- SFT: {_counted(experiment.sft.epochs, 'epoch')}, learning rate "
         f"{experiment.sft.learning_rate:g}",
         f"- RL: {_reinforced(experiment)}",
-        f"- Seed {experiment.seed}; git revision {manifest.git.describe()}",
-        f"- Made {manifest.created}",
-        f"- Weights: artifact `{manifest.key}`, version {manifest.version}, "
-        f"sha256 {trained.weights_sha256}",
+        f"- Seed {experiment.seed}; git revision {trained.revision}",
+        f"- Made {trained.created}",
+        f"- Weights: {trained.place}, sha256 {trained.weights_sha256}",
         "",
         "## Limits",
         "",
@@ -135,10 +138,19 @@ def _reinforced(experiment: Experiment) -> str:
     return f"{_counted(config.iterations, 'iteration')}, {config.estimator}"
 
 
+def _goes_on(experiment: Experiment) -> list[str]:
+    """What was trained before, which the data below are not about."""
+    if parent := experiment.sft.continues:
+        return [f"- Goes on from the model of the experiment `{parent}`, with these data:"]
+    return []
+
+
 def _real(experiment: Experiment) -> str:
     real = experiment.data.gsm8k
+    own = ", ".join(real.word_problems)
+    written = f", the word problems of {own} ({real.variants} variants of each)" if own else ""
     if not real.train:
-        return ""
+        return written
     copies = f"{real.variants} variants"
     if real.contrasts:
         copies += f" and {real.contrasts} contrasts"
@@ -146,7 +158,7 @@ def _real(experiment: Experiment) -> str:
         copies += f" and {real.intermediate} intermediate questions"
     if real.explanations:
         copies += ", with their solutions in words,"
-    return f", GSM-8K train problems as traces ({real.train}, {copies} of each)"
+    return f", GSM-8K train problems as traces ({real.train}, {copies} of each){written}"
 
 
 def _row(evaluation: Evaluation) -> str:

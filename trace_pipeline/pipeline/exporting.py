@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from trace_pipeline.pipeline.card import CARD, front_matter
+from trace_pipeline.experiment import Experiment
+from trace_pipeline.gsm8k import load_problems
+from trace_pipeline.pipeline.card import CARD, Trained, front_matter, model_card
 from trace_pipeline.pipeline.policies import open_base
 from trace_pipeline.pipeline.workbench import Workbench
+from trace_pipeline.provenance import git_state
 from trace_pipeline.store import MissingArtifactError
+from trace_pipeline.validation import InvalidInputError
 
 
 def export_model(bench: Workbench, folder: Path) -> str:
@@ -29,6 +34,51 @@ def export_model(bench: Workbench, folder: Path) -> str:
         )
     head = front_matter(bench.experiment.model.reference)
     (folder / "README.md").write_text(head + card.read_text(encoding="utf-8"), encoding="utf-8")
+    return f"{folder}: a transformers folder; README.md is its card"
+
+
+def export_bare(
+    experiment: Experiment, checkpoint: Path, folder: Path, outputs: Sequence[Path]
+) -> str:
+    """Write a checkpoint that the bare commands of ``modeling`` made to ``folder``, with a card.
+
+    Args:
+        experiment: its settings.
+        checkpoint: the folder of the stage.
+        folder: to write.
+        outputs: published files of what it wrote on the test set, which the card is to say.
+
+    Raises:
+        InvalidInputError: ``folder`` exists, no checkpoint, or outputs of another one.
+    """
+    from trace_pipeline.evaluation import read_outputs, real_benchmark, rescore
+    from trace_pipeline.modeling.checkpoints import export_checkpoint, read_info
+    from trace_pipeline.solver import Solver
+
+    info = read_info(checkpoint)
+    evaluations = []
+    for path in outputs:
+        header, _ = read_outputs(path)
+        if header.checkpoint != info.weights_sha256:
+            raise InvalidInputError(
+                f"{path}: {header.model} wrote it with the weights {header.checkpoint[:12]}, of "
+                f"another checkpoint than {checkpoint} ({info.weights_sha256[:12]})"
+            )
+        benchmark = real_benchmark(load_problems("auto", "test"))
+        evaluations.append(rescore(path, benchmark, Solver(), experiment.eval.answer))
+    export_checkpoint(checkpoint, folder)
+    trained = Trained(
+        experiment,
+        git_state().describe(),
+        info.created,
+        f"stage {info.stage} of the commands of trace_pipeline.modeling",
+        info.parameters_trained,
+        info.parameters_total,
+        info.base_sha256,
+        info.weights_sha256,
+    )
+    card = front_matter(experiment.model.reference) + model_card(trained, evaluations)
+    (folder / "README.md").write_text(card, encoding="utf-8")
     return f"{folder}: a transformers folder; README.md is its card"
 
 

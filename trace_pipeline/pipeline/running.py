@@ -86,15 +86,15 @@ def untrained_parents(name: str, definitions: dg.Definitions, until: Sequence[st
 
 def _add_parents(name: str, below: list[str], found: list[str]) -> None:
     """Add the untrained parents of ``name``, theirs before them."""
-    path = [*below, name]
-    sft = bench_of(name).experiment.sft
+    path, bench = [*below, name], bench_of(name)
+    sft = bench.experiment.sft
     for parent in [sft.continues, *sft.average]:
         if parent in path:
             raise InvalidInputError(
                 f"{' goes on from '.join([*path, parent])}: change sft.continues or sft.average of "
                 "one of them"
             )
-        if not parent or parent in found or bench_of(parent).store.has(f"{parent}/rl_checkpoint"):
+        if not parent or parent in found or bench.store.has(f"{parent}/rl_checkpoint"):
             continue
         _add_parents(parent, path, found)
         found.append(parent)

@@ -276,12 +276,14 @@ def describe_model(bench: Workbench, checkpoint: Artifact, report: Report) -> st
     """The card of the evaluated checkpoint."""
     from trace_pipeline.modeling.checkpoints import read_info
 
-    info = read_info(checkpoint.path)
+    info, manifest = read_info(checkpoint.path), checkpoint.manifest
     beside = [report.synthetic] if report.synthetic else []
     return model_card(
         Trained(
             bench.experiment,
-            checkpoint.manifest,
+            manifest.git.describe(),
+            manifest.created,
+            f"artifact `{manifest.key}`, version {manifest.version}",
             info.parameters_trained,
             info.parameters_total,
             info.base_sha256,
