@@ -1,8 +1,9 @@
 """Supervised fine-tuning: the model learns to write the traces of verified examples.
 
 Everything random is a function of the seed and the step, nothing of a generator's state.
-So a run that was killed goes on from its last snapshot to the very same weights. Under
-``torchrun`` each step's batches are dealt out to the processes; their gradients are summed.
+So a run that was killed goes on from its last snapshot to the very same weights (compiled layers
+may order sums otherwise after it). Under ``torchrun`` each step's batches are dealt out to the
+processes; their gradients are summed.
 """
 
 from __future__ import annotations
