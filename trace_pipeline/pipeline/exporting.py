@@ -56,6 +56,7 @@ def export_bare(
     from trace_pipeline.solver import Solver
 
     info = read_info(checkpoint)
+    benchmark = real_benchmark(load_problems("auto", "test")) if outputs else None
     evaluations = []
     for path in outputs:
         header, _ = read_outputs(path)
@@ -64,12 +65,12 @@ def export_bare(
                 f"{path}: {header.model} wrote it with the weights {header.checkpoint[:12]}, of "
                 f"another checkpoint than {checkpoint} ({info.weights_sha256[:12]})"
             )
-        benchmark = real_benchmark(load_problems("auto", "test"))
+        assert benchmark is not None
         evaluations.append(rescore(path, benchmark, Solver(), experiment.eval.answer))
     export_checkpoint(checkpoint, folder)
     trained = Trained(
         experiment,
-        git_state().describe(),
+        f"{git_state().describe()} at the export",
         info.created,
         f"stage {info.stage} of the commands of trace_pipeline.modeling",
         info.parameters_trained,
