@@ -7,12 +7,18 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.nearness import quarters
 from trace_pipeline.cli import cli
 from trace_pipeline.experiment import Gsm8kConfig
 from trace_pipeline.gsm8k import few_shot_problems, find_overlaps, load_problems
 from trace_pipeline.gsm8k.loading import load_problem_file
 from trace_pipeline.gsm8k.training import NO_PROBLEMS, own_traces, training_traces
-from trace_pipeline.gsm8k.word_problem_check import check_word_problems, nearest, resembling
+from trace_pipeline.gsm8k.word_problem_check import (
+    check_word_problems,
+    nearest,
+    resemblances,
+    resembling,
+)
 from trace_pipeline.gsm8k.word_problems import (
     FOLDER,
     collections_of,
@@ -152,6 +158,12 @@ def test_the_nearest_pair_is_found() -> None:
     share, place, other = nearest(mine, theirs)
     assert (place, other) == (1, 0)
     assert share == pytest.approx(8 / 10)
+    assert resemblances(mine, theirs) == [0.0, share]
+
+
+def test_questions_are_cut_into_quarters_by_resemblance() -> None:
+    near = [0.5, 0.1, 0.4, 0.2, 0.3, 0.0]
+    assert quarters(near) == [[5, 1], [3], [4, 2], [0]]
 
 
 def test_the_command_says_where_and_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
