@@ -162,8 +162,9 @@ def test_the_nearest_pair_is_found() -> None:
 
 
 def test_questions_are_cut_into_quarters_by_resemblance() -> None:
-    near = [0.5, 0.1, 0.4, 0.2, 0.3, 0.0]
-    assert quarters(near) == [[5, 1], [3], [4, 2], [0]]
+    near = [0.5, 0.1, 0.4, 0.2, 0.3, 0.0, 0.7, 0.6]
+    assert quarters(near) == [[5, 1], [3, 4], [2, 0], [7, 6]]
+    assert sorted(place for part in quarters(near[:6]) for place in part) == list(range(6))
 
 
 def test_the_command_says_where_and_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
