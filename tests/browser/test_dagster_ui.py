@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 from tests.browser.servers import free_port, script, serving
 from tests.pipeline.conftest import FinishedRun
@@ -66,17 +66,30 @@ def test_check_results_say_why(page: Page, address: str) -> None:
     expect(page.get_by_text("Only 8 problems were evaluated").first).to_be_visible(timeout=SLOW)
 
 
+def _answers(operation: str, containing: str = "") -> Callable[[Response], bool]:
+    """Whether a response answers the GraphQL ``operation``, asked with ``containing`` in it."""
+
+    def answers(response: Response) -> bool:
+        asked = response.request.post_data or ""
+        return f'"operationName":"{operation}"' in asked and containing in asked
+
+    return answers
+
+
 def test_a_run_is_launched_from_the_launchpad(page: Page, address: str) -> None:
     page.goto(f"{address}/locations/trace_pipeline/jobs/data_only/playground")
     expect(page.get_by_text("experiment:").first).to_be_visible(timeout=SLOW)
     page.get_by_placeholder("Partition").click()
-    page.get_by_text("comparison", exact=True).first.click()
+    # Choosing a partition asks for its configuration, and the answer replaces what the editor has.
+    with page.expect_response(_answers("ConfigPartitionSelectionQuery"), timeout=SLOW):
+        page.get_by_text("comparison", exact=True).first.click()
     editor = page.locator(".CodeMirror").first
-    expect(editor).to_contain_text("name:", timeout=SLOW)
-    editor.evaluate(
-        "(e, text) => e.CodeMirror.setValue(text)",
-        "resources:\n  experiment:\n    config:\n      name: tiny\n",
-    )
+    expect(editor).to_contain_text("name: 'quickstart'", timeout=SLOW)
+    with page.expect_response(_answers("PreviewConfigQuery", "name: tiny"), timeout=SLOW):
+        editor.evaluate(
+            "(e, text) => e.CodeMirror.setValue(text)",
+            "resources:\n  experiment:\n    config:\n      name: tiny\n",
+        )
     launch = page.get_by_role("button", name="Launch Run")
     expect(launch).to_be_enabled(timeout=SLOW)
     launch.click()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -170,8 +171,17 @@ def test_no_iterations_leave_the_checkpoint_as_it_is(
 ) -> None:
     settings = experiment(rl={"iterations": 0})
     info = train_rl(settings, sft_folder, [], [], tmp_path / "rl", base)
-    assert info.stage == "rl"
+    assert info == read_info(tmp_path / "rl")
+    assert (info.stage, info.config["iterations"], info.metrics) == ("rl", 0, {})
     assert checkpoint_differs_from(tmp_path / "rl", sft_folder, base) == 0
+    # The same file, so that what goes on from it is recognised on a machine of another precision.
+    before = read_info(sft_folder)
+    assert (info.weights_sha256, info.parent) == (before.weights_sha256,) * 2
+    torn = shutil.copytree(sft_folder, tmp_path / "torn")
+    (torn / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(InvalidInputError, match="missing or altered"):
+        train_rl(settings, torn, [], [], tmp_path / "other", base)
+    assert not list((tmp_path / "other").glob("*"))
 
 
 def test_no_examples(base: BaseModel, sft_folder: Path, tmp_path: Path) -> None:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from tests.modeling.tiny import make_tiny_model
 from trace_pipeline.definitions import defs
+from trace_pipeline.generation import AuditReport, Generator, audit
+from trace_pipeline.pipeline.assets import data as data_assets
 from trace_pipeline.pipeline.resources import bench_of
 from trace_pipeline.pipeline.running import run_pipeline
 from trace_pipeline.pipeline.workbench import Workbench
@@ -39,6 +44,15 @@ def make_project(folder: Path, base: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tests may run side by side, with processes of their own."""
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_model(tmp_path_factory.mktemp("base") / "tiny")
@@ -46,12 +60,18 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project, which is the working directory."""
+    """An empty project, which is the working directory; its schemas are audited on few samples."""
     folder = make_project(tmp_path / "project", tiny_base)
+    monkeypatch.setattr(data_assets, "audit", _short_audit)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("DAGSTER_HOME", str(folder))
     monkeypatch.delenv("TRACE_PIPELINE_GSM8K", raising=False)  # a user may well have set it
     return folder
+
+
+def _short_audit(generators: Sequence[Generator], samples: int, **options: Any) -> AuditReport:
+    """The audit on two samples a schema; on all of them it takes longer than a tiny training."""
+    return audit(generators, min(samples, 2), **options)
 
 
 class FinishedRun:

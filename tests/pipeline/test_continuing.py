@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from tests.pipeline.conftest import ROOT
 from trace_pipeline.cli import cli
-from trace_pipeline.modeling.checkpoints import read_info
 from trace_pipeline.pipeline.comparing import settings_of
 from trace_pipeline.pipeline.resources import bench_of
 
@@ -27,31 +22,15 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(cli, list(arguments))
 
 
-def test_it_starts_from_the_other_model_here_and_on_another_host(
-    project: Path, tmp_path: Path
-) -> None:
-    (project / "experiments" / "further.yaml").write_text(FURTHER)
-    early = run("pack", str(tmp_path / "early"), "--experiment", "further")
-    assert early.exit_code != 0
-    assert "sft.continues: tiny has no trained model yet; make it with" in early.output
-    assert run("run", "--experiment", "tiny", "--until", "rl_checkpoint").exit_code == 0
-    parent = bench_of("tiny").require("rl_checkpoint")
-
-    packed = run("pack", str(tmp_path / "packed"), "--experiment", "further")
-    assert packed.exit_code == 0, packed.output
-    python = Path(sys.executable).parent
-    host = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{python}:{os.environ['PATH']}"}
-    subprocess.run(["sh", str(tmp_path / "packed" / "run.sh")], check=True, env=host)
-    there = read_info(tmp_path / "packed" / "sft")
-
-    assert run("bring", str(tmp_path / "packed"), "--experiment", "further").exit_code == 0
-    result = run("run", "--experiment", "further", "--until", "sft_checkpoint")
-    assert result.exit_code == 0, result.output
-    made = bench_of("further").require("sft_checkpoint")
-    assert made.manifest.parents["tiny/rl_checkpoint"] == parent.sha256
-    here = read_info(made.path)  # taken over, so both began with the same
-    assert (here.weights_sha256, here.run) == (there.weights_sha256, there.run)
-    assert here.weights_sha256 != parent.sha256
+def test_a_mean_is_not_packed(project: Path, tmp_path: Path) -> None:
+    mean = "inherits: tiny\ndescription: A mean.\nsft: {average: {tiny: 1, alike: 1}}\n"
+    (project / "experiments" / "mean.yaml").write_text(mean)
+    (project / "experiments" / "alike.yaml").write_text("inherits: tiny\ndescription: Alike.\n")
+    refused = run("pack", str(tmp_path / "packed"), "--experiment", "mean")
+    assert refused.exit_code != 0
+    assert "sft.average of mean: a mean of trained models needs no other host" in refused.output
+    assert not (tmp_path / "packed").exists()
+    assert not bench_of("mean").store.has("mean/base_model")
 
 
 def test_no_experiment_goes_on_from_itself(project: Path) -> None:

@@ -28,45 +28,77 @@ def run(*arguments: str) -> Result:
 
 
 def test_what_another_host_trains_is_taken_over(project: Path, tmp_path: Path) -> None:
+    (project / "experiments" / "further.yaml").write_text(
+        "inherits: tiny\ndescription: More of the same.\nrl: {iterations: 0}\n"
+        "sft: {continues: tiny, learning_rate: 2e-3}\n"
+    )
     folder = tmp_path / "packed"
-    packed = run("pack", str(folder), "--experiment", "tiny")
+    packed = run("pack", str(folder), "--experiment", "further")
     assert packed.exit_code == 0, packed.output
+    assert "further, 40 examples to train on" in packed.output
+    assert "before that tiny, 40 examples to train on" in packed.output
     python = Path(sys.executable).parent
     host = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{python}:{os.environ['PATH']}"}
     subprocess.run(["sh", str(folder / "run.sh")], check=True, env=host, cwd=tmp_path)
-    questions = (folder / "questions.jsonl").read_text().splitlines()
-    completions = (folder / "completions.jsonl").read_text().splitlines()
-    assert [json.loads(line)["question"] for line in completions] == [
-        json.loads(line)["question"] for line in questions
-    ]
+    first = folder / "parents" / "tiny"
+    questions = (first / "questions.jsonl").read_text().splitlines()
+    for answered in (folder, first):
+        completions = (answered / "completions.jsonl").read_text().splitlines()
+        assert [json.loads(line)["question"] for line in completions] == [
+            json.loads(line)["question"] for line in questions
+        ]
     assert "answer" not in questions[0]
-    there = {stage: read_info(folder / stage) for stage in ("sft", "rl")}
-    assert run("bring", str(folder), "--experiment", "tiny").exit_code == 0
-    result = run("run", "--experiment", "tiny", "--until", "rl_checkpoint")
+    there = {
+        ("tiny", "sft"): read_info(first / "sft"),
+        ("tiny", "rl"): read_info(first / "rl"),
+        ("further", "sft"): read_info(folder / "sft"),
+    }
+    parent = there["tiny", "rl"]
+    assert there["further", "sft"].parent == parent.weights_sha256
+
+    told = run("bring", str(folder), "--experiment", "further")
+    assert told.exit_code == 0, told.output
+    assert "sft_checkpoint and rl_checkpoint of tiny: at hand; sft_checkpoint of further: at" in (
+        told.output
+    )
+    result = run("run", "--experiment", "further", "--until", "rl_checkpoint")
     assert result.exit_code == 0, result.output
-    bench = bench_of("tiny")
-    for stage, info in there.items():
+    for (name, stage), info in there.items():
+        bench = bench_of(name)
         here = read_info(bench.require(f"{stage}_checkpoint").path)
         assert (here.weights_sha256, here.created) == (info.weights_sha256, info.created)
         assert not brought(bench, f"{stage}_checkpoint").exists()  # its place is in the store now
+    bench = bench_of("further")
+    trained = bench_of("tiny").require("rl_checkpoint")
+    made = bench.require("sft_checkpoint")
+    assert made.manifest.parents["tiny/rl_checkpoint"] == trained.sha256
+    assert bench.require("rl_checkpoint").sha256 == made.sha256  # no iterations
+
+    # What is trained here already is copied.
+    again = run("pack", str(tmp_path / "again"), "--experiment", "further")
+    assert again.exit_code == 0, again.output
+    assert read_info(tmp_path / "again" / "start").weights_sha256 == parent.weights_sha256
+    assert "--start start --out sft" in (tmp_path / "again" / "run.sh").read_text()
+    assert not (tmp_path / "again" / "parents").exists()
     # An artifact's own folder can be brought as well; its manifest stays where it belongs.
     (tmp_path / "artifact").mkdir()
-    (tmp_path / "artifact" / "sft").symlink_to(bench.require("sft_checkpoint").path)
+    (tmp_path / "artifact" / "sft").symlink_to(bench_of("tiny").require("sft_checkpoint").path)
     (project / "experiments" / "alike.yaml").write_text("inherits: tiny\ndescription: Alike.\n")
     assert run("bring", str(tmp_path / "artifact"), "--experiment", "alike").exit_code == 0
     result = run("run", "--experiment", "alike", "--until", "sft_checkpoint")
     assert result.exit_code == 0, result.output
-    assert read_info(bench_of("alike").require("sft_checkpoint").path).run == there["sft"].run
+    taken = read_info(bench_of("alike").require("sft_checkpoint").path)
+    assert taken.run == there["tiny", "sft"].run
     target = tmp_path / "outputs.jsonl.gz"
     written = run(
         "outputs", str(target), "--experiment", "tiny_with_another_seed",
-        "--completions", str(folder / "completions.jsonl"), "--checkpoint", str(folder / "rl"),
+        "--completions", str(first / "completions.jsonl"), "--checkpoint", str(first / "rl"),
     )  # fmt: skip
     assert written.exit_code == 0, written.output
     assert run("rescore", str(target)).exit_code == 0
     other = project / "experiments" / "other.yaml"
     other.write_text("inherits: tiny\ndescription: Another rate.\nsft: {learning_rate: 0.003}\n")
-    assert run("bring", str(folder), "--experiment", "other").exit_code == 0
+    assert run("bring", str(first), "--experiment", "other").exit_code == 0
     refused = run("run", "--experiment", "other", "--until", "sft_checkpoint")
     assert refused.exit_code != 0
     assert not bench_of("other").store.has("other/sft_checkpoint")

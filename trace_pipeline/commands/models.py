@@ -90,17 +90,19 @@ def pack(folder: Path, name: str) -> None:
     """Make the data of EXPERIMENT, and write to FOLDER all that another host needs to train it.
 
     A script in FOLDER trains there, and lets the trained model answer the test questions. What the
-    experiment goes on from (sft.continues) must be trained before, here or there.
+    experiment goes on from (sft.continues) is trained there first, if it was not trained here.
     """
     from trace_pipeline.definitions import defs
-    from trace_pipeline.pipeline.elsewhere import DATA_ASSETS, pack, require_new
+    from trace_pipeline.pipeline.elsewhere import DATA_ASSETS, pack, require_packable
     from trace_pipeline.pipeline.resources import bench_of
-    from trace_pipeline.pipeline.running import run_pipeline
+    from trace_pipeline.pipeline.running import run_pipeline, untrained_parents
 
     target = folder.absolute()
-    require_new(target)
-    click.echo(run_pipeline(name, defs, 1, *DATA_ASSETS))
-    click.echo(pack(bench_of(name), target))
+    parents = untrained_parents(name, defs)
+    require_packable(target, [bench_of(member) for member in [*parents, name]])
+    for member in [*parents, name]:
+        click.echo(run_pipeline(member, defs, 1, *DATA_ASSETS))
+    click.echo(pack(bench_of(name), target, [bench_of(parent) for parent in parents]))
 
 
 @click.command()
@@ -109,13 +111,16 @@ def pack(folder: Path, name: str) -> None:
 def bring(folder: Path, name: str) -> None:
     """Take the checkpoints that the script of `pack` made in FOLDER into EXPERIMENT.
 
-    The next run takes them over in place of training, if settings, base model and data are the
-    same.
+    Those of experiments that it goes on from are taken into these. The next run takes them over in
+    place of training, if settings, base model and data are the same.
     """
+    from trace_pipeline.definitions import defs
     from trace_pipeline.pipeline.elsewhere import bring
     from trace_pipeline.pipeline.resources import bench_of
+    from trace_pipeline.pipeline.running import untrained_parents
 
-    click.echo(bring(bench_of(name), folder))
+    parents = [bench_of(parent) for parent in untrained_parents(name, defs)]
+    click.echo(bring(bench_of(name), folder, parents))
 
 
 COMMANDS = [ask, export, pack, bring]

@@ -181,6 +181,54 @@ def save_checkpoint(
     return info
 
 
+def hand_on_checkpoint(
+    source: Path, folder: Path, *, run: str, config: dict[str, Any]
+) -> CheckpointInfo:
+    """Write the checkpoint in ``source`` into ``folder`` as that of an RL without iterations.
+
+    The weights are the same file, so that their hash is the same on every machine, whatever
+    precision it computes in.
+
+    Raises:
+        InvalidInputError: no checkpoint there, or its weights are missing or altered.
+    """
+    info = read_info(source)
+    _require_weights(source, info)
+    folder.mkdir(parents=True, exist_ok=True)
+    staged = folder / f".{WEIGHTS}.partial"
+    try:
+        shutil.copyfile(source / WEIGHTS, staged)
+        os.replace(staged, folder / WEIGHTS)
+    finally:
+        staged.unlink(missing_ok=True)
+    handed_on = msgspec.structs.replace(
+        info,
+        stage="rl",
+        run=run,
+        config=config,
+        metrics={},
+        stopped="",
+        selected=None,
+        parent=info.weights_sha256,
+        libraries=library_versions(),
+        created=utc_now(),
+    )
+    write_json(folder / INFO, handed_on)
+    return handed_on
+
+
+def _require_weights(folder: Path, info: CheckpointInfo) -> Path:
+    """The weights that ``info`` describes.
+
+    Raises:
+        InvalidInputError: they are not there, or not these.
+    """
+    weights = folder / WEIGHTS
+    if not weights.is_file() or file_sha256(weights) != info.weights_sha256:
+        raise InvalidInputError(f"{weights}: missing or altered since it was saved; train it again")
+    return weights
+
+
 def _kind(policy: Policy, everything: bool) -> Literal["delta", "full", "lora"]:
     if policy.adapters is not None:
         return "lora"
@@ -217,10 +265,7 @@ def read_weights(folder: Path, base: BaseModel) -> dict[str, torch.Tensor]:
             f"{folder}: a checkpoint of base model {info.base!r} ({info.base_sha256[:12]}), not of "
             f"{base.reference!r} ({base.sha256[:12]}); give the base that it was trained from"
         )
-    weights = folder / WEIGHTS
-    if not weights.is_file() or file_sha256(weights) != info.weights_sha256:
-        raise InvalidInputError(f"{weights}: missing or altered since it was saved; train it again")
-    tensors: dict[str, torch.Tensor] = load_file(weights)
+    tensors: dict[str, torch.Tensor] = load_file(_require_weights(folder, info))
     return tensors
 
 

@@ -33,6 +33,7 @@ from trace_pipeline.modeling.checkpoints import (
     CheckpointInfo,
     Policy,
     finished_run,
+    hand_on_checkpoint,
     load_checkpoint,
     read_info,
     save_checkpoint,
@@ -108,7 +109,10 @@ def train_rl(
     with joined() as world:
         done = finished_run(out_dir, run) is not None
         world.wait()
-        if not done and config.method == "expert_iteration" and config.iterations:
+        if not done and not config.iterations:
+            if world.writes:
+                hand_on_checkpoint(sft_folder, out_dir, run=run, config=to_builtins(config))
+        elif not done and config.method == "expert_iteration":
             iterate_experts(experiment, sft_folder, base, data, out_dir, run, world, on_metrics)
         elif not done:
             policy = load_checkpoint(sft_folder, base, model.dtype, model.device, merge=False)

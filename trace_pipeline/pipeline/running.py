@@ -66,7 +66,9 @@ def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1, *un
     return f"\n{closing}" if until else f"\n{summary(bench_of(name))}\n\n{closing}"
 
 
-def untrained_parents(name: str, definitions: dg.Definitions, until: Sequence[str]) -> list[str]:
+def untrained_parents(
+    name: str, definitions: dg.Definitions, until: Sequence[str] = ()
+) -> list[str]:
     """What ``name`` goes on from and has no trained model, in the order in which to train it.
 
     Args:

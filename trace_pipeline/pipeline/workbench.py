@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,12 @@ def catalog_sha256(root: Path) -> str:
     return folders_sha256([root / "schemas", root / "vocab"])
 
 
+@lru_cache(maxsize=1)
+def _load_catalog(root: Path, _sha256: str) -> Catalog:
+    """The catalogue of the project in ``root``; loaded once by a run of several assets."""
+    return Catalog.load(root / "schemas", root / "vocab")
+
+
 class Workbench:
     """One experiment at work."""
 
@@ -51,7 +57,7 @@ class Workbench:
     @cached_property
     def catalog(self) -> Catalog:
         """The schemas and the vocabulary."""
-        return Catalog.load(self.root / "schemas", self.root / "vocab")
+        return _load_catalog(self.root, self.catalog_sha256)
 
     @cached_property
     def catalog_sha256(self) -> str:
