@@ -56,8 +56,17 @@ def test_what_it_goes_on_from_is_trained_first(project: Path) -> None:
         "mean goes on from tiny",
         "mean goes on from further",
     ]
+    assert "as it was trained" not in result.output
+    tiny = project / "experiments" / "tiny.yaml"
+    tiny.write_text(tiny.read_text().replace("learning_rate: 1e-3", "learning_rate: 3e-3"))
     again = run("run", "--experiment", "mean", "--until", "rl_checkpoint")
-    assert "goes on from" not in again.output
+    assert again.exit_code == 0, again.output
+    assert "which has no trained model" not in again.output
+    assert (
+        "goes on from tiny as it was trained, with sft.learning_rate 0.001 (now 0.003); to train "
+        "it anew: trace-pipeline run --experiment tiny --until rl_checkpoint"
+    ) in again.output
+    assert again.output.count("as it was trained") == 1  # further has a rate of its own
 
 
 def test_the_settings_of_a_result_say_where_it_began_and_what_real_problems_it_had(

@@ -8,7 +8,16 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from trace_pipeline.experiment import EXPERTS, DataConfig, Experiment, as_before_choices
+from trace_pipeline.experiment import (
+    EXPERTS,
+    DataConfig,
+    Experiment,
+    ExperimentError,
+    as_before_choices,
+    differences,
+    flatten,
+    load_experiment,
+)
 from trace_pipeline.generation import Catalog, Generator
 from trace_pipeline.generation.production import folders_sha256
 from trace_pipeline.gsm8k.problem import ProblemSet
@@ -133,6 +142,29 @@ class Workbench:
             for name in names
             if name
         ]
+
+    def changed_since_trained(self) -> list[str]:
+        """What was changed in the files of experiments that it goes on from, a sentence for each.
+
+        A trained model counts as there whatever it was trained with, since training may have
+        taken days; whoever goes on from it should know.
+        """
+        said = []
+        for trained in self.started_from():
+            name, made = trained.manifest.key.partition("/")[0], trained.manifest.config
+            try:
+                experiment = load_experiment(name, self.root / "experiments")
+            except ExperimentError:
+                continue  # its file is gone; the model is still what it was
+            parent = Workbench(experiment, self.root, self.store, self.tracking, self.solver)
+            changed = differences(flatten(made), flatten(parent.settings(*made)))
+            if changed:
+                fields = ", ".join(f"{d.field} {d.first} (now {d.second})" for d in changed)
+                said.append(
+                    f"goes on from {name} as it was trained, with {fields}; to train it anew: "
+                    f"trace-pipeline run --experiment {name} --until rl_checkpoint"
+                )
+        return said
 
     def _trained_model(self, name: str, field: str) -> Artifact:
         key = f"{name}/rl_checkpoint"

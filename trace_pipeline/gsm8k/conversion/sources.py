@@ -185,6 +185,9 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
         elif text.speaks_of_percent and slot.value * 100 == earlier.value:
             yield Candidate(percent_of_one(Earlier(index)), SHARE if earlier.is_percent else REMOTE)
     for index, mention in enumerate(text.mentions):
+        as_percent = mention.form is Form.PERCENT and mention.value == slot.value * 100
+        if mention.denominator is None and mention.value != slot.value and not as_percent:
+            continue
         cost = _FORM_COST.get(mention.form, 0.0) + EARLIER_FIRST * index + alone
         cost -= context.bonus(text.nouns[index], text.windows[index])
         cost += context.currency(mention.form is Form.MONEY, text.nouns[index])
@@ -206,7 +209,7 @@ def _direct(slot: Slot, text: Text, calculations: Sequence[Calculated]) -> Itera
             if slot.op in ("add", "sub") and text.units[index] in PERSONS:
                 cost += PERSON_ADDED * context.beside.isdisjoint(PERSONS)
             yield Candidate(Given(index), cost)
-        if mention.form is Form.PERCENT and mention.value == slot.value * 100:
+        if as_percent:
             yield Candidate(percent_of_one(Given(index)), cost + 0.02)
     yield from _world(slot, text, context, calculations, alone)
     if slot.divides and is_average(calculations, slot):

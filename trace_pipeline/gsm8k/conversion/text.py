@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import accumulate
 
 from trace_pipeline.generation import numerals
 from trace_pipeline.gsm8k.conversion.constants import called_for, singular, words
@@ -67,8 +68,9 @@ class Text:
         self.question = question
         self._solution = solution
         self.tokens = tokenize(question)
+        self._lower = [token.lower for token in self.tokens]
         self.mentions = find_mentions(self.tokens)
-        counts = Counter(singular(token.lower) for token in self.tokens)
+        counts = Counter(map(singular, self._lower))
         self.words = set(counts)
         self.weights = {word: 1 / count for word, count in counts.items()}
         """A word that the question repeats tells less."""
@@ -103,9 +105,9 @@ class Text:
         """Words around each mention."""
         self.units = [self._unit(mention) for mention in self.mentions]
         """What each mention counts, as far as the next word says it; else empty."""
+        stops = list(accumulate((t.text in ".?!" for t in self.tokens), initial=0))
         for mention in self.mentions:
-            stops = sum(token.text in ".?!" for token in self.tokens[: mention.first])
-            self.sentences.append(stops)
+            self.sentences.append(stops[mention.first])
             self.nouns.append(self._around(mention, 2, 3))
             self.windows.append(self._around(mention, 9, 9))
         self.subjects = [self._subject(mention) for mention in self.mentions]
@@ -141,7 +143,7 @@ class Text:
         mention = self.mentions[index]
         if mention.form is Form.MULTIPLE:
             return True
-        return mention.last < len(self.tokens) and self.tokens[mention.last].lower == "times"
+        return mention.last < len(self.tokens) and self._lower[mention.last] == "times"
 
     def is_ratio(self, index: int) -> bool:
         """Whether a mention is a part of ``3:5``, which every share needs again."""
@@ -152,8 +154,8 @@ class Text:
     def is_label(self, index: int) -> bool:
         """Whether a mention only tells things apart: ``house 2``, ``Day 3``."""
         mention = self.mentions[index]
-        before = self.tokens[mention.first - 1].lower if mention.first else ""
-        behind = self.tokens[mention.last].lower if mention.last < len(self.tokens) else "."
+        before = self._lower[mention.first - 1] if mention.first else ""
+        behind = self._lower[mention.last] if mention.last < len(self.tokens) else "."
         plain = not behind.isalpha() or behind in FUNCTION_WORDS
         return mention.form is Form.FIGURES and before in _LABELLED and plain
 
@@ -161,20 +163,19 @@ class Text:
         """Whether a mention refers to what was said before: ``the $60``, ``those 4``."""
         first = self.mentions[index].first
         first -= first > 0 and self.tokens[first - 1].text in "$€£"
-        return first > 0 and self.tokens[first - 1].lower in _DEFINITE
+        return first > 0 and self._lower[first - 1] in _DEFINITE
 
     def names_group(self, index: int) -> bool:
         """Whether a mention counts what has been listed: ``the three``, ``all 4``."""
         mention = self.mentions[index]
         if mention.first == 0 or not isinstance(mention.value, int) or mention.value > 6:
             return False
-        return self.tokens[mention.first - 1].lower in ("the", "all", "these", "those")
+        return self._lower[mention.first - 1] in ("the", "all", "these", "those")
 
     def _is_threshold(self, mention: Mention) -> bool:
         """Whether a mention bounds something: ``more than 5 pounds``, ``at least 5``."""
         first = mention.first
-        before = tuple(token.lower for token in self.tokens[max(0, first - 2) : first])
-        return before in _BOUNDS
+        return tuple(self._lower[max(0, first - 2) : first]) in _BOUNDS
 
     def _subject(self, mention: Mention) -> str:
         """The last name before a mention in its sentence, in lower case; else empty."""
@@ -189,8 +190,7 @@ class Text:
     def is_difference(self, index: int) -> bool:
         """Whether a mention compares: ``6 more than``, ``4 years older``."""
         last = self.mentions[index].last
-        behind = [token.lower for token in self.tokens[last : last + 3]]
-        return any(word in COMPARATIVES for word in behind)
+        return not COMPARATIVES.isdisjoint(self._lower[last : last + 3])
 
     def multiplies_next(self, index: int) -> bool:
         """Whether a mention counts things of the next mention's size: ``three 8-cup bags``."""
@@ -210,14 +210,14 @@ class Text:
 
     def _around(self, mention: Mention, before: int, after: int) -> frozenset[str]:
         found = set()
-        for token in self.tokens[mention.last : mention.last + after]:
-            if token.text in ".?!;":
+        for word in self._lower[mention.last : mention.last + after]:
+            if word in ".?!;":
                 break
-            found.add(_root(token.lower))
-        for token in reversed(self.tokens[max(0, mention.first - before) : mention.first]):
-            if token.text in ".?!;":
+            found.add(_root(word))
+        for word in reversed(self._lower[max(0, mention.first - before) : mention.first]):
+            if word in ".?!;":
                 break
-            found.add(_root(token.lower))
+            found.add(_root(word))
         return frozenset(found) - FUNCTION_WORDS
 
 

@@ -124,6 +124,8 @@ def sft_checkpoint(
         raise dg.Failure(f"test questions would be trained on: {data.left.describe()}")
     require_rl_data(bench.experiment, data)
     started_from = bench.started_from()
+    for warning in bench.changed_since_trained():
+        context.log.warning(warning)
     parents = [
         *started_from,
         *partitions,
