@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tests.modeling.tiny import experiment, make_tiny_model, problems
-from trace_pipeline.experiment import SftConfig
+from trace_pipeline.experiment import ExperimentError, SftConfig
 from trace_pipeline.modeling.base_models import BaseModel, resolve_base
-from trace_pipeline.modeling.checkpoints import load_base_policy, load_checkpoint
+from trace_pipeline.modeling.checkpoints import load_base_policy, load_checkpoint, read_info
 from trace_pipeline.modeling.decoding import Decoder
 from trace_pipeline.modeling.distributed import World
 from trace_pipeline.modeling.finetuning import train_sft
@@ -224,17 +224,37 @@ def test_training_goes_on_from_a_checkpoint(
     assert on < 0.1 < fresh
 
 
+def test_without_epochs_a_trained_model_is_taken_as_it_is(
+    base: BaseModel, sft_folder: Path, tmp_path: Path
+) -> None:
+    settings = experiment(sft={"trainable": "all", "continues": "it", "epochs": 0})
+    info = train_sft(settings, base, problems(4), tmp_path, start=sft_folder)
+    before = read_info(sft_folder)
+    assert (info.weights_sha256, info.parent) == (before.weights_sha256,) * 2
+    assert (info.stage, info.config["epochs"], info.metrics) == ("sft", 0, {})
+    assert info == read_info(tmp_path)
+    again = train_sft(settings, base, problems(4), tmp_path, start=sft_folder)
+    assert again.created == info.created
+    assert load_checkpoint(tmp_path, base).prompt.config == before.prompt
+    with pytest.raises(ExperimentError, match=r"sft\.epochs: 0 takes a trained model as it is"):
+        experiment(sft={"epochs": 0})
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"prompt": {"system": "verbose"}}, "was trained with the prompt .*make them the same"),
         ({"sft": {"trainable": "lora"}}, "trained all; set sft.trainable to that"),
+        (
+            {"sft": {"trainable": "lora", "continues": "it", "epochs": 0}},
+            "trained all; set sft.trainable to that",
+        ),
     ],
 )
 def test_a_checkpoint_of_another_kind_is_refused_as_a_start(
     base: BaseModel, sft_folder: Path, tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
-    settings = experiment(**{"sft": {"trainable": "all"}} | changes)
+    settings = experiment(**changes | {"sft": {"trainable": "all"} | changes.get("sft", {})})
     with pytest.raises(InvalidInputError, match=message):
         train_sft(settings, base, problems(2), tmp_path / "out", start=sft_folder)
     assert not (tmp_path / "out" / "metrics.jsonl").exists()

@@ -87,6 +87,9 @@ def test_the_card_says_what_training_was_and_what_it_cost() -> None:
     further = card(sft={"continues": "y"}, data={"gsm8k": {"train": 5, "word_problems": ["mine"]}})
     assert "- Goes on from the model of the experiment `y`" in further
     assert "(5, 0 variants of each), the word problems of mine (0 variants" in further
+    taken = card(sft={"continues": "y", "epochs": 0}, rl={"iterations": 0})
+    assert "- The trained model of the experiment `y`, as it is\n- RL: none" in taken
+    assert "- Data:" not in taken
     assert "no traces" not in plain
     drift = Drift(name="general text", before=1.0, after=1.5, tokens=9)
     told = card(Forgetting(text=drift), sft={"epochs": 2}, rl={"iterations": 1})

@@ -57,6 +57,15 @@ def test_what_it_goes_on_from_is_trained_first(project: Path) -> None:
         "mean goes on from further",
     ]
     assert "as it was trained" not in result.output
+    # The same model decoded in another way: nothing is trained, and that is no failure.
+    (project / "experiments" / "strict.yaml").write_text(
+        "inherits: further\ndescription: Strict.\nsft: {continues: further, epochs: 0}\n"
+        "decoding: {constrained: true}\n"
+    )
+    strict = run("run", "--experiment", "strict", "--until", "rl_checkpoint")
+    assert strict.exit_code == 0, strict.output
+    weights = [bench_of(e).require("rl_checkpoint").sha256 for e in ("further", "strict")]
+    assert weights[0] == weights[1]
     tiny = project / "experiments" / "tiny.yaml"
     tiny.write_text(tiny.read_text().replace("learning_rate: 1e-3", "learning_rate: 3e-3"))
     again = run("run", "--experiment", "mean", "--until", "rl_checkpoint")

@@ -58,8 +58,9 @@ def test_what_another_host_trains_is_taken_over(project: Path, tmp_path: Path) -
 
     told = run("bring", str(folder), "--experiment", "further")
     assert told.exit_code == 0, told.output
-    assert "sft_checkpoint and rl_checkpoint of tiny: at hand; sft_checkpoint of further: at" in (
-        told.output
+    assert (
+        "at hand: sft_checkpoint and rl_checkpoint of tiny; sft_checkpoint of further; trace-"
+        in (told.output)
     )
     result = run("run", "--experiment", "further", "--until", "rl_checkpoint")
     assert result.exit_code == 0, result.output
@@ -78,7 +79,7 @@ def test_what_another_host_trains_is_taken_over(project: Path, tmp_path: Path) -
     again = run("pack", str(tmp_path / "again"), "--experiment", "further")
     assert again.exit_code == 0, again.output
     assert read_info(tmp_path / "again" / "start").weights_sha256 == parent.weights_sha256
-    assert "--start start --out sft" in (tmp_path / "again" / "run.sh").read_text()
+    assert "--out sft --start start\n" in (tmp_path / "again" / "run.sh").read_text()
     assert not (tmp_path / "again" / "parents").exists()
     # An artifact's own folder can be brought as well; its manifest stays where it belongs.
     (tmp_path / "artifact").mkdir()

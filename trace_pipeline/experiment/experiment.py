@@ -164,6 +164,11 @@ def _check(experiment: Experiment, where: str) -> None:
             f"{where}: $.sft.average: takes the place of training: expected two experiments or "
             "more, and no sft.continues"
         )
+    if not experiment.sft.epochs and not experiment.sft.continues:
+        raise ExperimentError(
+            f"{where}: $.sft.epochs: 0 takes a trained model as it is: expected sft.continues to "
+            "name its experiment, or 1 or more"
+        )
     if not experiment.data.train and not experiment.data.gsm8k.has_examples:
         raise ExperimentError(
             f"{where}: $.data.train: 0 leaves nothing to train on; expected 1 or more, or real "

@@ -42,7 +42,9 @@ class SftConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The adapters under ``lora``."""
     layers: Positive = 6
     """Layers from the top that are trained under ``last_layers``."""
-    epochs: Positive = 1
+    epochs: Count = 1
+    """0 trains nothing: the model that ``continues`` names is taken as it is, to be decoded or
+    reinforced in another way."""
     order: Count = 0
     """Which order the examples come in: another number trains on the same data in another one, to
     see what luck does."""

@@ -182,9 +182,9 @@ def save_checkpoint(
 
 
 def hand_on_checkpoint(
-    source: Path, folder: Path, *, run: str, config: dict[str, Any]
+    source: Path, folder: Path, *, stage: Literal["sft", "rl"], run: str, config: dict[str, Any]
 ) -> CheckpointInfo:
-    """Write the checkpoint in ``source`` into ``folder`` as that of an RL without iterations.
+    """Write the checkpoint in ``source`` into ``folder`` as that of a stage that trains nothing.
 
     The weights are the same file, so that their hash is the same on every machine, whatever
     precision it computes in.
@@ -203,7 +203,7 @@ def hand_on_checkpoint(
         staged.unlink(missing_ok=True)
     handed_on = msgspec.structs.replace(
         info,
-        stage="rl",
+        stage=stage,
         run=run,
         config=config,
         metrics={},

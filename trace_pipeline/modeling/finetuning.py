@@ -33,6 +33,7 @@ from trace_pipeline.modeling.checkpoints import (
     CheckpointInfo,
     Policy,
     finished_run,
+    hand_on_checkpoint,
     load_base_policy,
     load_checkpoint,
     read_info,
@@ -123,6 +124,13 @@ def train_sft(
         world.wait()
         if finished is not None:
             return finished
+        if start is not None and not experiment.sft.epochs:
+            require_same(read_info(start), experiment, start)
+            if world.writes:
+                run, settings = next(iter(runs.values())), to_builtins(experiment.sft)
+                hand_on_checkpoint(start, out_dir, stage="sft", run=run, config=settings)
+            world.wait()
+            return read_info(out_dir)
         policy, chosen = _load(experiment, base, start)
         matmul = resolve_matmul(experiment, policy.model)
         experiment, run = with_matmul(experiment, matmul), runs[matmul]

@@ -111,7 +111,8 @@ def train_rl(
         world.wait()
         if not done and not config.iterations:
             if world.writes:
-                hand_on_checkpoint(sft_folder, out_dir, run=run, config=to_builtins(config))
+                settings = to_builtins(config)
+                hand_on_checkpoint(sft_folder, out_dir, stage="rl", run=run, config=settings)
         elif not done and config.method == "expert_iteration":
             iterate_experts(experiment, sft_folder, base, data, out_dir, run, world, on_metrics)
         elif not done:

@@ -82,11 +82,7 @@ def model_card(
         f"- Base: `{experiment.model.reference}`, sha256 {trained.base_sha256}",
         f"- Trained: {trained.parameters_trained / 1e6:.1f} of "
         f"{trained.parameters_total / 1e6:.1f} million parameters ({share:.0f} %)",
-        *_goes_on(experiment),
-        f"- Data: {experiment.data.train} synthetic examples{_real(experiment)}, all verified by "
-        "the solver",
-        f"- SFT: {_counted(experiment.sft.epochs, 'epoch')}, learning rate "
-        f"{experiment.sft.learning_rate:g}",
+        *_trained_on(experiment),
         f"- RL: {_reinforced(experiment)}",
         f"- Seed {experiment.seed}; git revision {trained.revision}",
         f"- Made {trained.created}",
@@ -138,11 +134,20 @@ def _reinforced(experiment: Experiment) -> str:
     return f"{_counted(config.iterations, 'iteration')}, {config.estimator}"
 
 
-def _goes_on(experiment: Experiment) -> list[str]:
-    """What was trained before, which the data below are not about."""
-    if parent := experiment.sft.continues:
-        return [f"- Goes on from the model of the experiment `{parent}`, with these data:"]
-    return []
+def _trained_on(experiment: Experiment) -> list[str]:
+    """What the fine-tuning began with, and what it was."""
+    sft = experiment.sft
+    if not sft.epochs:
+        return [f"- The trained model of the experiment `{sft.continues}`, as it is"]
+    lines = [
+        f"- Data: {experiment.data.train} synthetic examples{_real(experiment)}, all verified by "
+        "the solver",
+        f"- SFT: {_counted(sft.epochs, 'epoch')}, learning rate {sft.learning_rate:g}",
+    ]
+    if sft.continues:
+        before = f"- Goes on from the model of the experiment `{sft.continues}`, with these data:"
+        return [before, *lines]
+    return lines
 
 
 def _real(experiment: Experiment) -> str:

@@ -121,28 +121,31 @@ def bring(bench: Workbench, source: Path, parents: Sequence[Workbench] = ()) -> 
     Raises:
         InvalidInputError: no checkpoint there.
     """
-    inside = [(parent, source / PARENTS / parent.experiment.name) for parent in parents]
-    said = [_bring(b, folder) for b, folder in inside if folder.is_dir()]
-    said.append(_bring(bench, source))
-    return f"{'; '.join(said)}; trace-pipeline run --experiment {bench.experiment.name} takes over"
-
-
-def _bring(bench: Workbench, source: Path) -> str:
     from trace_pipeline.modeling.checkpoints import INFO
 
-    found = {asset: source / stage for asset, stage in STAGES.items()}
-    found = {asset: folder for asset, folder in found.items() if (folder / INFO).is_file()}
-    if not found:
+    folders = [(parent, source / PARENTS / parent.experiment.name) for parent in parents]
+    said = []
+    for owner, folder in [*folders, (bench, source)]:
+        stages = {asset: folder / stage for asset, stage in STAGES.items()}
+        found = {asset: made for asset, made in stages.items() if (made / INFO).is_file()}
+        for asset, made in found.items():
+            _keep(made, brought(owner, asset))
+        if found:
+            said.append(f"{' and '.join(found)} of {owner.experiment.name}")
+    if not said:
         raise InvalidInputError(f"{source}: holds no finished checkpoint (sft/{INFO}, rl/{INFO})")
-    for asset, folder in found.items():
-        place = brought(bench, asset)
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir(parents=True)
-        for path in folder.iterdir():
-            # An artifact of another experiment has a manifest, which is that artifact's alone.
-            if path.is_file() and path.name != MANIFEST:
-                shutil.copy2(path, place / path.name)
-    return f"{' and '.join(found)} of {bench.experiment.name}: at hand"
+    name = bench.experiment.name
+    return f"at hand: {'; '.join(said)}; trace-pipeline run --experiment {name} takes over"
+
+
+def _keep(made: Path, place: Path) -> None:
+    """Copy a checkpoint to where an asset looks for it."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    for path in made.iterdir():
+        # An artifact of another experiment has a manifest, which is that artifact's alone.
+        if path.is_file() and path.name != MANIFEST:
+            shutil.copy2(path, place / path.name)
 
 
 def _last_stage(bench: Workbench) -> str:
@@ -157,28 +160,27 @@ def _stages(bench: Workbench, inside: str, there: Mapping[str, str]) -> list[str
         inside: its folder seen from the script's, empty or ending in a slash.
         there: the last stage of each experiment that is trained there before.
     """
-    settings, sft = f"--experiment {inside}{EXPERIMENT}", bench.experiment.sft
-    start = ""
+    sft, rl = bench.experiment.sft, bench.experiment.rl
+    start = ["--start", f"{inside}{START}"] if sft.continues else []
     if sft.continues in there:
-        start = f"--start {PARENTS}/{sft.continues}/{there[sft.continues]} "
-    elif sft.continues:
-        start = f"--start {inside}{START} "
-    lines = [
-        f"python -m trace_pipeline.modeling.sft {settings} --data {inside}train.jsonl "
-        f"--validation {inside}validation.jsonl {start}--out {inside}sft"
-    ]
-    if bench.experiment.rl.iterations:
+        start = ["--start", f"{PARENTS}/{sft.continues}/{there[sft.continues]}"]
+
+    def command(module: str, *rest: str, **files: str) -> str:
+        named = {"experiment": EXPERIMENT, **files}
+        options = [word for name, file in named.items() for word in (f"--{name}", inside + file)]
+        return shlex.join(["python", "-m", f"trace_pipeline.modeling.{module}", *options, *rest])
+
+    held_out = "validation.jsonl"
+    lines = [command("sft", *start, data="train.jsonl", validation=held_out, out="sft")]
+    if rl.iterations:
+        real = ["--real", f"{inside}real.jsonl"]
+        real += ["--real-validation", f"{inside}real-validation.jsonl"]
+        train, held_out = "synthetic.jsonl", "synthetic-validation.jsonl"
         lines.append(
-            f"python -m trace_pipeline.modeling.rl {settings} --checkpoint {inside}sft "
-            f"--data {inside}synthetic.jsonl --validation {inside}synthetic-validation.jsonl "
-            f"--real {inside}real.jsonl --real-validation {inside}real-validation.jsonl "
-            f"--out {inside}rl"
+            command("rl", *real, checkpoint="sft", data=train, validation=held_out, out="rl")
         )
-    lines.append(
-        f"python -m trace_pipeline.modeling.decode {settings} --data {inside}{QUESTIONS} "
-        f"--out {inside}{COMPLETIONS} --checkpoint {inside}{_last_stage(bench)}"
-    )
-    return lines
+    last = _last_stage(bench)
+    return [*lines, command("decode", data=QUESTIONS, out=COMPLETIONS, checkpoint=last)]
 
 
 def _script(bench: Workbench, stages: Sequence[str]) -> str:
