@@ -105,7 +105,10 @@ def test_parameters_are_flat_and_complete() -> None:
     ("text", "message"),
     [
         ("sft: {epoch: 1}", r"x\.yaml: \$\.sft: unknown field 'epoch'"),
-        ("sft: {epochs: 0}", r"\$\.sft\.epochs: 0 takes a trained model as it is: expected sft.continues"),
+        (
+            "sft: {epochs: 0}",
+            r"\$\.sft\.epochs: 0 takes a trained model as it is: expected sft.continues",
+        ),
         ("sft: {layers: six}", r"\$\.sft\.layers: expected int, found 'six'"),
         ("data: {train: 1.5}", r"\$\.data\.train: expected int, found 1\.5"),
         ("data: {mix: {algebra: 1}}", r"\$\.data\.mix: unknown expert 'algebra'.*arithmetic"),
