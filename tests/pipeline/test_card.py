@@ -142,12 +142,19 @@ def test_a_checkpoint_of_the_bare_commands_is_exported_with_a_card(
     shutil.copytree(finished.bench().require("rl_checkpoint").path, bare)
     target = tmp_path / "model"
     arguments = ["export", str(target), "--experiment", "tiny", "--checkpoint", str(bare)]
-    result = CliRunner().invoke(cli, [*arguments, "--outputs", str(outputs)])
+    strict = tmp_path / "strict.jsonl.gz"
+    header = gzip.decompress(outputs.read_bytes()).replace(b"tiny, rl", b"tiny_strict, rl")
+    strict.write_bytes(gzip.compress(header))
+    both = ["--outputs", str(outputs), "--outputs", str(strict)]
+    result = CliRunner().invoke(cli, [*arguments, *both])
     assert result.exit_code == 0, result.output
     assert AutoModelForCausalLM.from_pretrained(target).config.vocab_size
     card = (target / "README.md").read_text()
     assert card.startswith("---\nbase_model")
-    assert "| 0 of 8 |" in card
+    assert [
+        line for line in card.splitlines() if "| 0 of 8 |" in line and "tiny_strict, rl" in line
+    ]
+    assert [line for line in card.splitlines() if "| 0 of 8 |" in line and ", tiny, rl |" in line]
     assert read_info(bare).weights_sha256 in card
 
 

@@ -74,7 +74,7 @@ def model_card(
         "",
         "| problems | correct | accuracy | interval | valid traces |",
         "|---|---|---|---|---|",
-        *(_row(evaluation) for evaluation in evaluations),
+        *_rows(evaluations),
         "",
         *_forgotten(forgetting),
         "## Training",
@@ -166,10 +166,19 @@ def _real(experiment: Experiment) -> str:
     return f", GSM-8K train problems as traces ({real.train}, {copies} of each){written}"
 
 
-def _row(evaluation: Evaluation) -> str:
+def _rows(evaluations: Sequence[Evaluation]) -> list[str]:
+    """A row an evaluation; where two are on the same problems, with who answered."""
+    asked = [evaluation.benchmark for evaluation in evaluations]
+    return [
+        _row(evaluation, f", {evaluation.model}" if asked.count(evaluation.benchmark) > 1 else "")
+        for evaluation in evaluations
+    ]
+
+
+def _row(evaluation: Evaluation, who: str) -> str:
     right, bounds = evaluation.correct, evaluation.correct.interval
     return (
-        f"| {evaluation.benchmark} | {right.count} of {right.total} | {_percent(right)} | "
+        f"| {evaluation.benchmark}{who} | {right.count} of {right.total} | {_percent(right)} | "
         f"{100 * bounds.low:.1f} to {100 * bounds.high:.1f} % | {_percent(evaluation.valid)} |"
     )
 
