@@ -6,13 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from tests.modeling.tiny import experiment, problems
+from tests.modeling.tiny import experiment, make_tiny_model, problems
 from trace_pipeline.modeling import reinforcement as rl
-from trace_pipeline.modeling.base_models import BaseModel
-from trace_pipeline.modeling.checkpoints import checkpoint_differs_from, load_checkpoint, read_info
+from trace_pipeline.modeling.base_models import BaseModel, resolve_base
+from trace_pipeline.modeling.checkpoints import (
+    WEIGHTS,
+    checkpoint_differs_from,
+    load_checkpoint,
+    read_info,
+)
 from trace_pipeline.modeling.decoding import Completion
 from trace_pipeline.modeling.kept_rollouts import read_rollouts
 from trace_pipeline.modeling.objective import nucleus
@@ -20,6 +27,7 @@ from trace_pipeline.modeling.records import read_records
 from trace_pipeline.modeling.reinforcement import train_rl
 from trace_pipeline.modeling.rollouts import make_solver, roll_out, stream_seed
 from trace_pipeline.solver import Solver, Verdict, VerdictKind
+from trace_pipeline.store import file_sha256, write_json
 from trace_pipeline.validation import InvalidInputError
 
 SHORT: dict[str, Any] = {
@@ -174,9 +182,20 @@ def test_no_iterations_leave_the_checkpoint_as_it_is(
     assert info == read_info(tmp_path / "rl")
     assert (info.stage, info.config["iterations"], info.metrics) == ("rl", 0, {})
     assert checkpoint_differs_from(tmp_path / "rl", sft_folder, base) == 0
-    # The same file, so that what goes on from it is recognised on a machine of another precision.
-    before = read_info(sft_folder)
-    assert (info.weights_sha256, info.parent) == (before.weights_sha256,) * 2
+    # What a GPU wrote in bfloat16 stays that file on a machine that computes in float32: what
+    # goes on from it is recognised by its hash.
+    there = shutil.copytree(sft_folder, tmp_path / "there")
+    weights = {name: t.bfloat16() for name, t in load_file(there / WEIGHTS).items()}
+    save_file(weights, there / WEIGHTS)
+    before = msgspec.structs.replace(read_info(there), weights_sha256=file_sha256(there / WEIGHTS))
+    write_json(there / "checkpoint.json", before)
+    assert settings.model.dtype == "float32"
+    train_rl(settings, there, [], [], tmp_path / "here", base)
+    assert file_sha256(tmp_path / "here" / WEIGHTS) == before.weights_sha256
+    assert read_info(tmp_path / "here").parent == before.weights_sha256
+    other = resolve_base(str(make_tiny_model(tmp_path / "other_base", seed=1)))
+    with pytest.raises(InvalidInputError, match="a checkpoint of base model"):
+        train_rl(settings, there, [], [], tmp_path / "elsewhere", other)
     torn = shutil.copytree(sft_folder, tmp_path / "torn")
     (torn / "weights.safetensors").write_bytes(b"")
     with pytest.raises(InvalidInputError, match="missing or altered"):

@@ -87,9 +87,18 @@ def test_the_card_says_what_training_was_and_what_it_cost() -> None:
     further = card(sft={"continues": "y"}, data={"gsm8k": {"train": 5, "word_problems": ["mine"]}})
     assert "- Goes on from the model of the experiment `y`" in further
     assert "(5, 0 variants of each), the word problems of mine (0 variants" in further
-    taken = card(sft={"continues": "y", "epochs": 0}, rl={"iterations": 0})
-    assert "- The trained model of the experiment `y`, as it is\n- RL: none" in taken
-    assert "- Data:" not in taken
+    parent = {"name": "y", "sft": {"epochs": 3}, "rl": {"iterations": 2, "estimator": "rloo"}}
+    for iterations, rl in ((0, ""), (4, "; then 4 iterations, reinforce")):
+        taken = experiment_from_dict(
+            {"name": "x", "sft": {"continues": "y", "epochs": 0}, "rl": {"iterations": iterations}}
+        )
+        of = Trained(taken, "v", "t", "p", 1, 2, "b", "w", experiment_from_dict(parent))
+        assert "- The trained model of the experiment `y`, as it is:\n- Data: 1500" in model_card(
+            of, []
+        )
+        assert f"- SFT: 3 epochs, learning rate 0.0002\n- RL: 2 iterations, rloo{rl}\n" in (
+            model_card(of, [])
+        )
     assert "no traces" not in plain
     drift = Drift(name="general text", before=1.0, after=1.5, tokens=9)
     told = card(Forgetting(text=drift), sft={"epochs": 2}, rl={"iterations": 1})

@@ -7,8 +7,10 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from trace_pipeline.cli import cli
+from trace_pipeline.modeling.checkpoints import WEIGHTS
 from trace_pipeline.pipeline.comparing import settings_of
 from trace_pipeline.pipeline.resources import bench_of
+from trace_pipeline.store import file_sha256
 
 FURTHER = """\
 inherits: tiny
@@ -64,8 +66,8 @@ def test_what_it_goes_on_from_is_trained_first(project: Path) -> None:
     )
     strict = run("run", "--experiment", "strict", "--until", "rl_checkpoint")
     assert strict.exit_code == 0, strict.output
-    weights = [bench_of(e).require("rl_checkpoint").sha256 for e in ("further", "strict")]
-    assert weights[0] == weights[1]
+    files = [bench_of(e).require("rl_checkpoint").path / WEIGHTS for e in ("further", "strict")]
+    assert file_sha256(files[0]) == file_sha256(files[1])
     tiny = project / "experiments" / "tiny.yaml"
     tiny.write_text(tiny.read_text().replace("learning_rate: 1e-3", "learning_rate: 3e-3"))
     again = run("run", "--experiment", "mean", "--until", "rl_checkpoint")

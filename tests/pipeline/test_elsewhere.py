@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +18,11 @@ from tests.pipeline.conftest import ROOT, FinishedRun
 from trace_pipeline.cli import cli
 from trace_pipeline.evaluation import Header, publish_completions, real_benchmark
 from trace_pipeline.gsm8k import load_problems
-from trace_pipeline.modeling.checkpoints import read_info
+from trace_pipeline.modeling.checkpoints import WEIGHTS, read_info
 from trace_pipeline.pipeline.policies import brought
 from trace_pipeline.pipeline.resources import bench_of
 from trace_pipeline.solver import Solver
+from trace_pipeline.store import file_sha256
 
 
 def run(*arguments: str) -> Result:
@@ -28,78 +30,99 @@ def run(*arguments: str) -> Result:
 
 
 def test_what_another_host_trains_is_taken_over(project: Path, tmp_path: Path) -> None:
-    (project / "experiments" / "further.yaml").write_text(
-        "inherits: tiny\ndescription: More of the same.\nrl: {iterations: 0}\n"
-        "sft: {continues: tiny, learning_rate: 2e-3}\n"
-    )
+    """A model, one that goes on from it with RL, and that one as it is."""
+    for name, text in {
+        "root": "inherits: tiny\nrl: {iterations: 0}\n",
+        "further": "inherits: tiny\nsft: {continues: root, learning_rate: 2e-3}\n",
+        "strict": "inherits: root\nsft: {continues: further, epochs: 0}\n"
+        "decoding: {max_tokens: 20}\n",
+    }.items():
+        (project / "experiments" / f"{name}.yaml").write_text(f"{text}description: One.\n")
     folder = tmp_path / "packed"
-    packed = run("pack", str(folder), "--experiment", "further")
+    packed = run("pack", str(folder), "--experiment", "strict")
     assert packed.exit_code == 0, packed.output
-    assert "further, 40 examples to train on" in packed.output
-    assert "before that tiny, 40 examples to train on" in packed.output
+    assert (
+        "strict, 40 examples to train on, 8 to choose by; before that further, 40 examples to "
+        "train on, 8 to choose by; before that root, 40 examples to train on, 8 to choose by, and "
+    ) in packed.output
     python = Path(sys.executable).parent
     host = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{python}:{os.environ['PATH']}"}
     subprocess.run(["sh", str(folder / "run.sh")], check=True, env=host, cwd=tmp_path)
-    first = folder / "parents" / "tiny"
-    questions = (first / "questions.jsonl").read_text().splitlines()
-    for answered in (folder, first):
-        completions = (answered / "completions.jsonl").read_text().splitlines()
-        assert [json.loads(line)["question"] for line in completions] == [
-            json.loads(line)["question"] for line in questions
-        ]
+    questions = (folder / "questions.jsonl").read_text().splitlines()
+    completions = (folder / "completions.jsonl").read_text().splitlines()
+    assert [json.loads(line)["question"] for line in completions] == [
+        json.loads(line)["question"] for line in questions
+    ]
     assert "answer" not in questions[0]
+    parents = folder / "parents"
     there = {
-        ("tiny", "sft"): read_info(first / "sft"),
-        ("tiny", "rl"): read_info(first / "rl"),
-        ("further", "sft"): read_info(folder / "sft"),
+        ("root", "sft"): read_info(parents / "root" / "sft"),
+        ("further", "sft"): read_info(parents / "further" / "sft"),
+        ("further", "rl"): read_info(parents / "further" / "rl"),
+        ("strict", "sft"): read_info(folder / "sft"),
     }
-    parent = there["tiny", "rl"]
-    assert there["further", "sft"].parent == parent.weights_sha256
+    assert there["further", "sft"].parent == there["root", "sft"].weights_sha256
+    assert there["strict", "sft"].parent == there["further", "rl"].weights_sha256
 
-    told = run("bring", str(folder), "--experiment", "further")
+    # What did not arrive whole is refused, and nothing of the rest is kept.
+    half = shutil.copytree(folder, tmp_path / "half")
+    (half / "sft" / WEIGHTS).write_bytes(b"")
+    torn = run("bring", str(half), "--experiment", "strict")
+    assert torn.exit_code != 0
+    assert "missing or altered" in torn.output
+    assert not brought(bench_of("root"), "sft_checkpoint").exists()
+    told = run("bring", str(folder), "--experiment", "strict")
     assert told.exit_code == 0, told.output
     assert (
-        "at hand: sft_checkpoint and rl_checkpoint of tiny; sft_checkpoint of further; trace-"
-        in (told.output)
-    )
-    result = run("run", "--experiment", "further", "--until", "rl_checkpoint")
+        "at hand: sft_checkpoint of root, sft_checkpoint of further, rl_checkpoint of further, "
+        "sft_checkpoint of strict; trace-pipeline run --experiment strict takes over\n"
+    ) in told.output
+    result = run("run", "--experiment", "strict", "--until", "rl_checkpoint")
     assert result.exit_code == 0, result.output
     for (name, stage), info in there.items():
         bench = bench_of(name)
-        here = read_info(bench.require(f"{stage}_checkpoint").path)
-        assert (here.weights_sha256, here.created) == (info.weights_sha256, info.created)
+        here = bench.require(f"{stage}_checkpoint").path
+        assert read_info(here).created == info.created
+        assert file_sha256(here / WEIGHTS) == info.weights_sha256
         assert not brought(bench, f"{stage}_checkpoint").exists()  # its place is in the store now
-    bench = bench_of("further")
-    trained = bench_of("tiny").require("rl_checkpoint")
-    made = bench.require("sft_checkpoint")
-    assert made.manifest.parents["tiny/rl_checkpoint"] == trained.sha256
-    assert bench.require("rl_checkpoint").sha256 == made.sha256  # no iterations
+    strict, further = (bench_of(name).require("rl_checkpoint") for name in ("strict", "further"))
+    assert file_sha256(strict.path / WEIGHTS) == file_sha256(further.path / WEIGHTS)
+    made = bench_of("strict").require("sft_checkpoint")
+    assert made.manifest.parents["further/rl_checkpoint"] == further.sha256
 
-    # What is trained here already is copied.
-    again = run("pack", str(tmp_path / "again"), "--experiment", "further")
+    # What is trained here already is copied, and said where its file has changed since.
+    changed = project / "experiments" / "further.yaml"
+    changed.write_text(changed.read_text().replace("2e-3", "4e-3"))
+    again = run("pack", str(tmp_path / "again"), "--experiment", "strict")
     assert again.exit_code == 0, again.output
-    assert read_info(tmp_path / "again" / "start").weights_sha256 == parent.weights_sha256
+    assert "NOTE: goes on from further as it was trained, with sft.learning_rate 0.002" in (
+        again.output
+    )
+    copied = tmp_path / "again" / "start"
+    assert file_sha256(copied / WEIGHTS) == there["further", "rl"].weights_sha256
     assert "--out sft --start start\n" in (tmp_path / "again" / "run.sh").read_text()
     assert not (tmp_path / "again" / "parents").exists()
+    late = run("bring", str(folder), "--experiment", "strict")
+    assert "not taken, unfinished there or trained here: further, root" in late.output
     # An artifact's own folder can be brought as well; its manifest stays where it belongs.
     (tmp_path / "artifact").mkdir()
-    (tmp_path / "artifact" / "sft").symlink_to(bench_of("tiny").require("sft_checkpoint").path)
-    (project / "experiments" / "alike.yaml").write_text("inherits: tiny\ndescription: Alike.\n")
+    (tmp_path / "artifact" / "sft").symlink_to(bench_of("root").require("sft_checkpoint").path)
+    (project / "experiments" / "alike.yaml").write_text("inherits: root\ndescription: Alike.\n")
     assert run("bring", str(tmp_path / "artifact"), "--experiment", "alike").exit_code == 0
     result = run("run", "--experiment", "alike", "--until", "sft_checkpoint")
     assert result.exit_code == 0, result.output
     taken = read_info(bench_of("alike").require("sft_checkpoint").path)
-    assert taken.run == there["tiny", "sft"].run
+    assert taken.run == there["root", "sft"].run
     target = tmp_path / "outputs.jsonl.gz"
     written = run(
         "outputs", str(target), "--experiment", "tiny_with_another_seed",
-        "--completions", str(first / "completions.jsonl"), "--checkpoint", str(first / "rl"),
+        "--completions", str(folder / "completions.jsonl"), "--checkpoint", str(folder / "sft"),
     )  # fmt: skip
     assert written.exit_code == 0, written.output
     assert run("rescore", str(target)).exit_code == 0
     other = project / "experiments" / "other.yaml"
     other.write_text("inherits: tiny\ndescription: Another rate.\nsft: {learning_rate: 0.003}\n")
-    assert run("bring", str(first), "--experiment", "other").exit_code == 0
+    assert run("bring", str(parents / "root"), "--experiment", "other").exit_code == 0
     refused = run("run", "--experiment", "other", "--until", "sft_checkpoint")
     assert refused.exit_code != 0
     assert not bench_of("other").store.has("other/sft_checkpoint")

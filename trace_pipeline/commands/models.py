@@ -76,7 +76,7 @@ def export(folder: Path, name: str, checkpoint: Path | None, outputs: tuple[Path
 
     bench = bench_of(name)
     if checkpoint is not None:
-        click.echo(export_bare(bench.experiment, checkpoint, folder, outputs))
+        click.echo(export_bare(bench, checkpoint, folder, outputs))
         return
     if outputs:
         raise click.UsageError("--outputs goes with --checkpoint")

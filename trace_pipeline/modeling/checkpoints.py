@@ -182,7 +182,13 @@ def save_checkpoint(
 
 
 def hand_on_checkpoint(
-    source: Path, folder: Path, *, stage: Literal["sft", "rl"], run: str, config: dict[str, Any]
+    source: Path,
+    folder: Path,
+    base: BaseModel,
+    *,
+    stage: Literal["sft", "rl"],
+    run: str,
+    config: dict[str, Any],
 ) -> CheckpointInfo:
     """Write the checkpoint in ``source`` into ``folder`` as that of a stage that trains nothing.
 
@@ -190,10 +196,10 @@ def hand_on_checkpoint(
     precision it computes in.
 
     Raises:
-        InvalidInputError: no checkpoint there, or its weights are missing or altered.
+        InvalidInputError: no checkpoint of ``base`` there, or its weights are missing or altered.
     """
     info = read_info(source)
-    _require_weights(source, info)
+    require_weights(source, info, base)
     folder.mkdir(parents=True, exist_ok=True)
     staged = folder / f".{WEIGHTS}.partial"
     try:
@@ -217,12 +223,17 @@ def hand_on_checkpoint(
     return handed_on
 
 
-def _require_weights(folder: Path, info: CheckpointInfo) -> Path:
+def require_weights(folder: Path, info: CheckpointInfo, base: BaseModel | None = None) -> Path:
     """The weights that ``info`` describes.
 
     Raises:
-        InvalidInputError: they are not there, or not these.
+        InvalidInputError: they are not there, not these, or changes of another base than ``base``.
     """
+    if base is not None and base.sha256 != info.base_sha256:
+        raise InvalidInputError(
+            f"{folder}: a checkpoint of base model {info.base!r} ({info.base_sha256[:12]}), not of "
+            f"{base.reference!r} ({base.sha256[:12]}); give the base that it was trained from"
+        )
     weights = folder / WEIGHTS
     if not weights.is_file() or file_sha256(weights) != info.weights_sha256:
         raise InvalidInputError(f"{weights}: missing or altered since it was saved; train it again")
@@ -260,12 +271,7 @@ def read_weights(folder: Path, base: BaseModel) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     info = read_info(folder)
-    if base.sha256 != info.base_sha256:
-        raise InvalidInputError(
-            f"{folder}: a checkpoint of base model {info.base!r} ({info.base_sha256[:12]}), not of "
-            f"{base.reference!r} ({base.sha256[:12]}); give the base that it was trained from"
-        )
-    tensors: dict[str, torch.Tensor] = load_file(_require_weights(folder, info))
+    tensors: dict[str, torch.Tensor] = load_file(require_weights(folder, info, base))
     return tensors
 
 

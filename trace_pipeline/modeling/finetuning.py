@@ -128,7 +128,7 @@ def train_sft(
             require_same(read_info(start), experiment, start)
             if world.writes:
                 run, settings = next(iter(runs.values())), to_builtins(experiment.sft)
-                hand_on_checkpoint(start, out_dir, stage="sft", run=run, config=settings)
+                hand_on_checkpoint(start, out_dir, base, stage="sft", run=run, config=settings)
             world.wait()
             return read_info(out_dir)
         policy, chosen = _load(experiment, base, start)

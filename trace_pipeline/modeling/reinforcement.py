@@ -112,7 +112,7 @@ def train_rl(
         if not done and not config.iterations:
             if world.writes:
                 settings = to_builtins(config)
-                hand_on_checkpoint(sft_folder, out_dir, stage="rl", run=run, config=settings)
+                hand_on_checkpoint(sft_folder, out_dir, base, stage="rl", run=run, config=settings)
         elif not done and config.method == "expert_iteration":
             iterate_experts(experiment, sft_folder, base, data, out_dir, run, world, on_metrics)
         elif not done:

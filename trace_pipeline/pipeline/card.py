@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
 from trace_pipeline.evaluation import Evaluation, Forgetting, Proportion
-from trace_pipeline.experiment import Experiment
+from trace_pipeline.experiment import Experiment, load_experiment
 from trace_pipeline.modeling.prompts import system_text
 
 CARD = "model_card.md"
@@ -29,6 +30,16 @@ class Trained(Struct, frozen=True):
     parameters_total: int
     base_sha256: str
     weights_sha256: str
+    taken_from: Experiment | None = None
+    """Whose trained model it is, where ``sft.epochs`` is 0."""
+
+
+def origin(experiment: Experiment, folder: Path) -> Experiment | None:
+    """The experiment in ``folder`` that trained the model which this one takes as it is, if any."""
+    found = None
+    while not (found or experiment).sft.epochs:
+        found = load_experiment((found or experiment).sft.continues, folder)
+    return found
 
 
 def front_matter(reference: str) -> str:
@@ -82,8 +93,7 @@ def model_card(
         f"- Base: `{experiment.model.reference}`, sha256 {trained.base_sha256}",
         f"- Trained: {trained.parameters_trained / 1e6:.1f} of "
         f"{trained.parameters_total / 1e6:.1f} million parameters ({share:.0f} %)",
-        *_trained_on(experiment),
-        f"- RL: {_reinforced(experiment)}",
+        *_trained_on(trained),
         f"- Seed {experiment.seed}; git revision {trained.revision}",
         f"- Made {trained.created}",
         f"- Weights: {trained.place}, sha256 {trained.weights_sha256}",
@@ -127,27 +137,29 @@ def _counted(number: int, noun: str) -> str:
 
 def _reinforced(experiment: Experiment) -> str:
     config = experiment.rl
-    if not config.iterations:
-        return "none"
     if config.method == "expert_iteration":
         return f"expert iteration, {_counted(config.iterations, 'round')}"
     return f"{_counted(config.iterations, 'iteration')}, {config.estimator}"
 
 
-def _trained_on(experiment: Experiment) -> list[str]:
-    """What the fine-tuning began with, and what it was."""
-    sft = experiment.sft
-    if not sft.epochs:
-        return [f"- The trained model of the experiment `{sft.continues}`, as it is"]
-    lines = [
-        f"- Data: {experiment.data.train} synthetic examples{_real(experiment)}, all verified by "
-        "the solver",
+def _trained_on(trained: Trained) -> list[str]:
+    """What the training began with, and what it was."""
+    source = trained.taken_from or trained.experiment
+    sft, lines = source.sft, []
+    if trained.taken_from:
+        lines.append(f"- The trained model of the experiment `{source.name}`, as it is:")
+    if sft.continues:
+        lines.append(
+            f"- Goes on from the model of the experiment `{sft.continues}`, with these data:"
+        )
+    lines += [
+        f"- Data: {source.data.train} synthetic examples{_real(source)}, all verified by the "
+        "solver",
         f"- SFT: {_counted(sft.epochs, 'epoch')}, learning rate {sft.learning_rate:g}",
     ]
-    if sft.continues:
-        before = f"- Goes on from the model of the experiment `{sft.continues}`, with these data:"
-        return [before, *lines]
-    return lines
+    stages = [source, trained.experiment] if trained.taken_from else [source]
+    reinforced = [_reinforced(stage) for stage in stages if stage.rl.iterations]
+    return [*lines, f"- RL: {'; then '.join(reinforced) or 'none'}"]
 
 
 def _real(experiment: Experiment) -> str:

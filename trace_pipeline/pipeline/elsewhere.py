@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from trace_pipeline.generation import write_examples
+from trace_pipeline.gsm8k import read_problem_set
 from trace_pipeline.pipeline.policies import brought, require_rl_data, training_data
 from trace_pipeline.pipeline.workbench import Workbench
 from trace_pipeline.store import MANIFEST
@@ -55,11 +56,18 @@ def pack(bench: Workbench, target: Path, parents: Sequence[Workbench] = ()) -> s
             inside = "" if member is bench else f"{PARENTS}/{member.experiment.name}/"
             said.append(_write(member, staging / inside, there))
             script += _stages(member, inside, there)
+        asked = read_problem_set(bench.require("gsm8k_problems").path / "problems.json").problems
+        lines = [msgspec.json.encode({"question": problem.question}) for problem in asked]
+        (staging / QUESTIONS).write_bytes(b"\n".join(lines) + b"\n")
         (staging / SCRIPT).write_text(_script(bench, script), encoding="utf-8")
         os.rename(staging, target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return f"{target}: {'; before that '.join(reversed(said))}; there: sh {target.name}/{SCRIPT}"
+    changed = [] if parents else [f"; NOTE: {said}" for said in bench.changed_since_trained()]
+    return (
+        f"{target}: {'; before that '.join(reversed(said))}, and {len(asked)} questions; there: sh "
+        f"{target.name}/{SCRIPT}{''.join(changed)}"
+    )
 
 
 def _write(bench: Workbench, folder: Path, there: Container[str]) -> str:
@@ -85,11 +93,9 @@ def _write(bench: Workbench, folder: Path, there: Container[str]) -> str:
         write_examples(folder / "synthetic-validation.jsonl", data.validation)
         write_examples(folder / "real.jsonl", data.real)
         write_examples(folder / "real-validation.jsonl", data.real_validation)
-    lines = [msgspec.json.encode({"question": p.question}) for p in data.problems.problems]
-    (folder / QUESTIONS).write_bytes(b"\n".join(lines) + b"\n")
     return (
         f"{experiment.name}, {len(data.train) + len(data.real)} examples to train on, "
-        f"{len(held_out)} to choose by, {len(data.problems.problems)} questions"
+        f"{len(held_out)} to choose by"
     )
 
 
@@ -119,33 +125,49 @@ def bring(bench: Workbench, source: Path, parents: Sequence[Workbench] = ()) -> 
         parents: whose checkpoints are in ``parents/`` there; those that are not are left out.
 
     Raises:
-        InvalidInputError: no checkpoint there.
+        InvalidInputError: no checkpoint there, or one without the weights that it describes.
     """
-    from trace_pipeline.modeling.checkpoints import INFO
+    from trace_pipeline.modeling.checkpoints import INFO, read_info, require_weights
 
-    folders = [(parent, source / PARENTS / parent.experiment.name) for parent in parents]
-    said = []
-    for owner, folder in [*folders, (bench, source)]:
-        stages = {asset: folder / stage for asset, stage in STAGES.items()}
-        found = {asset: made for asset, made in stages.items() if (made / INFO).is_file()}
-        for asset, made in found.items():
-            _keep(made, brought(owner, asset))
-        if found:
-            said.append(f"{' and '.join(found)} of {owner.experiment.name}")
-    if not said:
+    folders = {parent: source / PARENTS / parent.experiment.name for parent in parents}
+    folders[bench] = source
+    found = {
+        (owner, asset): folder / stage
+        for owner, folder in folders.items()
+        for asset, stage in STAGES.items()
+        if (folder / stage / INFO).is_file()
+    }
+    if not found:
         raise InvalidInputError(f"{source}: holds no finished checkpoint (sft/{INFO}, rl/{INFO})")
+    for made in found.values():
+        require_weights(made, read_info(made))
+    for (owner, asset), made in found.items():
+        _keep(made, brought(owner, asset))
+    said = [f"{asset} of {owner.experiment.name}" for owner, asset in found]
     name = bench.experiment.name
-    return f"at hand: {'; '.join(said)}; trace-pipeline run --experiment {name} takes over"
+    skipped = sorted(
+        folder.name
+        for folder in (source / PARENTS).glob("*")
+        if folder.name not in {owner.experiment.name for owner, _ in found}
+    )
+    return f"at hand: {', '.join(said)}; trace-pipeline run --experiment {name} takes over" + (
+        f"; not taken, unfinished there or trained here: {', '.join(skipped)}" * bool(skipped)
+    )
 
 
 def _keep(made: Path, place: Path) -> None:
-    """Copy a checkpoint to where an asset looks for it."""
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    for path in made.iterdir():
-        # An artifact of another experiment has a manifest, which is that artifact's alone.
-        if path.is_file() and path.name != MANIFEST:
-            shutil.copy2(path, place / path.name)
+    """Copy a checkpoint to where an asset looks for it, whole or not at all."""
+    staging = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
+    staging.mkdir(parents=True)
+    try:
+        for path in made.iterdir():
+            # An artifact of another experiment has a manifest, which is that artifact's alone.
+            if path.is_file() and path.name != MANIFEST:
+                shutil.copy2(path, staging / path.name)
+        shutil.rmtree(place, ignore_errors=True)
+        os.rename(staging, place)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _last_stage(bench: Workbench) -> str:
@@ -179,8 +201,10 @@ def _stages(bench: Workbench, inside: str, there: Mapping[str, str]) -> list[str
         lines.append(
             command("rl", *real, checkpoint="sft", data=train, validation=held_out, out="rl")
         )
-    last = _last_stage(bench)
-    return [*lines, command("decode", data=QUESTIONS, out=COMPLETIONS, checkpoint=last)]
+    if not inside:  # only the model that was asked for answers the test questions
+        last = _last_stage(bench)
+        lines.append(command("decode", data=QUESTIONS, out=COMPLETIONS, checkpoint=last))
+    return lines
 
 
 def _script(bench: Workbench, stages: Sequence[str]) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from trace_pipeline.experiment import Experiment
 from trace_pipeline.gsm8k import load_problems
-from trace_pipeline.pipeline.card import CARD, Trained, front_matter, model_card
+from trace_pipeline.pipeline.card import CARD, Trained, front_matter, model_card, origin
 from trace_pipeline.pipeline.policies import open_base
 from trace_pipeline.pipeline.workbench import Workbench
 from trace_pipeline.provenance import git_state
@@ -37,13 +36,11 @@ def export_model(bench: Workbench, folder: Path) -> str:
     return f"{folder}: a transformers folder; README.md is its card"
 
 
-def export_bare(
-    experiment: Experiment, checkpoint: Path, folder: Path, outputs: Sequence[Path]
-) -> str:
+def export_bare(bench: Workbench, checkpoint: Path, folder: Path, outputs: Sequence[Path]) -> str:
     """Write a checkpoint that the bare commands of ``modeling`` made to ``folder``, with a card.
 
     Args:
-        experiment: its settings.
+        bench: of the experiment that it was trained as.
         checkpoint: the folder of the stage.
         folder: to write.
         outputs: published files of what it wrote on the test set, which the card is to say.
@@ -55,6 +52,7 @@ def export_bare(
     from trace_pipeline.modeling.checkpoints import export_checkpoint, read_info
     from trace_pipeline.solver import Solver
 
+    experiment = bench.experiment
     info = read_info(checkpoint)
     benchmark = real_benchmark(load_problems("auto", "test")) if outputs else None
     evaluations = []
@@ -77,6 +75,7 @@ def export_bare(
         info.parameters_total,
         info.base_sha256,
         info.weights_sha256,
+        origin(bench.experiment, bench.root / "experiments"),
     )
     card = front_matter(experiment.model.reference) + model_card(trained, evaluations)
     (folder / "README.md").write_text(card, encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from trace_pipeline.experiment import (
     EXPERTS,
     DataConfig,
+    Difference,
     Experiment,
     ExperimentError,
     as_before_choices,
@@ -147,24 +148,47 @@ class Workbench:
         """What was changed in the files of experiments that it goes on from, a sentence for each.
 
         A trained model counts as there whatever it was trained with, since training may have
-        taken days; whoever goes on from it should know.
+        taken days; whoever goes on from it should know. Compared are the settings of training and
+        of its data, not the content of schemas and word problems.
         """
         said = []
         for trained in self.started_from():
-            name, made = trained.manifest.key.partition("/")[0], trained.manifest.config
+            name = trained.manifest.key.partition("/")[0]
             try:
                 experiment = load_experiment(name, self.root / "experiments")
             except ExperimentError:
                 continue  # its file is gone; the model is still what it was
             parent = Workbench(experiment, self.root, self.store, self.tracking, self.solver)
-            changed = differences(flatten(made), flatten(parent.settings(*made)))
+            changed = parent.changed_since_made(trained)
             if changed:
                 fields = ", ".join(f"{d.field} {d.first} (now {d.second})" for d in changed)
                 said.append(
                     f"goes on from {name} as it was trained, with {fields}; to train it anew: "
                     f"trace-pipeline run --experiment {name} --until rl_checkpoint"
                 )
+            with suppress(MissingUpstreamError):  # a grandparent may be gone
+                said += parent.changed_since_trained()
         return said
+
+    def changed_since_made(self, trained: Artifact) -> list[Difference]:
+        """The settings in which this experiment differs from its trained model and their data."""
+        made = trained.manifest.config
+        compared = [(made, self.settings(*made))]
+        datasets = {f"synthetic_dataset/{EXPERTS[0]}": self.data_config}
+        if self.experiment.data.gsm8k.has_examples:
+            datasets["gsm8k_train_traces"] = self.real_config
+        for asset, config in datasets.items():
+            if self.store.has(self.key(asset)):
+                compared.append((self.store.manifest(self.key(asset)).config, config))
+        no_matter = ["sft.save_every", "rl.save_every", "word_problems_sha256"]
+        if not (self.experiment.rl.iterations or made.get("rl", {}).get("iterations")):
+            no_matter += ["rl.", "decoding.", "solver."]
+        return [
+            difference
+            for before, now in compared
+            for difference in differences(flatten(before), flatten(now))
+            if not difference.field.startswith(tuple(no_matter))
+        ]
 
     def _trained_model(self, name: str, field: str) -> Artifact:
         key = f"{name}/rl_checkpoint"

@@ -29,7 +29,7 @@ from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.assets.models import rl_checkpoint
 from trace_pipeline.pipeline.assets.problems import gsm8k_problems
 from trace_pipeline.pipeline.assets.traces import gsm8k_train_traces
-from trace_pipeline.pipeline.card import CARD, Trained, model_card
+from trace_pipeline.pipeline.card import CARD, Trained, model_card, origin
 from trace_pipeline.pipeline.forgetting import FORGETTING, forgetting_metrics, measure_forgetting
 from trace_pipeline.pipeline.judging import (
     BASELINE,
@@ -288,6 +288,7 @@ def describe_model(bench: Workbench, checkpoint: Artifact, report: Report) -> st
             info.parameters_total,
             info.base_sha256,
             info.weights_sha256,
+            origin(bench.experiment, bench.root / "experiments"),
         ),
         [report.evaluation, *beside],
         report.forgetting,

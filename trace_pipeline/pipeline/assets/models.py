@@ -166,7 +166,7 @@ def sft_checkpoint(
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.sha256),
         metadata={
-            "training_examples": len(examples),
+            "training_examples": len(examples) if bench.experiment.sft.epochs else 0,
             "synthetic_examples": len(data.train),
             "real_examples": len(data.real),
             "parameters_trained": info.parameters_trained,
