@@ -87,7 +87,11 @@ def test_the_card_says_what_training_was_and_what_it_cost() -> None:
     further = card(sft={"continues": "y"}, data={"gsm8k": {"train": 5, "word_problems": ["mine"]}})
     assert "- Goes on from the model of the experiment `y`" in further
     assert "(5, 0 variants of each), the word problems of mine (0 variants" in further
-    parent = {"name": "y", "sft": {"epochs": 3}, "rl": {"iterations": 2, "estimator": "rloo"}}
+    parent = {
+        "name": "y",
+        "sft": {"epochs": 3},
+        "rl": {"iterations": 2, "estimator": "rloo", "samples": 2},
+    }
     for iterations, rl in ((0, ""), (4, "; then 4 iterations, reinforce")):
         taken = experiment_from_dict(
             {"name": "x", "sft": {"continues": "y", "epochs": 0}, "rl": {"iterations": iterations}}

@@ -35,7 +35,7 @@ def test_what_another_host_trains_is_taken_over(project: Path, tmp_path: Path) -
         "root": "inherits: tiny\nrl: {iterations: 0}\n",
         "further": "inherits: tiny\nsft: {continues: root, learning_rate: 2e-3}\n",
         "strict": "inherits: root\nsft: {continues: further, epochs: 0}\n"
-        "decoding: {max_tokens: 20}\n",
+        "decoding: {drafts: 0}\n",
     }.items():
         (project / "experiments" / f"{name}.yaml").write_text(f"{text}description: One.\n")
     folder = tmp_path / "packed"

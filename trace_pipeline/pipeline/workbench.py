@@ -168,7 +168,7 @@ class Workbench:
                 )
             with suppress(MissingUpstreamError):  # a grandparent may be gone
                 said += parent.changed_since_trained()
-        return said
+        return list(dict.fromkeys(said))
 
     def changed_since_made(self, trained: Artifact) -> list[Difference]:
         """The settings in which this experiment differs from its trained model and their data."""
