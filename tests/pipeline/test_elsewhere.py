@@ -34,8 +34,7 @@ def test_what_another_host_trains_is_taken_over(project: Path, tmp_path: Path) -
     for name, text in {
         "root": "inherits: tiny\nrl: {iterations: 0}\n",
         "further": "inherits: tiny\nsft: {continues: root, learning_rate: 2e-3}\n",
-        "strict": "inherits: root\nsft: {continues: further, epochs: 0}\n"
-        "decoding: {drafts: 0}\n",
+        "strict": "inherits: root\nsft: {continues: further, epochs: 0}\ndecoding: {drafts: 0}\n",
     }.items():
         (project / "experiments" / f"{name}.yaml").write_text(f"{text}description: One.\n")
     folder = tmp_path / "packed"

@@ -227,6 +227,6 @@ def loading_code(experiment: Experiment) -> list[str]:
         *asked,
         f'inputs = tokenizer(text, return_tensors="pt"{special})',
         f"output = model.generate(**inputs, max_new_tokens={experiment.decoding.max_tokens})",
-        'print(tokenizer.decode(output[0, inputs["input_ids"].shape[1]:], '
+        'print(tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], '
         "skip_special_tokens=True))",
     ]
