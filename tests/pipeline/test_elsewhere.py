@@ -89,7 +89,19 @@ def test_what_another_host_trains_is_taken_over(project: Path, tmp_path: Path) -
     made = bench_of("strict").require("sft_checkpoint")
     assert made.manifest.parents["further/rl_checkpoint"] == further.sha256
 
-    # What is trained here already is copied, and said where its file has changed since.
+    # What is trained here already is copied, and training from the copy gives the same model.
+    begun = tmp_path / "begun"
+    assert run("pack", str(begun), "--experiment", "further").exit_code == 0
+    script = (begun / "run.sh").read_text()
+    (sft,) = [line for line in script.splitlines() if " trace_pipeline.modeling.sft " in line]
+    assert sft.endswith("--out sft --start start")
+    subprocess.run(["sh", "-c", sft], check=True, env=host, cwd=begun)
+    trained = read_info(begun / "sft")
+    assert trained.run == there["further", "sft"].run
+    assert trained.parent == there["root", "sft"].weights_sha256
+    assert file_sha256(begun / "sft" / WEIGHTS) == there["further", "sft"].weights_sha256
+
+    # Where its file has changed since, that is said.
     changed = project / "experiments" / "further.yaml"
     changed.write_text(changed.read_text().replace("2e-3", "4e-3"))
     again = run("pack", str(tmp_path / "again"), "--experiment", "strict")
@@ -97,9 +109,6 @@ def test_what_another_host_trains_is_taken_over(project: Path, tmp_path: Path) -
     assert "NOTE: goes on from further as it was trained, with sft.learning_rate 0.002" in (
         again.output
     )
-    copied = tmp_path / "again" / "start"
-    assert file_sha256(copied / WEIGHTS) == there["further", "rl"].weights_sha256
-    assert "--out sft --start start\n" in (tmp_path / "again" / "run.sh").read_text()
     assert not (tmp_path / "again" / "parents").exists()
     late = run("bring", str(folder), "--experiment", "strict")
     assert "not taken, unfinished there or trained here: further, root" in late.output

@@ -63,7 +63,8 @@ def pack(bench: Workbench, target: Path, parents: Sequence[Workbench] = ()) -> s
         os.rename(staging, target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    changed = [] if parents else [f"; NOTE: {said}" for said in bench.changed_since_trained()]
+    begun = [member for member in chain if member.experiment.sft.continues not in there]
+    changed = [f"; NOTE: {note}" for member in begun for note in member.changed_since_trained()]
     return (
         f"{target}: {'; before that '.join(reversed(said))}, and {len(asked)} questions; there: sh "
         f"{target.name}/{SCRIPT}{''.join(changed)}"
