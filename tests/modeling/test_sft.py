@@ -242,6 +242,8 @@ def test_without_epochs_a_trained_model_is_taken_as_it_is(
     again = train_sft(settings, base, problems(4), tmp_path, start=sft_folder)
     assert again.created == info.created
     assert load_checkpoint(tmp_path, base).prompt.config == before.prompt
+    with pytest.raises(InvalidInputError, match="name it as start"):
+        train_sft(settings, base, problems(4), tmp_path / "none")
     with pytest.raises(ExperimentError, match=r"sft\.epochs: 0 takes a trained model as it is"):
         experiment(sft={"epochs": 0})
 

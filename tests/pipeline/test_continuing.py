@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from trace_pipeline.cli import cli
 from trace_pipeline.modeling.checkpoints import WEIGHTS
 from trace_pipeline.pipeline.comparing import settings_of
 from trace_pipeline.pipeline.resources import bench_of
+from trace_pipeline.pipeline.workbench import MissingUpstreamError
 from trace_pipeline.store import file_sha256
 
 FURTHER = """\
@@ -33,6 +35,16 @@ def test_a_mean_is_not_packed(project: Path, tmp_path: Path) -> None:
     assert "sft.average of mean: a mean of trained models needs no other host" in refused.output
     assert not (tmp_path / "packed").exists()
     assert not bench_of("mean").store.has("mean/base_model")
+
+
+def test_an_asset_whose_start_is_missing_names_the_command_that_makes_it(project: Path) -> None:
+    (project / "experiments" / "further.yaml").write_text(FURTHER)
+    with pytest.raises(MissingUpstreamError) as refused:
+        bench_of("further").started_from()
+    assert str(refused.value) == (
+        "sft.continues: tiny has no trained model yet; make it with\n"
+        "  trace-pipeline run --experiment tiny --until rl_checkpoint"
+    )
 
 
 def test_no_experiment_goes_on_from_itself(project: Path) -> None:

@@ -124,7 +124,11 @@ def train_sft(
         world.wait()
         if finished is not None:
             return finished
-        if start is not None and not experiment.sft.epochs:
+        if not experiment.sft.epochs:
+            if start is None:
+                raise InvalidInputError(
+                    "sft.epochs: 0 takes a trained model as it is; name it as start"
+                )
             require_same(read_info(start), experiment, start)
             if world.writes:
                 run, settings = next(iter(runs.values())), to_builtins(experiment.sft)
