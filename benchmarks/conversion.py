@@ -1,33 +1,55 @@
 """Time and yield of the conversion of real problems and of their variants, on one core.
 
-    TRACE_PIPELINE_GSM8K=<folder with train.jsonl> python benchmarks/conversion.py
+    TRACE_PIPELINE_GSM8K=<folder with train.jsonl> python benchmarks/conversion.py [--processes N]
 
-Without the folder it runs on the built-in sample.
+Without the folder it runs on the built-in sample. With ``--processes`` the same is converted by
+so many processes too, and the two times compared.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import time
 from collections import Counter
 
 from trace_pipeline.gsm8k import load_problems
-from trace_pipeline.gsm8k.conversion import Fixed, Policy, convert, variant_maker
+from trace_pipeline.gsm8k.conversion import (
+    Fixed,
+    Policy,
+    conversion_record,
+    convert,
+    variant_maker,
+)
 from trace_pipeline.gsm8k.loading import FOLDER_VARIABLE
 
 VARIANTS = 5
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--processes", type=int, default=1)
+    processes = parser.parse_args().processes
     split = "train" if os.environ.get(FOLDER_VARIABLE) else "test"
     problems = load_problems("folder" if split == "train" else "builtin", split)
-    start = time.process_time()
+    start, began = time.process_time(), time.perf_counter()
     report = convert(problems.problems)
-    seconds = time.process_time() - start
+    seconds, alone = time.process_time() - start, time.perf_counter() - began
     print(f"{problems.name}: {report.describe()}")
     print(f"failures: { ({str(k): n for k, n in report.failure_counts().items() if n}) }")
     print(f"confidence: {report.confidence_counts()}")
     print(f"conversion: {seconds:.1f} s of CPU, {report.total / seconds:,.0f} problems/s")
+    if processes > 1:
+        began = time.perf_counter()
+        shared = convert(problems.problems, processes=processes)
+        together = time.perf_counter() - began
+        same = [*map(conversion_record, shared.conversions)] == [
+            *map(conversion_record, report.conversions)
+        ]
+        print(
+            f"by {processes} processes: {together:.1f} s for {alone:.1f} s, {alone / together:.2f} "
+            f"times as fast; the same traces: {same and shared.failures == report.failures}"
+        )
     start = time.process_time()
     made: Counter[str] = Counter()
     total = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from trace_pipeline.generation import Finding, GenerationError
-from trace_pipeline.generation.sharing import Helpers, Make
+from trace_pipeline.generation.sharing import Helpers, Make, shared_map, usable_cores
 
 
 def note(folder: Path, number: int) -> None:
@@ -93,3 +93,50 @@ def test_what_happened_to_a_helper_is_told_here(
         for _ in helpers.share(range(3000), lambda number: time.sleep(0.01)):
             pass
     assert not multiprocessing.active_children()
+
+
+def negated(number: int) -> tuple[int, int]:
+    """The number's opposite, and who says so; a while later, so that others have a turn."""
+    time.sleep(0.02)
+    return -number, os.getpid()
+
+
+def refused(number: int) -> int:
+    raise GenerationError(Finding.LABEL, f"no {number}")
+
+
+def killed(number: int) -> int:
+    if multiprocessing.parent_process() is not None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.01)
+    return number
+
+
+def test_a_map_by_several_processes_keeps_the_order(tmp_path: Path) -> None:
+    made = shared_map(negated, range(300), 3, piece=7)
+    assert [number for number, _ in made] == [-number for number in range(300)]
+    assert len({process for _, process in made}) == 3
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize(("items", "processes"), [(range(5), 3), (range(50), 1), ([], 3)])
+def test_little_is_mapped_here(items: list[int], processes: int) -> None:
+    made = shared_map(negated, items, processes, piece=5)
+    assert made == [(-number, os.getpid()) for number in items]
+
+
+def test_what_fails_in_a_map_is_told_here() -> None:
+    with pytest.raises(GenerationError, match="no "):
+        shared_map(refused, range(30), 2, piece=5)
+    with pytest.raises(ChildProcessError, match=r"exit code -9.*; OMP_NUM_THREADS=1 does with one"):
+        shared_map(killed, range(3000), 2, piece=1)
+    assert not multiprocessing.active_children()
+
+
+def test_the_cores_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(40)), raising=False)
+    for setting, expected in (("3", 3), ("64", 40), ("", 16), ("0", 16), ("many", 16)):
+        monkeypatch.setenv("OMP_NUM_THREADS", setting)
+        assert usable_cores() == expected
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5})
+    assert usable_cores() == 1

@@ -10,16 +10,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from trace_pipeline.generation.sharing import PIECE
 from trace_pipeline.gsm8k import Problem, load_problems
 from trace_pipeline.gsm8k.conversion import (
     Conversion,
     Failure,
     FailureKind,
+    Fixed,
     Policy,
+    Variant,
     conversion_record,
     convert,
     convert_file,
     convert_problem,
+    variant_maker,
 )
 from trace_pipeline.gsm8k.problem import read_gold
 from trace_pipeline.solver import Solver
@@ -269,6 +273,23 @@ def test_the_built_in_sample_converts(policy: Policy) -> None:
     for conversion in report.conversions:
         names = [step.var for part in conversion.trace.subtraces[:1] for step in part.steps[:-1]]
         assert len(names) == len(set(names))
+
+
+def test_several_processes_convert_as_one_does() -> None:
+    problems = load_problems("builtin").problems
+    many = problems * (1 + 2 * PIECE // len(problems))
+    one, two = convert(problems), convert(many, processes=2)
+    records = [conversion_record(conversion) for conversion in one.conversions]
+    again = [conversion_record(conversion) for conversion in two.conversions]
+    assert again == records * (len(many) // len(problems))
+    assert two.failures == one.failures * (len(many) // len(problems))
+    for here, there in zip(one.conversions, two.conversions[-len(records) :], strict=True):
+        assert variants_of(there) == variants_of(here)  # what comes back is whole
+
+
+def variants_of(conversion: Conversion) -> list[Variant] | Fixed:
+    maker = variant_maker(conversion)
+    return maker if isinstance(maker, Fixed) else list(maker.make(2))
 
 
 def test_a_file_is_converted_line_by_line_and_bad_lines_are_counted(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ import click
     show_default=True,
     help="fitting: percent, rate and comparison structure goes to the expert that has it.",
 )
-def convert_gsm8k(source: Path, target: Path, experts: str) -> None:
+@click.option("--processes", type=click.IntRange(1), default=1, show_default=True)
+def convert_gsm8k(source: Path, target: Path, experts: str, processes: int) -> None:
     """Turn the annotated solutions of SOURCE into traces: JSON lines in TARGET.
 
     SOURCE holds {question, answer} lines in GSM-8K's format, or is a .txt file as in
@@ -27,7 +28,7 @@ def convert_gsm8k(source: Path, target: Path, experts: str) -> None:
     """
     from trace_pipeline.gsm8k.conversion import Policy, convert_file
 
-    report = convert_file(source, target, Policy(experts))
+    report = convert_file(source, target, Policy(experts), processes)
     for rejected in report.rejected:
         click.echo(f"{source}: line {rejected.line}: {rejected.reason}", err=True)
     click.echo(report.describe())
@@ -41,7 +42,8 @@ def convert_gsm8k(source: Path, target: Path, experts: str) -> None:
     multiple=True,
     help="A file in GSM-8K's format: how near any question comes to one of it. May be repeated.",
 )
-def word_problems(collections: tuple[str, ...], against: tuple[Path, ...]) -> None:
+@click.option("--processes", type=click.IntRange(1), default=1, show_default=True)
+def word_problems(collections: tuple[str, ...], against: tuple[Path, ...], processes: int) -> None:
     """Check COLLECTIONS of word_problems/ (all if none is named) before they are trained on.
 
     Says by file and line what cannot be read, what reaches no trace or no sure one, and what tells
@@ -64,7 +66,7 @@ def word_problems(collections: tuple[str, ...], against: tuple[Path, ...]) -> No
         share, mine, other = nearest(questions, others)
         click.echo(f"  nearest, {share:.1%} of their runs of four words: {written.places[mine]}")
         click.echo(f"  {questions[mine]}\n  {others[other]}")
-    checked = check_word_problems(written)
+    checked = check_word_problems(written, processes)
     for finding in checked.findings:
         click.echo(f"{FOLDER}/{finding.place}: {finding.message}", err=True)
     counts = ", ".join(f"{count:,} of {n}" for n, count in checked.operations.items())

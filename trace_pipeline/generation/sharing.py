@@ -3,19 +3,97 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import pickle
 import signal
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+from typing import TypeVar
 
 POLL_SECONDS = 0.5
 """Time between looks at what the helpers have done, once nothing is left for this process."""
+PIECE = 256
+"""Items of :func:`shared_map` that are taken at a time: about a second of conversion."""
+MOST_CORES = 16
+"""More are not taken unasked: in a container a host may show cores that are another's."""
 
 Make = Callable[[int], object]
 """Does the piece of work of a number."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def usable_cores() -> int:
+    """The cores that this process may use: OMP_NUM_THREADS of them where that is set."""
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    bound = int(allowed) if allowed.isdecimal() and int(allowed) else MOST_CORES
+    if hasattr(os, "sched_getaffinity"):
+        return min(len(os.sched_getaffinity(0)), bound)
+    return min(os.cpu_count() or 1, bound)
+
+
+def shared_map(
+    function: Callable[[Item], Result], items: Sequence[Item], processes: int, piece: int = PIECE
+) -> list[Result]:
+    """``function`` of each of ``items`` in their order, whatever the number of processes.
+
+    Args:
+        function: Picklable where there is more than one process, as are items and results.
+        items: What it is called with.
+        processes: How many share the work, this one among them, which does it all where there
+            are no more than ``piece`` items.
+        piece: Items that one of them takes at a time.
+
+    Raises:
+        ChildProcessError: one of the processes was killed.
+        Exception: what ``function`` raised.
+    """
+    starts = range(0, len(items), piece)
+    if min(processes, len(starts)) <= 1:
+        return [function(item) for item in items]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        here: dict[int, list[Result]] = {}
+
+        def make(number: int) -> None:
+            here[number] = _piece(function, folder, number)
+
+        there = partial(_map_pieces, function, folder)
+        count = min(processes, len(starts)) - 1
+        with Helpers(count, there, "OMP_NUM_THREADS=1 does with one") as helpers:
+            for number, start in enumerate(starts):
+                (folder / f"{number}.items").write_bytes(pickle.dumps(items[start : start + piece]))
+            for _ in helpers.share(range(len(starts)), make):
+                pass
+        results: list[Result] = []
+        for number in range(len(starts)):
+            made = here.pop(number, None)
+            if made is None:
+                made = pickle.loads((folder / f"{number}.results").read_bytes())
+            results += made
+        return results
+
+
+def _map_pieces(function: Callable[[Item], Result], folder: Path) -> Make:
+    """What a helper of :func:`shared_map` does with the piece of a number."""
+
+    def make(number: int) -> None:
+        made = pickle.dumps(_piece(function, folder, number))
+        (folder / f"{number}.results").write_bytes(made)
+
+    return make
+
+
+def _piece(function: Callable[[Item], Result], folder: Path, number: int) -> list[Result]:
+    items: Sequence[Item] = pickle.loads((folder / f"{number}.items").read_bytes())
+    return [function(item) for item in items]
 
 
 class Helpers:
@@ -25,15 +103,22 @@ class Helpers:
     to be told what there is to do. None of them outlives the context, nor this process.
     """
 
-    def __init__(self, count: int, prepare: Callable[[], Make]) -> None:
+    def __init__(
+        self,
+        count: int,
+        prepare: Callable[[], Make],
+        remedy: str = "the same command with fewer goes on with what they finished",
+    ) -> None:
         """Choose how many.
 
         Args:
             count: Helpers; with none, this process does all the work.
             prepare: Called once in each of them; it must be picklable.
+            remedy: What to do where one of them is killed, for the message.
         """
         self._count = count
         self._prepare = prepare
+        self._remedy = remedy
         self._working: dict[Connection, SpawnProcess] = {}
         self._taken: Synchronized[int] | None = None
 
@@ -79,30 +164,29 @@ class Helpers:
                 line.send(numbers)
         for number in _turns(numbers, self._taken):
             make(number)
-            _hear(waiting)
+            self._hear(waiting)
             yield
         while waiting:
             wait(waiting, POLL_SECONDS)
-            _hear(waiting)
+            self._hear(waiting)
             yield
 
-
-def _hear(waiting: dict[Connection, SpawnProcess]) -> None:
-    """Strike off the helpers that are done, and raise what one has failed with."""
-    for line, process in list(waiting.items()):
-        if not line.poll():
-            continue
-        try:
-            error = line.recv()
-        except (EOFError, ConnectionError):
-            process.join()
-            raise ChildProcessError(
-                f"one of the processes ended with exit code {process.exitcode}, killed perhaps "
-                "for want of memory; the same command with fewer goes on with what they finished"
-            ) from None
-        if error is not None:
-            raise error
-        del waiting[line]
+    def _hear(self, waiting: dict[Connection, SpawnProcess]) -> None:
+        """Strike off the helpers that are done, and raise what one has failed with."""
+        for line, process in list(waiting.items()):
+            if not line.poll():
+                continue
+            try:
+                error = line.recv()
+            except (EOFError, ConnectionError):
+                process.join()
+                raise ChildProcessError(
+                    f"one of the processes ended with exit code {process.exitcode}, killed perhaps "
+                    f"for want of memory; {self._remedy}"
+                ) from None
+            if error is not None:
+                raise error
+            del waiting[line]
 
 
 def _turns(numbers: Sequence[int], taken: Synchronized[int] | None) -> Iterator[int]:

@@ -113,6 +113,7 @@ def training_traces(
     config: Gsm8kConfig,
     seed: int = 0,
     own: ProblemSet = NO_PROBLEMS,
+    processes: int = 1,
 ) -> TrainingTraces:
     """Convert ``problems`` and choose what to train on.
 
@@ -125,9 +126,10 @@ def training_traces(
         config: How many problems and variants, which policy, how sure.
         seed: Of the choice and of the variants' numbers.
         own: Word problems to train on beside them.
+        processes: That share the conversion; what is made is the same for any number.
     """
     kept, overlap = drop_overlaps(problems.problems, test_questions)
-    report = convert(kept, Policy(config.policy), problems.rejected)
+    report = convert(kept, Policy(config.policy), problems.rejected, processes)
     sure = sorted(
         (c for c in report.conversions if c.confidence >= config.min_confidence),
         key=lambda c: fingerprint("gsm8k-order", seed, *normalised_words(c.question)),
@@ -161,18 +163,22 @@ def training_traces(
         validation=tuple(_example(c, ORIGINAL, c.index, "validation") for c in validation),
         available=len(ours),
         unvaried=dict(unvaried),
-        own=own_traces(own, [*test_questions, *held_out], config, seed),
+        own=own_traces(own, [*test_questions, *held_out], config, seed, processes),
         dropped_variants=copies - len(variants) - len(others) - len(partial),
         shots=_shots(problems, ours),
     )
 
 
 def own_traces(
-    problems: ProblemSet, reserved: Sequence[str], config: Gsm8kConfig, seed: int
+    problems: ProblemSet,
+    reserved: Sequence[str],
+    config: Gsm8kConfig,
+    seed: int,
+    processes: int = 1,
 ) -> OwnProblems:
     """Convert word problems as those of GSM-8K are; what overlaps with ``reserved`` is dropped."""
     kept, overlap = drop_overlaps(problems.problems, reserved)
-    report = convert(kept, Policy(config.policy), problems.rejected)
+    report = convert(kept, Policy(config.policy), problems.rejected, processes)
     sure = [c for c in report.conversions if c.confidence >= config.min_confidence]
     if config.naming == "semantic":
         sure = [with_named_results(c, Policy(config.policy)) for c in sure]

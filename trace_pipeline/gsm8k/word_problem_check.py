@@ -39,10 +39,10 @@ class Checked(Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
-def check_word_problems(written: Written) -> Checked:
-    """Convert every problem, and compare every question with those before it."""
+def check_word_problems(written: Written, processes: int = 1) -> Checked:
+    """Convert every problem, by so many ``processes``, and compare each with those before it."""
     findings = [Finding(*_rejected(r.reason, r.line)) for r in written.rejected]
-    report = convert(written.problems, Policy.ARITHMETIC)
+    report = convert(written.problems, Policy.ARITHMETIC, processes=processes)
     for failure in report.failures:
         why = f"{failure.kind}: {failure.message}".rstrip(": ")
         findings.append(Finding(written.places[failure.index], f"no trace, {why}"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from trace_pipeline.generation.expressions import exact
+from trace_pipeline.generation.sharing import shared_map
 from trace_pipeline.gsm8k.conversion.conversion import (
     Conversion,
     Failure,
@@ -20,7 +22,6 @@ from trace_pipeline.gsm8k.conversion.conversion import (
 from trace_pipeline.gsm8k.conversion.experts import Policy
 from trace_pipeline.gsm8k.loading import load_problem_file
 from trace_pipeline.gsm8k.problem import Problem, Rejected
-from trace_pipeline.solver import Solver
 from trace_pipeline.store import write_atomic
 from trace_pipeline.traces import (
     Number,
@@ -104,21 +105,28 @@ class ConversionReport(Struct, frozen=True):
 
 
 def convert(
-    problems: Iterable[Problem],
+    problems: Sequence[Problem],
     policy: Policy = Policy.ARITHMETIC,
     rejected: Iterable[Rejected] = (),
+    processes: int = 1,
 ) -> ConversionReport:
-    """Convert ``problems``; see :func:`convert_problem`."""
-    solver = Solver()
-    conversions: list[Conversion] = []
-    failures: list[Failure] = []
-    for problem in problems:
-        outcome = convert_problem(problem, policy, solver)
-        if isinstance(outcome, Conversion):
-            conversions.append(outcome)
-        else:
-            failures.append(outcome)
-    return ConversionReport(tuple(conversions), tuple(failures), tuple(rejected))
+    """Convert ``problems``; see :func:`convert_problem`.
+
+    Args:
+        problems: Each with the author's solution.
+        policy: To which experts the traces may be given.
+        rejected: Lines that were no problems, for the report.
+        processes: That share the work; the report is the same for any number.
+
+    Raises:
+        ChildProcessError: one of the processes was killed.
+    """
+    outcomes = shared_map(partial(convert_problem, policy=policy), problems, processes)
+    return ConversionReport(
+        conversions=tuple(one for one in outcomes if isinstance(one, Conversion)),
+        failures=tuple(one for one in outcomes if isinstance(one, Failure)),
+        rejected=tuple(rejected),
+    )
 
 
 def conversion_record(conversion: Conversion) -> dict[str, Any]:
@@ -134,7 +142,10 @@ def conversion_record(conversion: Conversion) -> dict[str, Any]:
 
 
 def convert_file(
-    source: str | Path, target: str | Path, policy: Policy = Policy.ARITHMETIC
+    source: str | Path,
+    target: str | Path,
+    policy: Policy = Policy.ARITHMETIC,
+    processes: int = 1,
 ) -> ConversionReport:
     """Convert a file of problems to JSON lines; the target appears whole or not at all.
 
@@ -143,7 +154,7 @@ def convert_file(
         OSError: a target that cannot be written.
     """
     problems = load_problem_file(source)
-    report = convert(problems.problems, policy, problems.rejected)
+    report = convert(problems.problems, policy, problems.rejected, processes)
     write_conversions(Path(target), report)
     return report
 

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from trace_pipeline.generation import Example, Generator, write_examples
+from trace_pipeline.generation.sharing import usable_cores
 from trace_pipeline.gsm8k import (
     find_overlaps,
     load_training_problems,
@@ -84,7 +85,7 @@ def gsm8k_train_traces(
     source = bench.experiment.eval.gsm8k
     problems = load_training_problems(source, required=bool(config.train))
     own = bench.word_problems()
-    made = training_traces(problems, asked, config, bench.experiment.seed, own)
+    made = training_traces(problems, asked, config, bench.experiment.seed, own, usable_cores())
     for note in problems.notes:
         (context.log.warning if config.train else context.log.info)(note)
     context.log.info("%s: %s", problems.name, made.report.describe())
