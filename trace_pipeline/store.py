@@ -13,6 +13,7 @@ files and the pointer after the manifest.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -30,10 +31,18 @@ from trace_pipeline.provenance import GitState, git_state, library_versions, utc
 
 MANIFEST = "manifest.json"
 POINTER = "current.json"
+STAGING = ".staging"
+
+ARTIFACTS_VARIABLE = "TRACE_PIPELINE_ARTIFACTS"
+CACHE_VARIABLE = "TRACE_PIPELINE_CACHE"
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+_NO_ENTRY = {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG}
+"""What the system says of a place to write, whatever the program does."""
 
 
 class ArtifactError(RuntimeError):
-    """An artifact that is missing, torn or altered; the message says which and what to do."""
+    """An artifact missing, torn, altered or not to be stored; the message says what to do."""
 
 
 class MissingArtifactError(ArtifactError):
@@ -109,8 +118,18 @@ class ArtifactStore:
     """Versions of artifacts by key under one root."""
 
     def __init__(self, root: str, cache: Path | None = None) -> None:
-        """``cache`` holds local copies of a remote root's artifacts."""
-        self.fs, self.root = fsspec.core.url_to_fs(root)
+        """``cache`` holds local copies of a remote root's artifacts.
+
+        Raises:
+            ArtifactError: a URL of a kind that cannot be opened here.
+        """
+        try:
+            self.fs, self.root = fsspec.core.url_to_fs(root)
+        except (ValueError, ImportError) as error:
+            raise ArtifactError(
+                f"{without_credentials(root)}: cannot be opened ({error}); set "
+                f"{ARTIFACTS_VARIABLE} to a folder or to another fsspec URL"
+            ) from error
         self.local = self.fs.protocol == "file" or "file" in self.fs.protocol
         if self.local:
             self._base = Path(self.root)
@@ -142,7 +161,9 @@ class ArtifactStore:
             ArtifactError: the pointer or the manifest cannot be read.
         """
         if not self.has(key):
-            raise MissingArtifactError(f"nothing is stored under {key!r} in {self.url}")
+            raise MissingArtifactError(
+                f"nothing is stored under {key!r} in {without_credentials(self.url)}"
+            )
         folder = f"{self.root}/{key}"
         try:
             pointer = msgspec.json.decode(self.fs.cat_file(f"{folder}/{POINTER}"))
@@ -180,20 +201,32 @@ class ArtifactStore:
 
     @contextmanager
     def write(self, key: str) -> Iterator[Draft]:
-        """Store a new version of ``key`` when the ``with`` block ends without an exception."""
-        staging = self._base / ".staging" / f"{os.getpid()}-{uuid.uuid4().hex}"
-        staging.mkdir(parents=True)
+        """Store a new version of ``key`` when the ``with`` block ends without an exception.
+
+        Raises:
+            ArtifactError: the system does not let it be stored: no room, no rights, no folder.
+        """
+        staging = self._base / STAGING / f"{os.getpid()}-{uuid.uuid4().hex}"
+        with self._storing():
+            staging.mkdir(parents=True)
         try:
             draft = Draft(staging)
-            yield draft
-            draft._stored = self._commit(key, draft)
+            try:
+                yield draft
+            except OSError as error:
+                if not _refuses(error, staging):
+                    raise
+                raise self._refused(error) from error
+            with self._storing(here=self.local):
+                draft._stored = self._commit(key, draft)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
     def local_folder(self, key: str) -> Path:
         """A plain local folder for what is kept beside artifacts, such as journals."""
         path = self._base / key
-        path.mkdir(parents=True, exist_ok=True)
+        with self._storing():
+            path.mkdir(parents=True, exist_ok=True)
         return path
 
     def workspace(self, key: str, identity: Mapping[str, Any]) -> Path:
@@ -202,9 +235,23 @@ class ArtifactStore:
         It survives the process, so that training killed half-way resumes. Remove it with
         :func:`shutil.rmtree` once the stage is stored.
         """
-        path = self._base / key / f".unfinished-{object_sha256(identity)[:12]}"
-        path.mkdir(parents=True, exist_ok=True)
-        return path
+        return self.local_folder(f"{key}/.unfinished-{object_sha256(identity)[:12]}")
+
+    @contextmanager
+    def _storing(self, here: bool = True) -> Iterator[None]:
+        """Within it every error of the system is one of storing on this machine or elsewhere."""
+        try:
+            yield
+        except OSError as error:
+            raise self._refused(error, here) from error
+
+    def _refused(self, error: OSError, here: bool = True) -> ArtifactError:
+        folder = str(self._base) if here else without_credentials(self.url)
+        setting = CACHE_VARIABLE if here and not self.local else ARTIFACTS_VARIABLE
+        return ArtifactError(
+            f"{folder}: artifacts cannot be stored here, {_reason(error)}; mend that or set "
+            f"{setting} to another folder"
+        )
 
     def _commit(self, key: str, draft: Draft) -> Artifact:
         names = sorted(p.relative_to(draft.path).as_posix() for p in _files(draft.path))
@@ -270,8 +317,20 @@ class ArtifactStore:
 
 def default_cache() -> Path:
     """Folder of local copies: ``TRACE_PIPELINE_CACHE``, else ``~/.cache/trace_pipeline``."""
-    given = os.environ.get("TRACE_PIPELINE_CACHE")
+    given = os.environ.get(CACHE_VARIABLE)
     return Path(given) if given else Path.home() / ".cache" / "trace_pipeline"
+
+
+def without_credentials(url: str) -> str:
+    """``url`` as it may be shown: without a user, a password, or a query, which may be a token."""
+    scheme, found, rest = url.partition("://")
+    path, _, query = rest.partition("?")
+    user, at, host = path.rpartition("@")  # the last one: a password may hold a slash or an @
+    if "@" in query:  # of a user or not: a password may hold a question mark, too
+        host, query = "", ""
+    elif not at or user.startswith("/"):
+        return f"{scheme}{found}{path}{'?***' if query else ''}"
+    return f"{scheme}://***@{host}{'?***' if query else ''}"
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -307,6 +366,24 @@ def object_sha256(value: Any) -> str:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def _refuses(error: OSError, staging: Path) -> bool:
+    """Whether ``error``, of code that fills ``staging``, is of writing there."""
+    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    if not names:
+        return error.errno in _NO_ROOM
+    there = any(Path(name).is_relative_to(staging) for name in names)
+    return there and error.errno in _NO_ROOM | _NO_ENTRY
+
+
+def _reason(error: OSError) -> str:
+    """``no space left on device``, with the path if it is not that of a draft."""
+    made = isinstance(error, FileExistsError)  # a folder, where there is a file
+    number = errno.ENOTDIR if made else error.errno
+    reason = os.strerror(number).lower() if number else str(error)
+    named = error.filename is not None and STAGING not in str(error.filename)
+    return f"{reason}: {error.filename}" if named else reason
 
 
 def _sync(path: Path) -> None:

@@ -137,7 +137,8 @@ def test_parameters_are_flat_and_complete() -> None:
         ("inherits: x", r"a cycle, x -> x"),
         ("inherits: [x]", r"\$\.inherits: expected a name"),
         ("- 1", r"expected a mapping, found list"),
-        ("a: [", r"x\.yaml: not YAML"),
+        ("a: [", r"x\.yaml:1:5: not YAML: expected the node content, but found"),
+        ("seed: 1\nsft: {layers: 6", r"x\.yaml:2:16: not YAML: expected ',' or '}'"),
         ("data: {mix: run_33}", r"x\.yaml: \$\.data\.mix: unknown mix 'run_33'; did you mean"),
         ("data: {held_out: {train: 1}}", r"\$\.data\.held_out: unknown field 'train'"),
         ("data: {held_out: {mix: run_33}}", r"\$\.data\.held_out\.mix: unknown mix 'run_33'"),
@@ -154,6 +155,47 @@ def test_parameters_are_flat_and_complete() -> None:
         (
             "data: {composition_share: 0.5, mix: {arithmetic: 1, composition: 1}}",
             r"\$\.data\.mix\.composition: nothing reads it",
+        ),
+        (
+            "rl: {method: expert_iteration, learning_rate: 1e-3}",
+            r"\$\.rl\.learning_rate: nothing reads it.*method is expert_iteration",
+        ),
+        (
+            "rl: {expert_iteration: {keep: 2}}",
+            r"\$\.rl\.expert_iteration\.keep: nothing reads it.*method is policy_gradient",
+        ),
+        ("rl: {real_share: 0.3}", r"\$\.rl\.real_share: nothing reads it.*source is not mix"),
+        ("rl: {clip_high: 0.3}", r"\$\.rl\.clip_high: nothing reads it.*updates: 1"),
+        ("decoding: {top_p: 0.9}", r"\$\.decoding\.top_p: nothing reads it.*temperature is 0"),
+        (
+            "decoding: {engine: vllm, drafts: 2}",
+            r"\$\.decoding\.drafts: nothing reads it.*engine is vllm",
+        ),
+        (
+            "sft: {trainable: all, reuse_frozen: false}",
+            r"\$\.sft\.reuse_frozen: nothing reads it.*trainable is all",
+        ),
+        (
+            "sft: {epochs: 0, continues: y, learning_rate: 1e-3}",
+            r"\$\.sft\.learning_rate: nothing reads it.*there is no training",
+        ),
+        (
+            "sft: {average: {y: 1, z: 1}, epochs: 2}",
+            r"\$\.sft\.epochs: nothing reads it.*average takes the place",
+        ),
+        (
+            "eval: {baseline: {shots: 0, few_shot_problems: 4}}",
+            r"\$\.eval\.baseline\.few_shot_problems: nothing reads it.*shots is 0",
+        ),
+        (
+            "sft: {epochs: 0, continues: y}\nrl: {method: expert_iteration}",
+            r"\$\.sft\.epochs: the rounds of rl\.method: expert_iteration train as section sft",
+        ),
+        ("sft: {trainable: lora, matmul: int8}", r"\$\.sft\.matmul: int8 cannot multiply with ad"),
+        ("sft: {compile: always, matmul: int8}", r"\$\.sft\.compile: products of bytes"),
+        (
+            "sft: {matmul: int8}\nmodel: {dtype: bfloat16}",
+            r"\$\.sft\.matmul: int8 is for float32 on a CPU.*found auto and bfloat16",
         ),
         ("seed: 1\nseed: 2", r"duplicate key 'seed'"),
     ],

@@ -5,10 +5,13 @@ import torch
 
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.experiment import DecodingConfig
+from trace_pipeline.modeling import decoding
+from trace_pipeline.modeling.batching import Sequences, collate
 from trace_pipeline.modeling.checkpoints import Policy
 from trace_pipeline.modeling.decoding import Completion, Decoder, Sampling
-from trace_pipeline.modeling.objective import token_logprobs
+from trace_pipeline.modeling.objective import completion_logprobs, token_logprobs
 from trace_pipeline.modeling.prompts import Prompt
+from trace_pipeline.modeling.vocabulary import Vocabulary
 from trace_pipeline.validation import InvalidInputError
 
 QUESTIONS = [p.question * (1 + i % 3) for i, p in enumerate(problems(7))]
@@ -141,3 +144,28 @@ def test_chat_prompts_decode_too(policy: Policy) -> None:
     config = experiment(prompt={"template": "chat", "system": "one_line"}).prompt
     chat = Policy(policy.model, Prompt(config, policy.prompt.tokenizer), policy.base)
     assert decoder(chat, max_tokens=4).decode(["How many?"])[0].tokens == 4
+
+
+@pytest.mark.parametrize("drafts", [0, 4])
+@pytest.mark.parametrize("sampling", [None, Sampling([5, 6])])
+def test_the_token_behind_a_trace_is_not_counted(
+    drafts: int, sampling: Sampling | None, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class TwelfthToken:
+        """In place of the end of a trace, which this model never writes."""
+
+        def __init__(self, _: Vocabulary) -> None:
+            self.kept = -1
+
+        def passed(self, _: int) -> bool:
+            self.kept += 1
+            return self.kept == 11
+
+    monkeypatch.setattr(decoding, "EndOfTrace", TwelfthToken)
+    config = DecodingConfig(max_tokens=40, drafts=drafts)
+    for completion in Decoder(policy, config).decode(QUESTIONS[:2], sampling):
+        assert (completion.tokens, completion.clipped) == (11, False)
+        batch = collate([Sequences(completion.prompt_ids, completion.ids)])
+        with torch.no_grad():
+            logprobs, _ = completion_logprobs(policy.model, batch)
+        assert completion.logprob == pytest.approx(float(logprobs.sum()), rel=1e-3)

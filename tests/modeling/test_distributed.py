@@ -23,7 +23,7 @@ from trace_pipeline.modeling.distributed import World
 from trace_pipeline.modeling.finetuning import train_sft
 from trace_pipeline.modeling.launch import require_devices, run_sft
 from trace_pipeline.modeling.records import read_records
-from trace_pipeline.modeling.schedule import plan_steps
+from trace_pipeline.modeling.schedule import plan_steps, require_same_steps
 from trace_pipeline.validation import InvalidInputError
 
 TRAJECTORY = Path(__file__).with_name("trajectory.json")
@@ -115,10 +115,10 @@ def test_other_processes_go_on_only_with_the_same_steps(caplog: pytest.LogCaptur
     two = plan_steps(sequences, settings(1), processes=2)
     one = plan_steps(sequences, settings(2), processes=1)
     assert one.steps == two.steps
-    one.require_same(two.counters())
+    require_same_steps(two.counters, one.counters)
     assert "the weights agree up to the order of sums" in caplog.text
     with pytest.raises(InvalidInputError, match="Go on with 2 processes"):
-        plan_steps(sequences, settings(1)).require_same(two.counters())
+        require_same_steps(two.counters, plan_steps(sequences, settings(1)).counters)
 
 
 def test_one_gpu_is_not_shared_by_processes() -> None:

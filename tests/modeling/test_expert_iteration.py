@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,16 @@ import pytest
 
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.modeling import expert_iteration, train_rl
-from trace_pipeline.modeling.base_models import BaseModel
+from trace_pipeline.modeling.base_models import BaseModel, resolve_base
 from trace_pipeline.modeling.checkpoints import CheckpointInfo, checkpoint_differs_from, read_info
 from trace_pipeline.modeling.kept_rollouts import read_rollouts
+from trace_pipeline.modeling.prompts import Prompt
 from trace_pipeline.modeling.records import read_records
+from trace_pipeline.modeling.trace_tokens import prompt_tokenizer
 from trace_pipeline.modeling.training import TrainingError
 from trace_pipeline.store import file_sha256
+from trace_pipeline.traces import render_trace
+from trace_pipeline.validation import InvalidInputError
 
 SETTINGS: dict[str, Any] = {
     "method": "expert_iteration",
@@ -142,3 +148,48 @@ def test_nothing_to_learn_from(base: BaseModel, sft_folder: Path, tmp_path: Path
     message = "round 1: no sampled trace was correct"
     with pytest.raises(TrainingError, match=re.escape(message)):
         run(base, sft_folder, tmp_path, max_tokens=3)
+
+
+def test_best_weights_of_sft_are_no_matter_within_a_round(
+    base: BaseModel, sft_folder: Path, tmp_path: Path, calm: Path
+) -> None:
+    sft = {"trainable": "all", "epochs": 1, "learning_rate": 1e-3, "save_every": 1}
+    settings = experiment(rl=SETTINGS, sft=sft | {"select": "best"})
+    info = train_rl(settings, sft_folder, problems(4), problems(2), tmp_path, base)
+    assert info.weights_sha256 == read_info(calm).weights_sha256
+
+
+def test_a_round_that_others_began_is_not_trained_in_other_steps(
+    base: BaseModel, sft_folder: Path, tmp_path: Path
+) -> None:
+    def stop(*_: object) -> None:
+        raise KilledError
+
+    with pytest.raises(KilledError):
+        run(base, sft_folder, tmp_path, stop)
+    steps = tmp_path / "rounds" / "steps.json"
+    assert json.loads(steps.read_text()) == {"batches_per_step": 1, "processes": 1}
+    steps.write_text('{"batches_per_step": 2, "processes": 2}')
+    with pytest.raises(InvalidInputError, match=r"had 2 processes and 2 batches per step.*Go on"):
+        run(base, sft_folder, tmp_path)
+
+
+def test_a_trace_that_fills_the_context_is_not_learned_from(
+    base: BaseModel, sft_folder: Path, tmp_path: Path
+) -> None:
+    """Its end token has no place, so fine-tuning could not take it whole."""
+    only, folder = problems(1)[0], tmp_path / "short"
+    prompt = Prompt(experiment().prompt, prompt_tokenizer(base, experiment().prompt))
+    length = len(prompt.prompt_ids(only.question)) + len(
+        prompt.target_ids(render_trace(only.trace))
+    )
+    shutil.copytree(base.folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["max_position_embeddings"] = length - 1
+    (folder / "config.json").write_text(json.dumps(config))
+    settings = experiment(
+        rl=SETTINGS | {"prompts": 1, "temperature": 0.1}, sft={"trainable": "all"}
+    )
+    short = resolve_base(str(folder))
+    with pytest.raises(TrainingError, match="no sampled trace was correct"):
+        train_rl(settings, sft_folder, [only], [only], tmp_path / "out", short)

@@ -15,7 +15,13 @@ from trace_pipeline.modeling import running
 from trace_pipeline.modeling.base_models import load_model, resolve_base
 from trace_pipeline.modeling.checkpoints import Policy, load_base_policy
 from trace_pipeline.modeling.decoding import Decoder, Sampling
-from trace_pipeline.modeling.inference import Forward, LeanForward, ModuleForward, forward_of
+from trace_pipeline.modeling.inference import (
+    Forward,
+    LeanForward,
+    ModuleForward,
+    forward_of,
+    is_lean,
+)
 from trace_pipeline.modeling.lora import add_adapters
 from trace_pipeline.modeling.rollouts import write_samples
 from trace_pipeline.modeling.slots import SlotCache
@@ -153,3 +159,20 @@ def test_a_model_with_adapters_is_run_by_its_own_modules() -> None:
     assert isinstance(forward_of(model), LeanForward)
     add_adapters(model, LoraConfig(targets=["q_proj"]))
     assert isinstance(forward_of(model), ModuleForward)
+
+
+def test_biases_of_the_mlp_count(tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "biased", mlp_bias=True)
+    policy = load_base_policy(resolve_base(str(folder)), experiment().prompt, "float32", "cpu")
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in policy.model.named_parameters():
+            if name.endswith("bias"):
+                parameter.normal_(0, 0.5)
+    assert not is_lean(policy.model)
+    completion = Decoder(policy, DecodingConfig(max_tokens=8)).decode(["How many?"])[0]
+    ids = torch.tensor([completion.prompt_ids])
+    theirs = policy.model.generate(
+        ids, attention_mask=torch.ones_like(ids), max_new_tokens=8, do_sample=False
+    )
+    assert completion.ids == theirs[0, ids.shape[1] :].tolist()

@@ -60,11 +60,27 @@ def test_it_is_what_the_decoder_says_of_an_undisturbed_draw(policy: Policy) -> N
     assert found == pytest.approx([c.logprob for c in same], rel=1e-4)
 
 
-def test_what_does_not_fit_is_refused(policy: Policy) -> None:
+def test_a_question_that_does_not_fit_is_refused(policy: Policy) -> None:
     with pytest.raises(InvalidInputError, match="the base model takes"):
-        log_likelihoods(policy, ["How many?"], ["eggs " * 5000])
+        log_likelihoods(policy, ["How many?" * 1000], ["5"])
 
 
 def test_there_is_one_question_for_each_text(policy: Policy) -> None:
     with pytest.raises(ValueError, match="longer"):
         log_likelihoods(policy, ["How many?"], ["a", "b"])
+
+
+def test_a_text_that_fills_the_context_has_no_end(policy: Policy) -> None:
+    question, text = problems(1)[0].question, "x" * 30
+    longest = len(policy.prompt.prompt_ids(question)) + 30
+    whole = log_likelihoods(policy, [question], [text])[0]
+    policy.model.config.max_position_embeddings = longest
+    found = log_likelihoods(policy, [question], [text])[0]
+    ending = by_hand(policy, question, text)
+    target = policy.prompt.target_ids(text)
+    assert len(target) == 31
+    with torch.no_grad():
+        ids = torch.tensor([policy.prompt.prompt_ids(question) + target[:30]])
+        last = policy.model(input_ids=ids).logits[0, -1].double().log_softmax(-1)
+    assert whole == pytest.approx(ending, rel=1e-5)
+    assert found == pytest.approx(whole - float(last[target[30]]), rel=1e-5)

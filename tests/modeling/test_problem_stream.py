@@ -102,3 +102,20 @@ def test_a_chain_is_as_long_as_it_computes() -> None:
 def test_missing_problems_are_named(source: str, data: RlData, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         data.require(config(source=source))
+
+
+def test_a_round_draws_no_problem_twice() -> None:
+    mixed = stream(8, real=2, source="mix", real_share=0.5)
+    drawn = mixed.draw_distinct(50, 0)
+    assert len(drawn) == len({(p.source, p.index) for p in drawn}) == 10
+    few = stream(8, real=6, source="mix", real_share=0.5).draw_distinct(4, 0)
+    assert sorted(p.source for p in few) == ["real", "real", "synthetic", "synthetic"]
+    endless = stream(12)
+    rounds = [[p.index for p in endless.draw_distinct(5, i)] for i in range(6)]
+    assert all(len(set(drawn)) == 5 for drawn in rounds)
+
+
+def test_a_round_of_a_curriculum_draws_what_is_admitted_once() -> None:
+    data = RlData([chain(length) for length in (1, 1, 2, 3)], [], [], [])
+    stream = ProblemStream(data, config(curriculum=1.0, iterations=4), 0)
+    assert sorted(problem.length for problem in stream.draw_distinct(10, 0)) == [1, 1]

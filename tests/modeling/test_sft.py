@@ -23,7 +23,7 @@ from trace_pipeline.modeling.distributed import World
 from trace_pipeline.modeling.finetuning import train_sft
 from trace_pipeline.modeling.records import read_records
 from trace_pipeline.modeling.schedule import learning_rate, plan_steps
-from trace_pipeline.modeling.training import TrainingError
+from trace_pipeline.modeling.training import TrainingError, run_fingerprint
 from trace_pipeline.modeling.validation import Validation
 from trace_pipeline.solver import Solver
 from trace_pipeline.store import file_sha256
@@ -322,3 +322,41 @@ def test_what_is_frozen_drops_nothing(base: BaseModel, tmp_path: Path) -> None:
         records = read_records(tmp_path / str(reuse) / "metrics.jsonl")
         losses.append([record["loss"] for record in records])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_how_problems_are_decoded_counts_where_it_chooses_the_weights(base: BaseModel) -> None:
+    def run(select: str, evaluated: int, **decoding: Any) -> str:
+        sft = {"select": select, "evaluate_problems": evaluated}
+        return run_fingerprint("sft", experiment(sft=sft, decoding=decoding), base, [problems(2)])
+
+    for constrained in (False, True):
+        other = {"max_tokens": 90, "constrained": constrained}
+        assert run("best", 4) != run("best", 4, **other)
+        assert run("last", 4) == run("last", 4, **other)
+        assert run("best", 0) == run("best", 0, **other)
+
+
+def test_what_a_kill_behind_the_checkpoint_left_is_removed(base: BaseModel, tmp_path: Path) -> None:
+    first = train_sft(experiment(), base, problems(4), tmp_path)
+    (tmp_path / "snapshots" / "step-00000001").mkdir(parents=True)
+    assert train_sft(experiment(), base, problems(4), tmp_path) == first
+    assert not (tmp_path / "snapshots").exists()
+
+
+def test_going_on_trains_the_part_that_was_trained(base: BaseModel, tmp_path: Path) -> None:
+    one, adapted = tmp_path / "one", tmp_path / "adapted"
+    lora = {"trainable": "lora", "lora": {"rank": 4, "targets": ["q_proj"]}}
+    train_sft(experiment(sft={"layers": 1}), base, problems(4), one)
+    train_sft(experiment(sft=lora), base, problems(4), adapted)
+    go_on = {"continues": "before"}
+    with pytest.raises(InvalidInputError, match=r"trained 1 layers; set sft.layers.*found 2"):
+        train_sft(
+            experiment(sft={"layers": 2} | go_on), base, problems(4), tmp_path / "x", start=one
+        )
+    other = lora | {"lora": {"rank": 16, "targets": ["q_proj"]}}
+    with pytest.raises(InvalidInputError, match=r"has the adapters .*'rank': 4.*found .*16"):
+        train_sft(experiment(sft=other | go_on), base, problems(4), tmp_path / "x", start=adapted)
+    same = train_sft(
+        experiment(sft=lora | go_on), base, problems(4), tmp_path / "on", start=adapted
+    )
+    assert same.parent == read_info(adapted).weights_sha256

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import mlflow
 import pytest
 
-from trace_pipeline.pipeline.journal import Event, Journal, Sent, batches
+from trace_pipeline.pipeline.journal import Event, Journal, Sent, StageLog, batches
 from trace_pipeline.pipeline.tracking import EXPERIMENT, Tracking
 
 
@@ -129,3 +130,46 @@ def test_a_torn_last_line_is_left_for_later(tmp_path: Path) -> None:
     with journal.path.open("ab") as file:
         file.write(b'{"op": "met')
     assert [event.op for event, _ in journal.unsent(Sent())] == ["start"]
+
+
+def test_a_stage_that_was_killed_does_not_run_for_ever(uri: str, tmp_path: Path) -> None:
+    tracking, journal = Tracking(uri, tmp_path), Journal(tmp_path / "tracking", "killed", "e" * 64)
+    StageLog(journal, "sft", {"stage": "sft"})  # and nothing more
+    StageLog(journal, "rl", {"stage": "rl"})
+    run_stage(tracking, journal, "sft")
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    statuses: dict[str, list[str]] = {"sft": [], "rl": []}
+    for run in journal.sent().runs.values():
+        info = client.get_run(run).info
+        statuses[info.run_name].append(info.status)
+    assert statuses == {"sft": ["FAILED", "FINISHED"], "rl": ["RUNNING"]}
+
+
+def test_a_server_that_does_not_answer_has_not_all_of_a_run(uri: str, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "tracking", "whole", "f" * 64)
+    run_stage(Tracking(uri, tmp_path), journal, "sft")
+    assert not journal.unsent(journal.sent())
+    assert Tracking(uri, tmp_path).restore(journal)
+    assert not Tracking("http://127.0.0.1:9", tmp_path).restore(journal)
+
+
+def test_two_that_send_the_same_journal_make_one_run(uri: str, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "tracking", "shared", "9" * 64)
+    StageLog(journal, "sft", {"stage": "sft"}).end()
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(lambda _: Tracking(uri, tmp_path).send(journal), range(4)))
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    runs = client.search_runs([experiment.experiment_id])
+    assert sum(run.info.run_name == "shared" for run in runs) == 1
+
+
+def test_a_password_is_not_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tracking = Tracking("http://ann:secret@127.0.0.1:9/mlflow", tmp_path)
+    journal = Journal(tmp_path / "tracking", "private", "7" * 64)
+    StageLog(journal, "sft", {"stage": "sft"}).end()
+    assert not tracking.send(journal)
+    assert tracking.missing(["run"]) is None
+    assert tracking.page == "http://127.0.0.1:9/mlflow"
+    assert "http://***@127.0.0.1:9/mlflow" in caplog.text
+    assert "secret" not in caplog.text

@@ -93,9 +93,9 @@ def sync() -> None:
     for folder in sorted(store.local_folder("").glob("*/tracking")):
         done, left = tracking.send_all(folder)
         sent, failed = sent + done, failed + left
-    click.echo(f"{sent} runs are complete at {tracking.uri}, {failed} could not be sent")
+    click.echo(f"{sent} runs are complete at {tracking.shown}, {failed} could not be sent")
     if failed:
-        raise InvalidInputError(f"{tracking.uri} does not answer; see above, and try again later")
+        raise InvalidInputError(f"{tracking.shown} does not answer; see above, and try again later")
 
 
 COMMANDS = [run, experiments, report, sync]

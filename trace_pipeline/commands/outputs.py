@@ -165,8 +165,8 @@ def _record(found: list[tuple[Path, Evaluation]]) -> None:
     there, missing = record_published(found, folder, project_root() / "experiments", tracking)
     if missing:
         raise InvalidInputError(
-            f"MLflow at {tracking.uri} did not take {missing} of the {there + missing} runs; start "
-            "it, or set MLFLOW_TRACKING_URI, and send them with: trace-pipeline sync"
+            f"MLflow at {tracking.shown} did not take {missing} of the {there + missing} runs; "
+            "start it, or set MLFLOW_TRACKING_URI, and send them with: trace-pipeline sync"
         )
     click.echo(f"{there} runs are in MLflow, tagged stage = published; look with: make mlflow")
 

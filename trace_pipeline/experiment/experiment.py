@@ -14,7 +14,7 @@ from trace_pipeline.experiment.evaluation import DecodingConfig, EvalConfig
 from trace_pipeline.experiment.fields import Seed
 from trace_pipeline.experiment.model import ModelConfig, PromptConfig
 from trace_pipeline.experiment.rl import RlConfig, SolverConfig, contradictions
-from trace_pipeline.experiment.sft import SftConfig
+from trace_pipeline.experiment.sft import SftConfig, sft_contradictions
 from trace_pipeline.experiment.unread import unread_fields
 from trace_pipeline.validation import InvalidInputError, convert, unknown_name
 from trace_pipeline.yaml_core import load_yaml
@@ -174,7 +174,15 @@ def _check(experiment: Experiment, where: str) -> None:
             f"{where}: $.data.train: 0 leaves nothing to train on; expected 1 or more, or real "
             "problems with data.gsm8k.train or data.gsm8k.word_problems"
         )
-    for reason in contradictions(experiment.rl):
+    if not experiment.sft.epochs and experiment.rl.trains_in_rounds:
+        raise ExperimentError(
+            f"{where}: $.sft.epochs: the rounds of rl.method: expert_iteration train as section "
+            "sft says: expected 1 or more, found 0"
+        )
+    for reason in (
+        *contradictions(experiment.rl),
+        *sft_contradictions(experiment.sft, experiment.model),
+    ):
         raise ExperimentError(f"{where}: {reason}")
 
 
@@ -212,6 +220,10 @@ def read_file(path: Path) -> dict[str, Any]:
     """
     try:
         data = load_yaml(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        mark, problem = error.problem_mark or error.context_mark, error.problem or error.context
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise ExperimentError(f"{path}{place}: not YAML: {problem}") from None
     except yaml.YAMLError as error:
         raise ExperimentError(f"{path}: not YAML: {error}") from None
     if not isinstance(data, dict):

@@ -100,6 +100,11 @@ class RlConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     collapse: CollapseConfig = CollapseConfig()
     expert_iteration: ExpertIterationConfig = ExpertIterationConfig()
 
+    @property
+    def trains_in_rounds(self) -> bool:
+        """Whether section ``sft`` says how reinforcement trains: in rounds of expert iteration."""
+        return self.method == "expert_iteration" and self.iterations > 0
+
 
 class SolverConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The solver's rule set."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from trace_pipeline.experiment.fields import Count, Positive, Rate
+from trace_pipeline.experiment.model import ModelConfig
 
 
 class LoraConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -83,3 +84,26 @@ class SftConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     select: Literal["last", "best"] = "last"
     """Whose weights are kept: the last step's, or those of the best evaluation (the solver's
     accuracy if problems are decoded, else the loss)."""
+
+
+def sft_contradictions(config: SftConfig, model: ModelConfig) -> list[str]:
+    """Settings that exclude each other: where, what was expected and what was found."""
+    if config.matmul != "int8":
+        return []
+    found = []
+    if config.trainable == "lora":
+        found.append(
+            "$.sft.matmul: int8 cannot multiply with adapters: expected float or auto, or "
+            "sft.trainable: all or last_layers"
+        )
+    if config.compile == "always":
+        found.append(
+            "$.sft.compile: products of bytes (sft.matmul: int8) are not compiled: expected auto "
+            "or never, found always"
+        )
+    if model.dtype == "bfloat16" or model.device.startswith("cuda"):
+        found.append(
+            "$.sft.matmul: int8 is for float32 on a CPU: expected model.device: cpu and "
+            f"model.dtype: float32, found {model.device} and {model.dtype}"
+        )
+    return found

@@ -22,7 +22,70 @@ class Rule(Struct, frozen=True):
 SWITCHES = ("iterations",)
 """Fields of a section that say whether the rest of it is read."""
 
+SAMPLED_ALONE = (
+    "learning_rate",
+    "max_grad_norm",
+    "estimator",
+    "loss",
+    "clip_low",
+    "clip_high",
+    "baseline_momentum",
+    "evaluate_every",
+    "save_every",
+)
+"""Fields of ``rl`` that only policy gradients read: the rounds of expert iteration are SFT."""
+TRAINING_ALONE = (
+    "dropout",
+    "order",
+    "learning_rate",
+    "warmup_steps",
+    "schedule",
+    "weight_decay",
+    "max_grad_norm",
+    "compile",
+    "accumulate",
+    "save_every",
+    "reuse_frozen",
+    "evaluate_every",
+    "select",
+)
+"""Fields of ``sft`` that only steps of training read."""
+
+
+def _trains_nothing(e: Experiment) -> bool:
+    return bool(e.sft.average) or not e.sft.epochs
+
+
+def _iterates_experts(e: Experiment) -> bool:
+    return e.rl.method == "expert_iteration"
+
+
 RULES = (
+    *(
+        Rule(f"sft.{name}", _trains_nothing, "there is no training (sft.epochs: 0, sft.average)")
+        for name in TRAINING_ALONE
+    ),
+    Rule("sft.epochs", lambda e: bool(e.sft.average), "sft.average takes the place of training"),
+    Rule("sft.reuse_frozen", lambda e: e.sft.trainable == "all", "sft.trainable is all"),
+    *(
+        Rule(f"rl.{name}", _iterates_experts, "rl.method is expert_iteration")
+        for name in SAMPLED_ALONE
+    ),
+    Rule(
+        "rl.expert_iteration.",
+        lambda e: not _iterates_experts(e),
+        "rl.method is policy_gradient",
+    ),
+    Rule("rl.real_share", lambda e: e.rl.source != "mix", "rl.source is not mix"),
+    Rule("rl.clip_low", lambda e: e.rl.updates == 1, "with rl.updates: 1 no ratio differs from 1"),
+    Rule("rl.clip_high", lambda e: e.rl.updates == 1, "with rl.updates: 1 no ratio differs from 1"),
+    Rule("decoding.top_p", lambda e: not e.decoding.temperature, "decoding.temperature is 0"),
+    Rule("decoding.drafts", lambda e: e.decoding.engine == "vllm", "decoding.engine is vllm"),
+    Rule(
+        "eval.baseline.few_shot_problems",
+        lambda e: not e.eval.baseline.shots,
+        "eval.baseline.shots is 0",
+    ),
     Rule("sft.layers", lambda e: e.sft.trainable == "all", "sft.trainable is all"),
     Rule("sft.layers", lambda e: e.sft.trainable == "lora", "sft.trainable is lora"),
     Rule("sft.lora.", lambda e: e.sft.trainable != "lora", "sft.trainable is not lora"),

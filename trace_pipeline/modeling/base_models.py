@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import torch
 from msgspec import Struct
 
@@ -112,6 +113,13 @@ def load_tokenizer(base: BaseModel) -> Any:
 
 
 @torch.inference_mode()
+def context_of(base: BaseModel) -> int | None:
+    """The longest input of a model in tokens; None where its config names none."""
+    config = msgspec.json.decode((base.folder / "config.json").read_bytes())
+    longest = config.get("max_position_embeddings")
+    return int(longest) if longest else None
+
+
 def _check_head(model: Any, reference: str) -> None:
     """Training and decoding apply ``lm_head`` themselves; it must be all there is on top."""
     head = getattr(model, "lm_head", None)

@@ -157,6 +157,8 @@ def _run_rl(options: argparse.Namespace) -> None:
         real=read_examples(options.real) if options.real else [],
         real_validation=read_examples(options.real_validation) if options.real_validation else [],
     )
+    if _rank():
+        return
     _report(options.out, info)
     if info.stopped:
         print(f"stopped early: {info.stopped}")

@@ -280,8 +280,9 @@ class Decoder:
         sequence.forced.append(False)
         if sequence.constraint is not None:
             sequence.choices.append(self._sets.pack(sequence.constraint.choices()))
-        sequence.logprob += logprob
         self._follow_up(sequence)
+        if not sequence.trimmed:  # else the token is gone
+            sequence.logprob += logprob
         for new in sequence.ids[before:]:
             if sequence.draft[sequence.agreed : sequence.agreed + 1] != [new]:
                 return False

@@ -22,7 +22,7 @@ import msgspec
 from msgspec import to_builtins
 
 from trace_pipeline.experiment import DecodingConfig, Experiment
-from trace_pipeline.modeling.base_models import BaseModel
+from trace_pipeline.modeling.base_models import BaseModel, context_of
 from trace_pipeline.modeling.batching import TraceExample
 from trace_pipeline.modeling.checkpoints import (
     Policy,
@@ -42,16 +42,19 @@ from trace_pipeline.modeling.prompts import Prompt
 from trace_pipeline.modeling.records import RecordFile, read_records, size_of_records
 from trace_pipeline.modeling.rollouts import Rollout, make_solver, roll_out, summarise, validate
 from trace_pipeline.modeling.running import sequences_together
+from trace_pipeline.modeling.schedule import require_same_steps, step_counters
 from trace_pipeline.modeling.trace_pool import TracePool, canonical_form
 from trace_pipeline.modeling.trace_tokens import prompt_tokenizer
 from trace_pipeline.modeling.training import OnMetrics, TrainingError
 from trace_pipeline.solver import VerdictKind
-from trace_pipeline.store import write_atomic
+from trace_pipeline.store import write_atomic, write_json
 from trace_pipeline.traces import Trace, extract_trace, parse_trace, render_trace
 
 log = logging.getLogger(__name__)
 
 ROUNDS = "rounds"
+STEPS = "steps.json"
+"""By how many processes the rounds are trained, and so in which steps."""
 CHUNK = 256
 """Completions that are sampled together; a killed round repeats one chunk at most."""
 CHUNKS = 4
@@ -106,10 +109,15 @@ class _Rounds:
         self._world = world
         self._solver = make_solver(experiment)
         self._prompt = Prompt(experiment.prompt, prompt_tokenizer(base, experiment.prompt))
+        self._longest = min(experiment.sft.max_len, context_of(base) or experiment.sft.max_len)
         self._stream = ProblemStream(data, config, experiment.seed)
         self._pool = TracePool(config.expert_iteration.keep, config.expert_iteration.references)
         self._watch = CollapseWatch(config.collapse)
-        path = out_dir / METRICS
+        path, steps = out_dir / METRICS, out_dir / ROUNDS / STEPS
+        self._steps = step_counters(experiment.sft, world.size)
+        if self._is_claimed() and steps.is_file():
+            require_same_steps(msgspec.json.decode(steps.read_bytes()), self._steps)
+        world.wait()  # all have read what rank 0 may now write over
         if world.writes:
             self._claim()
         world.wait()
@@ -131,8 +139,7 @@ class _Rounds:
         ) as progress:
             for number in range(1, config.iterations + 1):
                 started = time.perf_counter()
-                wanted = min(config.prompts, len(self._stream))
-                problems = self._stream.draw(wanted, number - 1)
+                problems = self._stream.draw_distinct(config.prompts, number - 1)
                 rollouts = self._sample(problems, number)
                 figures = summarise(rollouts) | self._take_up(problems, rollouts)
                 if config.curriculum:
@@ -158,13 +165,20 @@ class _Rounds:
     def _claim(self) -> None:
         """Drop what a run with other settings left in the folder."""
         mark = self._out_dir / ROUNDS / "run"
-        if mark.is_file() and mark.read_text() == self._run:
+        if self._is_claimed():
+            write_json(mark.with_name(STEPS), self._steps)
             return
         if mark.is_file():
             log.warning("%s belongs to a run with other settings; starting anew", mark.parent)
         shutil.rmtree(mark.parent, ignore_errors=True)
         (self._out_dir / METRICS).unlink(missing_ok=True)
+        write_json(mark.with_name(STEPS), self._steps)
         write_atomic(mark, self._run.encode())
+
+    def _is_claimed(self) -> bool:
+        """Whether the folder holds rounds of this very run."""
+        mark = self._out_dir / ROUNDS / "run"
+        return mark.is_file() and mark.read_text() == self._run
 
     def _folder(self, number: int) -> Path:
         return self._out_dir / ROUNDS / f"{number:04d}"
@@ -250,7 +264,7 @@ class _Rounds:
         """Whether fine-tuning can take ``trace`` whole."""
         prompt = self._prompt.prompt_ids(problem.example.question)
         target = self._prompt.target_ids(render_trace(trace))
-        return len(prompt) + len(target) <= self._experiment.sft.max_len
+        return len(prompt) + len(target) <= self._longest
 
     def _train(self, number: int) -> dict[str, float]:
         """Fine-tune on the pool; the figures of its last step."""
@@ -269,9 +283,10 @@ class _Rounds:
         if not len(self._pool):
             log.warning("round %d: no sampled trace was new and correct", number)
         start = self._checkpoint(number - 1) if config.start == "current" else None
-        info = train_sft(
-            self._experiment, self._base, examples, self._checkpoint(number), start=start
-        )
+        # Rounds are chosen among by rl.select; within one there is nothing held out to choose by.
+        sft = msgspec.structs.replace(self._experiment.sft, select="last")
+        settings = msgspec.structs.replace(self._experiment, sft=sft)
+        info = train_sft(settings, self._base, examples, self._checkpoint(number), start=start)
         return {"training_examples": len(examples), "sft_loss": info.metrics["loss"]}
 
     def _validate(self, number: int) -> dict[str, float]:

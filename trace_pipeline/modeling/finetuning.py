@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -55,9 +56,19 @@ from trace_pipeline.modeling.optimizer import MasterAdamW
 from trace_pipeline.modeling.progress import Progress
 from trace_pipeline.modeling.records import RecordFile
 from trace_pipeline.modeling.rows import compiled
-from trace_pipeline.modeling.schedule import Plan, learning_rate, plan_steps
+from trace_pipeline.modeling.schedule import (
+    Plan,
+    learning_rate,
+    plan_steps,
+    require_same_steps,
+)
 from trace_pipeline.modeling.snapshots import Snapshot, Snapshots
-from trace_pipeline.modeling.trainable import Trainable, select_trainable, train_only
+from trace_pipeline.modeling.trainable import (
+    Trainable,
+    layers_of,
+    select_trainable,
+    train_only,
+)
 from trace_pipeline.modeling.training import (
     OnMetrics,
     prepare,
@@ -123,6 +134,8 @@ def train_sft(
         finished = finished_run(out_dir, *runs.values())
         world.wait()
         if finished is not None:
+            if world.writes:  # a kill behind the checkpoint left them
+                shutil.rmtree(out_dir / SNAPSHOTS, ignore_errors=True)
             return finished
         if not experiment.sft.epochs:
             if start is None:
@@ -173,10 +186,21 @@ def require_same(info: CheckpointInfo, experiment: Experiment, start: Path) -> N
             f"{start}: was trained with the prompt {to_builtins(info.prompt)}, the experiment has "
             f"{to_builtins(experiment.prompt)}; make them the same"
         )
-    if info.kind != _KINDS[experiment.sft.trainable]:
+    config = experiment.sft
+    if info.kind != _KINDS[config.trainable]:
         trained = next(name for name, kind in _KINDS.items() if kind == info.kind)
         raise InvalidInputError(
             f"{start}: trained {trained}; set sft.trainable to that to go on from it"
+        )
+    if info.kind == "delta" and (layers := len(layers_of(info.tensors))) != config.layers:
+        raise InvalidInputError(
+            f"{start}: trained {layers} layers; set sft.layers to that to go on from it, found "
+            f"{config.layers}"
+        )
+    if info.kind == "lora" and info.adapters != config.lora:
+        raise InvalidInputError(
+            f"{start}: has the adapters {to_builtins(info.adapters)}; set sft.lora to that to go "
+            f"on from it, found {to_builtins(config.lora)}"
         )
 
 
@@ -225,7 +249,7 @@ class _Trainer:
         """Take over the newest snapshot, or start anew."""
         resumed = self._snapshots.latest()
         counters: dict[str, Any] = resumed.counters if resumed else {}
-        self._plan.require_same(counters)
+        require_same_steps(counters, self._plan.counters)
         self._done: int = counters.get("step", 0)
         best = counters.get("best")
         self._best = BestWeights(
@@ -348,7 +372,7 @@ class _Trainer:
             "step": number,
             "best": to_builtins(self._best.best),
             "metrics": records.sync(),
-            **self._plan.counters(),
+            **self._plan.counters,
         }
         self._snapshots.save(number, Snapshot(counters, tensors))
 

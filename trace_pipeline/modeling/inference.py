@@ -37,6 +37,8 @@ def is_lean(model: Any) -> bool:
     config = model.config
     if config.model_type not in LEAN_TYPES or getattr(config, "hidden_act", "") != "silu":
         return False
+    if getattr(config, "mlp_bias", False):
+        return False
     # An adapter stands beside the weight that it wraps, which alone would be read here.
     if any(hasattr(module, "base_layer") for module in model.modules()):
         return False

@@ -48,10 +48,11 @@ def log_likelihoods(
 
     Returns:
         (n,) in order. A text is read as training reads a trace, so it counts as the tokens that
-        the tokenizer makes of it, even if the model wrote other ones of the same text.
+        the tokenizer makes of it, even if the model wrote other ones of the same text. Of a text
+        that fills the model's context, what has no place there is not counted: its end token.
 
     Raises:
-        InvalidInputError: a question with its text that is longer than the model's context.
+        InvalidInputError: a question that is longer than the model's context.
     """
     model, prompt = policy.model, policy.prompt
     device: Any = model.device
@@ -60,8 +61,12 @@ def log_likelihoods(
         places.setdefault(pair, []).append(place)
     asked = {question: prompt.prompt_ids(question) for question in dict.fromkeys(questions)}
     pairs = sorted(places, key=lambda pair: (len(asked[pair[0]]), pair[0], len(pair[1])))
-    sequences = [Sequences(asked[q], prompt.target_ids(text)) for q, text in pairs]
-    require_context(sequences, getattr(model.config, "max_position_embeddings", None))
+    context = getattr(model.config, "max_position_embeddings", None)
+    require_context([Sequences(ids, [prompt.end_id]) for ids in asked.values()], context)
+    sequences = []
+    for question, text in pairs:
+        room = None if context is None else context - len(asked[question])
+        sequences.append(Sequences(asked[question], prompt.target_ids(text)[:room]))
     found, done = [0.0] * len(texts), 0
     budget = BATCH_TOKENS.get(device.type, BATCH_TOKENS["cuda"])
     lengths = [len(sequence) for sequence in sequences]

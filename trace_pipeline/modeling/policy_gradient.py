@@ -14,6 +14,7 @@ from trace_pipeline.modeling.batching import Batch, Sequences, collate, fill_bat
 from trace_pipeline.modeling.checkpoints import Policy
 from trace_pipeline.modeling.decoding import Completion
 from trace_pipeline.modeling.distributed import World
+from trace_pipeline.modeling.forward import frozen_layers, lower_states
 from trace_pipeline.modeling.linear import kernels_of, resolve_matmul
 from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.modeling.optimizer import MasterAdamW
@@ -33,6 +34,10 @@ class _Part:
     old: torch.Tensor | None = None
     """(M,) log-probabilities under the policy that wrote them, multiplied as learning does (see
     ``sft.matmul``), once they are known."""
+    lower: torch.Tensor | None = None
+    """(N, H) what the frozen layers make of the batch, once it is known and needed again."""
+    reference: torch.Tensor | None = None
+    """(M,) log-probabilities under the SFT policy, once they are known."""
 
 
 class Learner:
@@ -55,8 +60,10 @@ class Learner:
         self._world = world or World()
         self._policy = policy
         self._kernels = kernels_of(resolve_matmul(experiment, policy.model))
-        self._reference = _frozen_twin(policy.model) if experiment.rl.kl_coefficient else None
+        self._reference = _twin(policy.model) if experiment.rl.kl_coefficient else None
         """The SFT policy's model, for the KL term; None without one."""
+        again = experiment.rl.updates > 1 or self._reference is not None
+        self._keeps_lower = again and frozen_layers(policy.model) > 0
         self.optimizer = optimizer
 
     def learn(
@@ -122,8 +129,10 @@ class Learner:
             if part.old is not None and not part.teaches:
                 continue
             batch = part.batch.to(device)
+            if self._keeps_lower and part.lower is None:
+                part.lower = lower_states(self._policy.model, batch, self._kernels)
             with torch.set_grad_enabled(part.teaches):
-                logprobs, entropies = self._logprobs(self._policy.model, batch)
+                logprobs, entropies = self._logprobs(self._policy.model, batch, part.lower)
                 if part.old is None:
                     part.old = logprobs.detach()
                     entropy += float(entropies.sum())
@@ -140,7 +149,7 @@ class Learner:
                 loss = found.loss / terms
                 sums["clipped"] += found.clipped
                 if self._reference is not None:
-                    kl = self._divergence(batch, logprobs, part.old) / terms
+                    kl = self._divergence(part, batch, logprobs, part.old) / terms
                     loss = loss + config.kl_coefficient * kl
                     sums["kl"] += float(kl.detach())
             if part.teaches:
@@ -162,27 +171,32 @@ class Learner:
             figures["kl"] = kl_sum
         return figures
 
-    def _logprobs(self, model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    def _logprobs(
+        self, model: Any, batch: Batch, lower: torch.Tensor | None, entropies: bool = True
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """(M,) log-probabilities and entropies of the distribution that was drawn from."""
         config = self._experiment.rl
         return completion_logprobs(
-            model, batch, config.temperature, config.top_p, kernels=self._kernels
+            model, batch, config.temperature, config.top_p, lower, entropies, kernels=self._kernels
         )
 
-    def _divergence(self, batch: Batch, logprobs: torch.Tensor, old: torch.Tensor) -> torch.Tensor:
+    def _divergence(
+        self, part: _Part, batch: Batch, logprobs: torch.Tensor, old: torch.Tensor
+    ) -> torch.Tensor:
         """Sum over targets of the KL divergence to the SFT policy.
 
         The estimator k3 of Schulman, "Approximating KL divergence", 2020: unbiased, never
         negative. Weighted by the importance ratio, which is 1 at first, its gradient is
         unbiased as well (DeepSeek-V3.2, arXiv 2512.02556); without, it is not.
         """
-        with torch.no_grad():
-            reference, _ = self._logprobs(self._reference, batch)
-        gap = reference - logprobs
+        if part.reference is None:
+            with torch.no_grad():
+                part.reference, _ = self._logprobs(self._reference, batch, part.lower, False)
+        gap = part.reference - logprobs
         return ((logprobs - old).exp() * (gap.exp() - gap - 1)).sum()
 
 
-def _frozen_twin(model: Any) -> Any:
+def _twin(model: Any) -> Any:
     """A copy of ``model`` as it is now, which shares the tensors that are not trained."""
     shared = {id(p): p for p in model.parameters() if not p.requires_grad}
-    return copy.deepcopy(model, shared).requires_grad_(False)  # the memo says what is shared
+    return copy.deepcopy(model, shared)  # the memo says what is shared

@@ -119,6 +119,27 @@ class ProblemStream:
         limit = self.longest(iteration)
         return [self._next(self._source(), limit) for _ in range(wanted)]
 
+    def draw_distinct(self, wanted: int, iteration: int) -> list[Problem]:
+        """As :meth:`draw`, none twice; all that ``iteration`` admits, where there are fewer.
+
+        Of a mix the other source gives what one cannot.
+        """
+        limit = self.longest(iteration)
+        left = {
+            name: sum(problem.length <= self._admitted(name, limit) for problem in problems)
+            for name, problems in self._problems.items()
+        }
+        found: dict[tuple[str, int], Problem] = {}
+        while len(found) < wanted and any(left.values()):
+            source = self._source()
+            if not left[source]:
+                source = next(name for name, count in left.items() if count)
+            problem = self._next(source, limit)
+            if (source, problem.index) not in found:
+                found[source, problem.index] = problem
+                left[source] -= 1
+        return list(found.values())
+
     def _source(self) -> str:
         place, share = self.position.drawn, self._config.real_share
         self.position.drawn += 1
@@ -128,14 +149,17 @@ class ProblemStream:
 
     def _next(self, source: str, limit: int) -> Problem:
         problems, order = self._problems[source], self._orders[source]
-        # A source whose shortest chain is longer still gives its shortest.
-        limit = max(limit, min(problem.length for problem in problems))
+        limit = self._admitted(source, limit)
         for place in count(getattr(self.position, source)):
             problem = problems[order[place]]
             if problem.length <= limit:
                 setattr(self.position, source, place + 1)
                 return problem
         raise AssertionError("an endless order ended")
+
+    def _admitted(self, source: str, limit: int) -> int:
+        """The longest chain of ``source``; one whose shortest is longer gives its shortest."""
+        return max(limit, min(problem.length for problem in self._problems[source]))
 
 
 class _Order:

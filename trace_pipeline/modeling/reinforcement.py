@@ -10,6 +10,7 @@ problems and batches are dealt out to the processes.
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ from trace_pipeline.modeling.checkpoints import (
 from trace_pipeline.modeling.collapse import CollapseWatch
 from trace_pipeline.modeling.decoding import Decoder
 from trace_pipeline.modeling.distributed import World, joined
-from trace_pipeline.modeling.expert_iteration import iterate_experts
+from trace_pipeline.modeling.expert_iteration import ROUNDS, iterate_experts
 from trace_pipeline.modeling.finetuning import METRICS, SNAPSHOTS
 from trace_pipeline.modeling.kept_rollouts import LINES, drop_lines, write_table
 from trace_pipeline.modeling.optimizer import MasterAdamW
@@ -57,6 +58,7 @@ from trace_pipeline.modeling.rollouts import (
     summarise,
     validate,
 )
+from trace_pipeline.modeling.schedule import require_same_steps
 from trace_pipeline.modeling.snapshots import Snapshot, Snapshots
 from trace_pipeline.modeling.trainable import train_only
 from trace_pipeline.modeling.training import OnMetrics, prepare, run_fingerprint, synchronise
@@ -121,6 +123,8 @@ def train_rl(
         world.wait()
         if world.writes:
             drop_lines(out_dir)
+            for folder in (SNAPSHOTS, ROUNDS):  # a kill behind the checkpoint left them
+                shutil.rmtree(out_dir / folder, ignore_errors=True)
         return read_info(out_dir)
 
 
@@ -173,6 +177,7 @@ class _Loop:
         optimizer = MasterAdamW(policy.model, chosen.names)
         self._learner = Learner(experiment, policy, optimizer, world)
         self._snapshots = Snapshots(out_dir / SNAPSHOTS, run)
+        self._processes = {"processes": world.size}
         self._resume()
 
     def _resume(self) -> None:
@@ -180,6 +185,7 @@ class _Loop:
         config = self._experiment.rl
         resumed = self._snapshots.latest()
         counters: dict[str, Any] = resumed.counters if resumed else {}
+        require_same_steps(counters, self._processes)
         self._done: int = counters.get("iteration", 0)
         self._baseline = MovingBaseline(config.baseline_momentum, counters.get("baseline"))
         self._watch = CollapseWatch(config.collapse, counters.get("below"))
@@ -256,6 +262,9 @@ class _Loop:
         learning = time.perf_counter()
         completions = [c for group in sampled.learned for c in group.completions]
         values = torch.tensor([r.advantage for g in sampled.learned for r in g.rollouts])
+        for rollout in (r for group in sampled.groups for r in group.rollouts):
+            if config.mask_clipped and rollout.clipped:
+                rollout.advantage = 0.0  # as it is kept: nothing is learned from it
         figures = self._learner.learn(completions, values, iteration + 1)
         synchronise(self._policy.model.device)
         end = time.perf_counter()
@@ -333,6 +342,7 @@ class _Loop:
             "best": to_builtins(self._best.best),
             "metrics": files.metrics.sync(),
             "rollouts": files.rollouts.sync(),
+            **self._processes,
         }
         self._snapshots.save(number, Snapshot(counters, tensors))
 

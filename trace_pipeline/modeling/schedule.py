@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,34 +26,41 @@ class Plan:
     """The batches of the first epoch."""
     evaluations: frozenset[int]
     """Steps, from 1, after which the validation examples are scored."""
-    batches_per_step: int
-    processes: int
+    counters: dict[str, int]
+    """What a snapshot must say of the steps, for :func:`require_same_steps`."""
 
-    def counters(self) -> dict[str, int]:
-        """What a snapshot must say, for :meth:`require_same`."""
-        return {"batches_per_step": self.batches_per_step, "processes": self.processes}
 
-    def require_same(self, counters: dict[str, Any]) -> None:
-        """Refuse a snapshot whose steps were other ones.
+def step_counters(config: SftConfig, processes: int) -> dict[str, int]:
+    """What decides of which batches an optimizer step is made: their number, and processes."""
+    return {"batches_per_step": config.accumulate * processes, "processes": processes}
 
-        Raises:
-            InvalidInputError: its run took another number of batches per step.
-        """
-        processes = counters.get("processes", self.processes)
-        if counters.get("batches_per_step", self.batches_per_step) != self.batches_per_step:
-            raise InvalidInputError(
-                f"the interrupted run had {processes} processes and "
-                f"{counters['batches_per_step']} batches per step; with {self.processes} there "
-                f"are {self.batches_per_step}. Go on with {processes} processes, or remove its "
-                "folder to start anew"
-            )
-        if processes != self.processes:
-            log.warning(
-                "going on with %d processes what %d began: the steps are the same, the weights "
-                "agree up to the order of sums",
-                self.processes,
-                processes,
-            )
+
+def require_same_steps(before: Mapping[str, Any], now: Mapping[str, int]) -> None:
+    """Refuse to go on where the steps would be other ones; say where their sums may be.
+
+    Args:
+        before: ``processes`` and ``batches_per_step`` of the interrupted run, as far as they were
+            noted; without a bound on the batches the steps do not depend on the processes.
+        now: of this one.
+
+    Raises:
+        InvalidInputError: it took another number of batches per step.
+    """
+    processes = before.get("processes", now["processes"])
+    batches = now.get("batches_per_step")
+    if before.get("batches_per_step", batches) != batches:
+        raise InvalidInputError(
+            f"the interrupted run had {processes} processes and {before['batches_per_step']} "
+            f"batches per step; with {now['processes']} there are {batches}. Go on with "
+            f"{processes} processes, or remove its folder to start anew"
+        )
+    if processes != now["processes"]:
+        log.warning(
+            "going on with %d processes what %d began: the steps are the same, the weights agree "
+            "up to the order of sums",
+            now["processes"],
+            processes,
+        )
 
 
 def plan_steps(sequences: Sequence[Sequences], experiment: Experiment, processes: int = 1) -> Plan:
@@ -65,13 +72,14 @@ def plan_steps(sequences: Sequence[Sequences], experiment: Experiment, processes
         plan_batches(lengths, config.batch_tokens, seed, epoch) for epoch in range(config.epochs)
     ]
     batches = list(itertools.chain.from_iterable(epochs))
-    size = config.accumulate * processes
+    counters = step_counters(config, processes)
+    size = counters["batches_per_step"]
     steps = [batches[i : i + size] for i in range(0, len(batches), size)]
     if config.evaluate_every:
         evaluations = {*range(config.evaluate_every, len(steps), config.evaluate_every)}
     else:
         evaluations = {math.ceil(n / size) for n in itertools.accumulate(map(len, epochs))}
-    return Plan(steps, epochs[0], frozenset({*evaluations, len(steps)}), size, processes)
+    return Plan(steps, epochs[0], frozenset({*evaluations, len(steps)}), counters)
 
 
 def learning_rate(config: SftConfig, step: int, steps: int) -> float:

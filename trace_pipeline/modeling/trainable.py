@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -86,6 +88,14 @@ def _chosen(model: Any) -> Trainable:
         sum(parameter.numel() for parameter in chosen.values()),
         sum(parameter.numel() for parameter in model.parameters()),
     )
+
+
+def layers_of(names: Iterable[str]) -> set[int]:
+    """The layers that tensors of these names belong to."""
+    return {int(found[1]) for name in names if (found := _LAYER.search(name))}
+
+
+_LAYER = re.compile(r"\blayers\.(\d+)\.")
 
 
 def train_only(model: Any, names: tuple[str, ...]) -> Trainable:

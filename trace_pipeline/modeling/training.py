@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -45,6 +45,8 @@ def run_fingerprint(
         del settings["sft"]["dropout"]
     sections = ["seed", "model", "prompt", "sft"]
     sections += ["rl", "decoding", "solver"] if stage == "rl" else []
+    if stage == "sft" and (judged := judging_settings(settings)):
+        settings, sections = settings | {"judged": judged}, [*sections, "judged"]
     digest = hashlib.sha256()
     for examples in data:
         for example in examples:
@@ -61,6 +63,19 @@ def run_fingerprint(
             "data": digest.hexdigest(),
         }
     )
+
+
+def judging_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides which step's weights SFT keeps, beside its own section, if it decodes for it.
+
+    Args:
+        settings: all sections of an experiment as plain data.
+    """
+    sft, decoding = settings["sft"], settings["decoding"]
+    if sft["select"] != "best" or not sft["evaluate_problems"]:
+        return {}
+    decisive = ("max_tokens", "constrained", "sensible")
+    return {**settings["solver"], **{name: decoding[name] for name in decisive if name in decoding}}
 
 
 def prepare(model: Any, chosen: Trainable, config: SftConfig) -> None:

@@ -146,7 +146,7 @@ def _missing(name: str, finished: list[str], published: list[str]) -> InvalidInp
 
 def _read(store: ArtifactStore, tracking: Tracking, names: Sequence[str]) -> list[Run]:
     ids = {name: _run_id(store, name) for name in names}
-    gone = set(tracking.missing(list(ids.values())))
+    gone = set(tracking.missing(list(ids.values())) or ())
     shown = {n: GONE if i in gone else i[:8] if i else UNSENT for n, i in ids.items()}
     return [_run(store, name, shown[name]) for name in names]
 

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+
+if TYPE_CHECKING:
+    from dagster_shared.error import SerializableErrorInfo
 
 LEVEL = "log_level"
 
 _SHOWN_EVENTS = {"STEP_START": "started", "STEP_SUCCESS": "done"}
-_PLAIN_ERRORS = ("InvalidInputError", "ExperimentError", "CatalogError", "MissingUpstreamError")
+_PLAIN_ERRORS = (
+    "InvalidInputError",
+    "ExperimentError",
+    "CatalogError",
+    "MissingUpstreamError",
+    "ArtifactError",
+    "MissingArtifactError",
+    "Failure",
+    "DagsterAssetCheckFailedError",
+)
 """Errors whose message says all; others are shown with their stack."""
+
+_NO_ROOM = re.compile(r"(?i:errno|os error) (?:27|28|30|122)\b")
+"""How Python, Rust and Arrow say that a file is too large, a disk full, read-only or over quota."""
 
 
 class _Lines(logging.Formatter):
@@ -63,15 +79,38 @@ def console_logger(context: dg.InitLoggerContext) -> logging.Logger:
 
 def root_error(event: dg.DagsterEvent) -> str:
     """The message of the error behind a failed step, with its stack if it was unforeseen."""
-    error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
+    error = _root(event)
+    if error is None or _is_plain(error):
+        return cause(event)
+    return f"{error.message.strip()}\n{''.join(error.stack)}"
+
+
+def cause(event: dg.DagsterEvent) -> str:
+    """What :func:`root_error` says without a stack, of an unforeseen error the first line.
+
+    ``event`` is the failure of a step, or that of a run of which no step failed.
+    """
+    error = _root(event)
     if error is None:
         return event.message or "failed"
     text = error.message.strip()
-    if (error.cls_name or "").rsplit(".", 1)[-1] in _PLAIN_ERRORS:
-        return text.partition(": ")[2] or text
-    return text + "\n" + "".join(error.stack)
+    if not _is_plain(error):
+        return text.partition("\n")[0]
+    return text.partition(": ")[2] or text
+
+
+def _root(event: dg.DagsterEvent) -> SerializableErrorInfo | None:
+    """The first plain error in the chain of causes, else the last of them."""
+    failed = event.step_failure_data if event.is_step_failure else event.job_failure_data
+    error = failed.error
+    while error is not None and error.cause is not None and not _is_plain(error):
+        error = error.cause
+    return error
+
+
+def _is_plain(error: SerializableErrorInfo) -> bool:
+    name = (error.cls_name or "").rsplit(".", 1)[-1]
+    return name in _PLAIN_ERRORS or _NO_ROOM.search(error.message) is not None
 
 
 def _failure(event: dg.DagsterEvent) -> str | None:

@@ -102,6 +102,16 @@ class Journal:
         """Record what the server has."""
         write_json(self._sent_path, sent)
 
+    def unended(self, name: str) -> list[str]:
+        """Identifiers of the stages called ``name`` that began and did not end."""
+        begun: dict[str, None] = {}
+        for event, _ in self.unsent(Sent()):
+            if event.op == "start" and event.name == name:
+                begun[event.stage] = None
+            elif event.op == "end":
+                begun.pop(event.stage, None)
+        return list(begun)
+
 
 def open_journals(folder: Path) -> list[Journal]:
     """All journals below ``folder``, for sending what was kept."""
@@ -116,6 +126,9 @@ class StageLog:
     """Writes one stage's events: parameters, curves, artifacts, its end."""
 
     def __init__(self, journal: Journal, name: str, tags: Mapping[str, str]) -> None:
+        """Begin the stage ``name``; one that was killed is closed, or it would run for ever."""
+        for killed in journal.unended(name):
+            journal.append(Event(op="end", stage=killed, time=_now(), status="FAILED"))
         self.journal = journal
         self.stage = f"{name}-{uuid.uuid4().hex[:8]}"
         self._add(Event(op="start", stage=self.stage, time=_now(), name=name, texts=dict(tags)))

@@ -85,6 +85,7 @@ def of_artifact(artifact: Artifact) -> dict[str, dg.MetadataValue]:
     """Where the artifact is and what it was made from."""
     parents = artifact.manifest.parents.items()
     return {
+        "experiment": dg.MetadataValue.text(artifact.manifest.key.partition("/")[0]),
         "folder": dg.MetadataValue.path(str(artifact.path)),
         "version": dg.MetadataValue.text(artifact.manifest.version),
         "sha256": dg.MetadataValue.text(artifact.sha256[:HASH_SHOWN]),

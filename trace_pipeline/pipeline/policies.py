@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import zip_longest
@@ -173,6 +174,16 @@ def train_checkpoint(
     return draft.stored, info
 
 
+def sft_settings(bench: Workbench) -> dict[str, Any]:
+    """The settings that determine an SFT checkpoint, beside its parents."""
+    from trace_pipeline.modeling.training import judging_settings
+
+    settings = bench.settings("seed", "model", "prompt", "sft")
+    if judged := judging_settings(bench.settings("sft", "decoding", "solver")):
+        settings["judged"] = judged
+    return settings
+
+
 def train_or_average(
     bench: Workbench, base: BaseModel, data: TrainingData, folder: Path, tell: Tell, processes: int
 ) -> CheckpointInfo:
@@ -187,6 +198,20 @@ def train_or_average(
     start = begun[0] if begun else None
     examples = data.train + data.real
     return run_sft(bench.experiment, base, examples, folder, tell, start, held_out, processes)
+
+
+def truncated_examples(bench: Workbench, base: BaseModel, examples: Sequence[Example]) -> int:
+    """How many targets training cut at ``sft.max_len``; none unless ``sft.overflow`` says so."""
+    from trace_pipeline.modeling.batching import tokenise
+    from trace_pipeline.modeling.prompts import Prompt
+    from trace_pipeline.modeling.trace_tokens import prompt_tokenizer
+
+    config, prompt = bench.experiment.sft, bench.experiment.prompt
+    if config.overflow == "error" or not config.epochs:
+        return 0
+    asked = Prompt(prompt, prompt_tokenizer(base, prompt))
+    whole = tokenise(asked, examples, max_len=sys.maxsize)
+    return sum(len(sequence) > config.max_len for sequence in whole)
 
 
 def brought(bench: Workbench, asset: str) -> Path:

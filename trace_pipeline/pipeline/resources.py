@@ -13,18 +13,45 @@ from trace_pipeline.paths import project_root
 from trace_pipeline.pipeline.tracking import Tracking
 from trace_pipeline.pipeline.workbench import Workbench
 from trace_pipeline.solver import Solver
-from trace_pipeline.store import ArtifactStore
+from trace_pipeline.store import ARTIFACTS_VARIABLE, ArtifactStore, without_credentials
+from trace_pipeline.validation import InvalidInputError
+
+EXPERIMENT_VARIABLE = "TRACE_PIPELINE_EXPERIMENT"
+PROCESSES_VARIABLE = "TRACE_PIPELINE_PROCESSES"
+TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+
+SQLITE = "sqlite:///"
+DEFAULT_TRACKING = f"{SQLITE}mlruns/mlflow.db"
+
+
+def _setting(variable: str, default: str) -> str:
+    """The setting of the environment; ``default`` where it is unset or, as for click, empty."""
+    return os.environ.get(variable) or default
+
+
+def _processes() -> int:
+    text = _setting(PROCESSES_VARIABLE, "1")
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise InvalidInputError(
+            f"{PROCESSES_VARIABLE}: expected a whole number from 1 on, found {text!r}; correct it "
+            "or unset it"
+        )
+    return number
 
 
 class ExperimentResource(dg.ConfigurableResource):
     """The experiment at work: a file of ``experiments/``."""
 
     name: str = Field(
-        default_factory=lambda: os.environ.get("TRACE_PIPELINE_EXPERIMENT", "quickstart"),
+        default_factory=lambda: _setting(EXPERIMENT_VARIABLE, "quickstart"),
         description="Name of a file in experiments/, without .yaml.",
     )
     processes: int = Field(
-        default_factory=lambda: int(os.environ.get("TRACE_PIPELINE_PROCESSES", "1")),
+        default_factory=_processes,
         ge=1,
         description="Processes that SFT trains in on this machine; a GPU each where there are any.",
     )
@@ -38,7 +65,7 @@ class ArtifactsResource(dg.ConfigurableResource):
     """Where datasets, checkpoints and reports are stored."""
 
     root: str = Field(
-        default_factory=lambda: os.environ.get("TRACE_PIPELINE_ARTIFACTS", "artifacts"),
+        default_factory=lambda: _setting(ARTIFACTS_VARIABLE, "artifacts"),
         description="A folder (relative to the project) or any fsspec URL.",
     )
 
@@ -66,14 +93,16 @@ class TrackingResource(dg.ConfigurableResource):
     """The MLflow server or database that runs are recorded in."""
 
     uri: str = Field(
-        default_factory=lambda: os.environ.get("MLFLOW_TRACKING_URI", ""),
-        description="Tracking URI; empty: the database mlruns/mlflow.db of the project.",
+        default_factory=lambda: _setting(TRACKING_VARIABLE, DEFAULT_TRACKING),
+        description="Tracking URI; an SQLite database with a relative path is in the project.",
     )
 
     def tracking(self) -> Tracking:
         """The sender for ``uri``."""
-        folder = project_root() / "mlruns"
-        return Tracking(self.uri or f"sqlite:///{folder / 'mlflow.db'}", folder)
+        root, uri = project_root(), self.uri or DEFAULT_TRACKING
+        if uri.startswith(SQLITE):
+            uri = f"{SQLITE}{root / uri.removeprefix(SQLITE)}"
+        return Tracking(uri, root / "mlruns")
 
 
 def open_workbench(
@@ -90,14 +119,25 @@ def open_workbench(
 
 
 def default_resources() -> dict[str, dg.ConfigurableResource]:
-    """The resources under the names that assets ask for."""
+    """The resources under the names that assets ask for.
+
+    A value given here, unlike a default of the class, is what the UI shows.
+    """
+    experiment = ExperimentResource()
     return {
-        # A value given here, unlike a default of the class, is what the launchpad shows.
-        "experiment": ExperimentResource(name=ExperimentResource().name),
-        "artifacts": ArtifactsResource(),
+        "experiment": ExperimentResource(name=experiment.name, processes=experiment.processes),
+        "artifacts": ArtifactsResource(root=_shown(ARTIFACTS_VARIABLE, ArtifactsResource().root)),
         "solver": SolverResource(),
-        "tracking": TrackingResource(),
+        "tracking": TrackingResource(uri=_shown(TRACKING_VARIABLE, TrackingResource().uri)),
     }
+
+
+def _shown(variable: str, value: str) -> str:
+    """``value``, or ``variable`` in its place where the value holds a password.
+
+    Of a variable the UI shows the name alone, and a run reads what it holds.
+    """
+    return value if without_credentials(value) == value else dg.EnvVar(variable)
 
 
 def bench_of(name: str) -> Workbench:

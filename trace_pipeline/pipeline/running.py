@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from trace_pipeline.paths import project_root
+from trace_pipeline.pipeline.console import cause
 from trace_pipeline.pipeline.metadata import MLFLOW_SECONDS
 from trace_pipeline.pipeline.partitions import RANGE_TAGS
 from trace_pipeline.pipeline.resources import bench_of
@@ -17,7 +18,7 @@ from trace_pipeline.validation import InvalidInputError, unknown_name
 
 
 class PipelineError(InvalidInputError):
-    """A run of which a step or a blocking check failed; the terminal has shown why."""
+    """A run of which a step or a blocking check failed; the message says which, and why."""
 
 
 def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1, *until: str) -> str:
@@ -38,7 +39,8 @@ def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1, *un
     root = project_root()
     os.chdir(root)
     os.environ["TRACE_PIPELINE_EXPERIMENT"] = name
-    os.environ.setdefault("DAGSTER_HOME", str(root))
+    if not os.environ.get("DAGSTER_HOME"):  # set to nothing it means nothing
+        os.environ["DAGSTER_HOME"] = str(root)
     started = time.monotonic()
     with dg.DagsterInstance.get() as instance:
         result = definitions.resolve_job_def("full_pipeline").execute_in_process(
@@ -52,10 +54,10 @@ def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1, *un
             },
         )
     if not result.success:
-        failed = [event.step_key for event in result.all_events if event.is_step_failure]
         raise PipelineError(
-            f"{', '.join(map(str, failed)) or 'the run'} failed, see above; after mending it, "
-            f"`trace-pipeline run --experiment {name}` goes on with training that was interrupted"
+            f"{failures(result)}\n"
+            f"After mending it, `trace-pipeline run --experiment {name}` goes on with training "
+            "that was interrupted"
         )
     whole, told = time.monotonic() - started, seconds_of_tracking(result)
     done = f"{', '.join(until)} and what is needed for it: done" if until else "done"
@@ -100,6 +102,18 @@ def _add_parents(name: str, below: list[str], found: list[str]) -> None:
             continue
         _add_parents(parent, path, found)
         found.append(parent)
+
+
+def failures(result: dg.ExecuteInProcessResult) -> str:
+    """A line for each failed step with its cause; for the run, if it failed outside of them.
+
+    What the console logger wrote may be lost: Dagster sends a step's standard error through a
+    file, of which it does not always show the end.
+    """
+    steps = [event for event in result.all_events if event.is_step_failure]
+    runs = [event for event in result.all_events if event.is_job_failure]
+    told = [f"{event.step_key} failed: {cause(event)}" for event in steps]
+    return "\n".join(told or [f"the run failed: {cause(event)}" for event in runs] or ["failed"])
 
 
 def seconds_of_tracking(result: dg.ExecuteInProcessResult) -> float:

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trace_pipeline.pipeline.journal import Event, Journal, Sent, StageLog, batches, open_journals
+from trace_pipeline.pipeline.locking import in_turn
 from trace_pipeline.pipeline.registry import register_model
+from trace_pipeline.store import without_credentials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -48,7 +50,16 @@ class Tracking:
     @property
     def page(self) -> str:
         """Where a person looks at the runs; a database is shown by ``make mlflow``."""
-        return self.uri.rstrip("/") if self.uri.startswith("http") else LOCAL_PAGE
+        return (
+            self.shown.replace("***@", "").rstrip("/")
+            if self.uri.startswith("http")
+            else LOCAL_PAGE
+        )
+
+    @property
+    def shown(self) -> str:
+        """The server's address without a password."""
+        return without_credentials(self.uri)
 
     @contextmanager
     def stage(
@@ -79,7 +90,15 @@ class Tracking:
         log.info("tracking took %.1f s of the %.1f s of %s", stage.seconds, now - began, name)
 
     def send(self, journal: Journal) -> bool:
-        """Send what ``journal`` keeps; False, and a word in the log, if the server is down."""
+        """Send what ``journal`` keeps; False, and a word in the log, if the server is down.
+
+        Two processes that work on one experiment send in turn: what one has sent, the other
+        does not send again.
+        """
+        with in_turn(journal.folder / "sending.lock"):
+            return self._send(journal)
+
+    def _send(self, journal: Journal) -> bool:
         sent = journal.sent()
         entries = journal.unsent(sent)
         if not entries:
@@ -87,12 +106,11 @@ class Tracking:
         try:
             _Sender(self._client(), journal, sent, self.artifact_root).send(entries)
         except Exception as error:
-            reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
             log.warning(
                 "the tracking server at %s did not take the metrics (%s); they are kept in %s "
                 "and go out with the next stage or with: trace-pipeline sync",
-                self.uri,
-                reason,
+                self.shown,
+                self._reason(error),
                 journal.path,
             )
             return False
@@ -108,12 +126,15 @@ class Tracking:
 
     def restore(self, journal: Journal) -> bool:
         """Send what ``journal`` keeps, all of it if the server no longer has the run."""
-        if self.missing([journal.sent().parent]):
+        gone = self.missing([journal.sent().parent])
+        if gone is None:
+            return False
+        if gone:
             journal.mark_sent(Sent())
         return self.send(journal)
 
-    def missing(self, runs: Sequence[str]) -> list[str]:
-        """Those of the ``runs`` that the server says it does not have; none if it is down."""
+    def missing(self, runs: Sequence[str]) -> list[str] | None:
+        """Those of the ``runs`` that the server says it does not have; None if it is down."""
         asked = [run for run in runs if run]
         if not asked:
             return []
@@ -121,8 +142,15 @@ class Tracking:
             client = self._client()
             return [run for run in asked if not _exists(client, run)]
         except Exception as error:
-            log.warning("the tracking server at %s does not answer (%s)", self.uri, error)
-            return []
+            log.warning(
+                "the tracking server at %s does not answer (%s)", self.shown, self._reason(error)
+            )
+            return None
+
+    def _reason(self, error: Exception) -> str:
+        """What MLflow says, which may repeat the address, as it may be shown."""
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        return first.replace(self.uri.rstrip("/"), self.shown.rstrip("/"))[:200]
 
     def _client(self) -> MlflowClient:
         # A server that is down is noticed within seconds instead of MLflow's minutes.

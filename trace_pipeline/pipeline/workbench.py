@@ -24,11 +24,15 @@ from trace_pipeline.generation.production import folders_sha256
 from trace_pipeline.gsm8k.problem import ProblemSet
 from trace_pipeline.gsm8k.word_problems import FOLDER, load_word_problems, word_problem_files
 from trace_pipeline.pipeline.journal import Journal
+from trace_pipeline.pipeline.locking import alone
 from trace_pipeline.pipeline.tracking import Stage, Tracking
 from trace_pipeline.provenance import git_state
 from trace_pipeline.solver import Solver
 from trace_pipeline.store import Artifact, ArtifactStore, file_sha256, object_sha256
 from trace_pipeline.validation import InvalidInputError
+
+LOCKS = "locks"
+"""Folder of an experiment's lock files."""
 
 
 class MissingUpstreamError(InvalidInputError):
@@ -114,9 +118,12 @@ class Workbench:
         return self.store.read(key)
 
     def command(self, asset: str, partition: str = "") -> str:
-        """The command that makes ``asset``, for error messages."""
+        """The command that makes ``asset``, for error messages.
+
+        Where ``partition`` is missing, the others mostly are too: it makes all of them at once.
+        """
         prefix = f"TRACE_PIPELINE_EXPERIMENT={self.experiment.name} "
-        chosen = f" --partition {partition}" if partition else ""
+        chosen = f" --partition-range {EXPERTS[0]}...{EXPERTS[-1]}" if partition else ""
         return (
             f"{prefix}dagster asset materialize --select {asset}{chosen}\n"
             f"or, everything up to the end,\n  "
@@ -287,6 +294,15 @@ class Workbench:
         """Identity of all training data, whatever the order its parts were made in."""
         parts = [*partitions, *self.real_traces()]
         return object_sha256({a.manifest.key.rsplit("/", 1)[-1]: a.sha256 for a in parts})
+
+    def alone(self, asset: str) -> AbstractContextManager[None]:
+        """Within it no other process makes ``asset`` of this experiment.
+
+        Raises:
+            InvalidInputError: another one does; the message names it.
+        """
+        folder = self.store.local_folder(f"{self.experiment.name}/{LOCKS}")
+        return alone(folder / asset, self.key(asset))
 
     # -- tracking -------------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ from trace_pipeline.pipeline.judging import (
     learnt_shapes,
     stored_evaluation,
 )
+from trace_pipeline.pipeline.lineage import trained_model
 from trace_pipeline.pipeline.policies import curves, open_base, open_policy, training_data
 from trace_pipeline.pipeline.presentation import (
     PREDICTION_MEANINGS,
@@ -77,7 +78,7 @@ def synthetic_eval(
 ) -> dg.MaterializeResult:
     """The trained model on held-out synthetic problems: has it mastered the format?"""
     bench = open_workbench(experiment, artifacts, tracking, solver)
-    checkpoint = bench.require("rl_checkpoint")
+    checkpoint = trained_model(bench)
     partitions = bench.partitions()
     examples = [e for a in partitions for e in read_examples(a.path / "test.jsonl")]
     benchmark = synthetic_benchmark(examples)
@@ -144,7 +145,7 @@ def gsm8k_eval(
 ) -> dg.MaterializeResult:
     """The trained model on real problems, the untuned base beside it (zero- and few-shot)."""
     bench = open_workbench(experiment, artifacts, tracking, solver)
-    checkpoint, problems = bench.require("rl_checkpoint"), bench.require("gsm8k_problems")
+    checkpoint, problems = trained_model(bench), bench.require("gsm8k_problems")
     partitions = bench.partitions()
     problem_set = read_problem_set(problems.path / "problems.json")
     benchmark = real_benchmark(problem_set)

@@ -1,6 +1,7 @@
 """The models: base, fine-tuned, reinforced."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 
@@ -9,13 +10,16 @@ from trace_pipeline.pipeline import metadata, reinforcement
 from trace_pipeline.pipeline.assets.data import synthetic_dataset
 from trace_pipeline.pipeline.assets.problems import gsm8k_problems
 from trace_pipeline.pipeline.assets.traces import gsm8k_train_traces
+from trace_pipeline.pipeline.lineage import fine_tuned_model
 from trace_pipeline.pipeline.policies import (
     METRICS,
     open_base,
     require_rl_data,
+    sft_settings,
     train_checkpoint,
     train_or_average,
     training_data,
+    truncated_examples,
 )
 from trace_pipeline.pipeline.resources import (
     ArtifactsResource,
@@ -120,7 +124,23 @@ def sft_checkpoint(
         len(data.real),
         data.dropped.describe(),
     )
+    compared: dict[str, Any] = {
+        "dropped_before_training": len(data.dropped.train_indices),
+        "left": data.left.describe(),
+        "compared_with": f"{len(data.problems.problems)} problems, {data.problems.source}"
+        + ("" if data.problems.is_gsm8k else "; GSM-8K's test set was not at hand"),
+    }
     if not data.left.clean:
+        # Nothing is trained, so the check is told here; its last result would stay otherwise.
+        context.instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=context.asset_key,
+                check_name="no_test_question_in_training",
+                passed=False,
+                metadata=compared,
+                blocking=True,
+            )
+        )
         raise dg.Failure(f"test questions would be trained on: {data.left.describe()}")
     require_rl_data(bench.experiment, data)
     started_from = bench.started_from()
@@ -133,7 +153,7 @@ def sft_checkpoint(
         bench.require("base_model"),
         bench.require("gsm8k_problems"),
     ]
-    with bench.stage("sft", bench.dataset_hash(partitions)) as stage:
+    with bench.alone("sft_checkpoint"), bench.stage("sft", bench.dataset_hash(partitions)) as stage:
         stage.log.dataset(
             "synthetic",
             bench.dataset_hash(partitions),
@@ -153,13 +173,14 @@ def sft_checkpoint(
             bench,
             "sft_checkpoint",
             parents,
-            bench.settings("seed", "model", "prompt", "sft"),
+            sft_settings(bench),
             lambda folder, tell: train_or_average(
                 bench, base, data, folder, tell, experiment.processes
             ),
             lambda step, values: stage.metrics({f"sft.{k}": v for k, v in values.items()}, step),
         )
         stage.finals({f"sft.final_{name}": value for name, value in info.metrics.items()})
+    truncated = truncated_examples(bench, base, examples)
     before = started_from[0].path if started_from else base
     change = checkpoint_differs_from(stored.path, before, base)
     records = read_records(stored.path / METRICS)
@@ -185,20 +206,16 @@ def sft_checkpoint(
             dg.AssetCheckResult(
                 passed=data.left.clean,
                 check_name="no_test_question_in_training",
-                metadata={
-                    "dropped_before_training": len(data.dropped.train_indices),
-                    "compared_with": f"{len(data.problems.problems)} problems, "
-                    + data.problems.source
-                    + ("" if data.problems.is_gsm8k else "; GSM-8K's test set was not at hand"),
-                },
+                metadata=compared,
             ),
             dg.AssetCheckResult(
-                passed=bench.experiment.sft.overflow == "error",
+                passed=not truncated,
                 check_name="no_example_truncated",
                 severity=dg.AssetCheckSeverity.WARN,
                 description="sft.overflow: cut allows truncated targets; for the ablation alone"
                 if bench.experiment.sft.overflow == "cut"
                 else "an example over sft.max_len stops training",
+                metadata={"truncated_examples": truncated, "examples": len(examples)},
             ),
             dg.AssetCheckResult(
                 passed=change > 0 or not bench.experiment.sft.epochs,
@@ -233,10 +250,10 @@ def rl_checkpoint(
     from trace_pipeline.modeling.reinforcement import train_rl
 
     bench = open_workbench(experiment, artifacts, tracking, solver)
-    sft, base, partitions = bench.require("sft_checkpoint"), open_base(bench), bench.partitions()
+    sft, base, partitions = fine_tuned_model(bench), open_base(bench), bench.partitions()
     data = training_data(bench, partitions)
     settings = bench.settings("seed", "model", "prompt", "sft", "rl", "decoding", "solver")
-    with bench.stage("rl", bench.dataset_hash(partitions)) as stage:
+    with bench.alone("rl_checkpoint"), bench.stage("rl", bench.dataset_hash(partitions)) as stage:
         stored, info = train_checkpoint(
             bench,
             "rl_checkpoint",

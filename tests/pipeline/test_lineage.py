@@ -1,0 +1,121 @@
+"""Nothing is told of a trained model under settings or parents that it does not have."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from msgspec.structs import replace
+
+from tests.pipeline.conftest import FinishedRun
+from trace_pipeline.gsm8k import find_overlaps
+from trace_pipeline.pipeline.assets import models
+from trace_pipeline.pipeline.lineage import fine_tuned_model, trained_model
+from trace_pipeline.pipeline.locking import alone
+from trace_pipeline.pipeline.policies import TrainingData, training_data
+from trace_pipeline.pipeline.resources import ExperimentResource, bench_of, default_resources
+from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
+from trace_pipeline.store import Artifact
+from trace_pipeline.validation import InvalidInputError
+
+
+def changed(bench: Workbench, section: str, **fields: object) -> Workbench:
+    inner = replace(getattr(bench.experiment, section), **fields)
+    bench.experiment = replace(bench.experiment, **{section: inner})
+    return bench
+
+
+def test_a_model_is_what_the_file_says(finished: FinishedRun) -> None:
+    bench = finished.bench()
+    assert trained_model(bench).manifest.key == "tiny/rl_checkpoint"
+    assert fine_tuned_model(bench).manifest.key == "tiny/sft_checkpoint"
+    for section, fields, told in (
+        ("sft", {"learning_rate": 3e-3}, r"sft\.learning_rate 0\.001 \(now 0\.003\)"),
+        ("rl", {"prompts": 3}, r"rl\.prompts 2 \(now 3\)"),
+        ("prompt", {"template": "chat"}, r"prompt\.template plain \(now chat\)"),
+    ):
+        with pytest.raises(MissingUpstreamError, match=f"{told}.*Put them\n?.*back"):
+            trained_model(changed(finished.bench(), section, **fields))
+    with pytest.raises(MissingUpstreamError, match=r"sft_checkpoint was trained with other"):
+        fine_tuned_model(changed(finished.bench(), "sft", learning_rate=3e-3))
+
+
+def test_what_changes_no_weights_may_change(finished: FinishedRun) -> None:
+    for section, fields in (
+        ("sft", {"save_every": 7}),
+        ("rl", {"save_every": 9}),
+        ("decoding", {"samples": 4, "temperature": 0.5}),
+        ("eval", {"problems": 3}),
+    ):
+        trained_model(changed(finished.bench(), section, **fields))
+
+
+def test_a_model_of_an_earlier_fine_tuning_is_refused(
+    finished: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
+    monkeypatch.chdir(tmp_path / "copy")
+    bench = bench_of("tiny")
+    trained_model(bench)
+    before = bench.require("sft_checkpoint")
+    with bench.store.write(before.manifest.key) as draft:
+        (draft.path / "metrics.jsonl").write_text("")
+        draft.config = before.manifest.config
+        draft.content_hash = "0" * 64
+    with pytest.raises(MissingUpstreamError, match=r"made of an earlier version of tiny/sft"):
+        trained_model(bench)
+
+
+def hold(path: Path, held: object, done: object) -> None:
+    with alone(path, "tiny/sft_checkpoint"):
+        held.set()  # type: ignore[attr-defined]
+        done.wait(60)  # type: ignore[attr-defined]
+
+
+def test_two_processes_do_not_train_the_same(project: Path) -> None:
+    bench, context = bench_of("tiny"), multiprocessing.get_context("spawn")
+    held, done = context.Event(), context.Event()
+    path = bench.store.local_folder("tiny/locks") / "sft_checkpoint"
+    other = context.Process(target=hold, args=(path, held, done))
+    other.start()
+    try:
+        assert held.wait(60)
+        told = rf"tiny/sft_checkpoint is being made by process {other.pid} on .*; wait until"
+        with pytest.raises(InvalidInputError, match=told), bench.alone("sft_checkpoint"):
+            pass
+        with bench.alone("rl_checkpoint"):
+            pass
+    finally:
+        done.set()
+        other.join()
+    with bench.alone("sft_checkpoint"):
+        pass
+
+
+def test_a_test_question_among_the_data_is_told_by_its_check(
+    finished: FinishedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is trained then, and the check does not keep its last, green result."""
+
+    def planted(bench: Workbench, partitions: Sequence[Artifact]) -> TrainingData:
+        data = training_data(bench, partitions)
+        asked = [data.train[0].question]
+        return replace(data, left=find_overlaps(asked, asked))
+
+    monkeypatch.setattr(models, "training_data", planted)
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = dg.materialize(
+            [models.sft_checkpoint],
+            instance=instance,
+            raise_on_error=False,
+            resources={**default_resources(), "experiment": ExperimentResource(name="tiny")},
+        )
+        assert not done.success
+        key = dg.AssetCheckKey(dg.AssetKey("sft_checkpoint"), "no_test_question_in_training")
+        record = instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
+    assert record.evaluation is not None
+    assert not record.evaluation.passed

@@ -1,0 +1,65 @@
+"""Whether trained models are what the experiment's file says, and come from each other.
+
+An artifact stays in force when the file is edited. What is made of it would then be told under
+settings that it never had; so whoever goes on from a trained model asks here first.
+"""
+
+from __future__ import annotations
+
+from trace_pipeline.experiment import differences, flatten
+from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
+from trace_pipeline.store import Artifact
+
+NO_MATTER = ("sft.save_every", "rl.save_every")
+"""How often snapshots are taken changes no result."""
+OF_SFT = ("seed", "model", "prompt", "sft")
+OF_RL = (*OF_SFT, "rl")
+"""Sections that say what was trained; how it is decoded may change afterwards."""
+
+
+def fine_tuned_model(bench: Workbench) -> Artifact:
+    """The SFT checkpoint in force.
+
+    Raises:
+        MissingUpstreamError: never made, or with other settings than the file has now.
+    """
+    return _as_configured(bench, "sft_checkpoint", OF_SFT)
+
+
+def trained_model(bench: Workbench) -> Artifact:
+    """The checkpoint after RL in force, made of the SFT checkpoint in force.
+
+    Raises:
+        MissingUpstreamError: never made, with other settings than the file has now, or of an
+            earlier SFT checkpoint.
+    """
+    trained = _as_configured(bench, "rl_checkpoint", OF_RL)
+    parent = bench.require("sft_checkpoint")
+    if trained.manifest.parents.get(parent.manifest.key) != parent.sha256:
+        raise MissingUpstreamError(
+            f"{trained.manifest.key} was made of an earlier version of {parent.manifest.key}; make "
+            f"it anew with\n  {bench.command('rl_checkpoint')}"
+        )
+    return trained
+
+
+def _as_configured(bench: Workbench, asset: str, sections: tuple[str, ...]) -> Artifact:
+    trained = bench.require(asset)
+    made = {name: trained.manifest.config[name] for name in sections}
+    before, now = flatten(made), flatten(bench.settings(*sections))
+    untold = [*NO_MATTER]
+    if not (bench.experiment.rl.iterations or made.get("rl", {}).get("iterations")):
+        untold.append("rl.")
+    changed = [
+        f"{change.field} {change.first} (now {change.second})"
+        for change in differences(before, now)
+        # What there was no choice of when it was trained is as it was then.
+        if change.field in before and not change.field.startswith(tuple(untold))
+    ]
+    if changed:
+        raise MissingUpstreamError(
+            f"{trained.manifest.key} was trained with other settings than "
+            f"experiments/{bench.experiment.name}.yaml has now: {', '.join(changed)}. Put them "
+            f"back, or train anew with\n  {bench.command(asset)}"
+        )
+    return trained
