@@ -1,6 +1,7 @@
 """Tables are data; each rendering keeps the cells apart and their text harmless."""
 
 import pytest
+from msgspec.structs import replace
 
 from trace_pipeline.evaluation import (
     Table,
@@ -61,6 +62,14 @@ def test_one_row_a_model(evaluate):
     table = models_table([evaluate(unparsed=32, model="base"), evaluate(correct=8, wrong=184)])
     assert table.rows[0][:6] == ("base", "0 of 32", "0.0 %", "0.0 to 10.7 %", "0.0 %", "0.0 %")
     assert table.rows[1][:4] == ("rl", "8 of 192", "4.2 %", "2.1 to 8.0 %")
+
+
+def test_time_is_shown_where_it_was_taken(evaluation):
+    assert models_table([evaluation]).columns[-1] == "time each"
+    untimed = tuple(replace(p, seconds=0.0) for p in evaluation.predictions)
+    table = models_table([replace(evaluation, predictions=untimed)])
+    assert table.columns[-1] == "tokens each"
+    assert len(table.rows[0]) == len(table.columns)
 
 
 def test_groups_outcomes_and_samples(evaluation):

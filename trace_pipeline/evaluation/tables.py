@@ -62,7 +62,10 @@ def samples_figures(evaluation: Evaluation) -> Table | None:
 
 
 def models_table(evaluations: Sequence[Evaluation]) -> Table:
-    """One row a model: accuracy with interval, valid, parsed, clipped, length, time."""
+    """One row a model: accuracy with interval, valid, parsed, clipped, length, time.
+
+    Outputs that were published say nothing of the time, and where none does, nor does the table.
+    """
     rows = []
     for evaluation in evaluations:
         total = max(evaluation.total, 1)
@@ -92,6 +95,9 @@ def models_table(evaluations: Sequence[Evaluation]) -> Table:
         "tokens each",
         "time each",
     )
+    timed = any(prediction.seconds for e in evaluations for prediction in e.predictions)
+    if not timed:
+        return Table("Models", columns[:-1], tuple(row[:-1] for row in rows))
     return Table("Models", columns, tuple(rows))
 
 
