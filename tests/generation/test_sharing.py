@@ -3,6 +3,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -140,3 +142,14 @@ def test_the_cores_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
         assert usable_cores() == expected
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5})
     assert usable_cores() == 1
+
+
+def test_a_script_that_asks_for_no_name_may_share_work(tmp_path: Path) -> None:
+    """As people write them: the processes beside it must not run it again."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from trace_pipeline.generation.sharing import shared_map\n"
+        "print(sum(shared_map(abs, range(-50, 0), 2, piece=5)))\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("1275\n", "")

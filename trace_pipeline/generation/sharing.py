@@ -6,15 +6,17 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
 POLL_SECONDS = 0.5
@@ -135,7 +137,8 @@ class Helpers:
                     ours, theirs = context.Pipe()
                     arguments = (theirs, self._taken, self._prepare)
                     process = context.Process(target=_help, args=arguments, daemon=True)
-                    process.start()
+                    with _without_main():
+                        process.start()
                     theirs.close()
                     self._working[ours] = process
             finally:
@@ -187,6 +190,21 @@ class Helpers:
             if error is not None:
                 raise error
             del waiting[line]
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Within it, a spawned process does not import the script that runs here.
+
+    It needs nothing of it; and a script that does not ask for its ``__name__`` would begin anew
+    in each of them.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _turns(numbers: Sequence[int], taken: Synchronized[int] | None) -> Iterator[int]:
