@@ -235,3 +235,12 @@ def test_the_guide_documents_every_field() -> None:
     known = fields | {"inherits", "sft.average"}  # a mapping, empty unless it is given
     stale = {f for f in documented if f not in known and not f.isupper()}
     assert stale == set()
+
+
+def test_rounds_of_expert_iteration_read_how_to_train(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        x="sft: {average: {y: 1, z: 1}, learning_rate: 1e-3, epochs: 2}\n"
+        "rl: {method: expert_iteration, iterations: 3}",
+    )
+    assert load_experiment("x", tmp_path).sft.epochs == 2

@@ -98,13 +98,24 @@ def test_what_happened_to_a_helper_is_told_here(
 
 
 def negated(number: int) -> tuple[int, int]:
-    """The number's opposite, and who says so; a while later, so that others have a turn."""
-    time.sleep(0.02)
+    """The number's opposite, and who says so."""
     return -number, os.getpid()
 
 
+def met(folder: Path, number: int) -> tuple[int, int]:
+    """The same, once three processes have come, so that each has a turn."""
+    (folder / str(os.getpid())).touch()
+    end = time.monotonic() + 120
+    while len(processes(folder)) < 3 and time.monotonic() < end:
+        time.sleep(0.01)
+    return negated(number)
+
+
 def refused(number: int) -> int:
-    raise GenerationError(Finding.LABEL, f"no {number}")
+    if multiprocessing.parent_process() is not None:
+        raise GenerationError(Finding.LABEL, f"no {number}")
+    time.sleep(0.01)
+    return number
 
 
 def killed(number: int) -> int:
@@ -115,8 +126,8 @@ def killed(number: int) -> int:
 
 
 def test_a_map_by_several_processes_keeps_the_order(tmp_path: Path) -> None:
-    made = shared_map(negated, range(300), 3, piece=7)
-    assert [number for number, _ in made] == [-number for number in range(300)]
+    made = shared_map(partial(met, tmp_path), range(100), 3, piece=7)
+    assert [number for number, _ in made] == [-number for number in range(100)]
     assert len({process for _, process in made}) == 3
     assert not multiprocessing.active_children()
 
@@ -129,7 +140,7 @@ def test_little_is_mapped_here(items: list[int], processes: int) -> None:
 
 def test_what_fails_in_a_map_is_told_here() -> None:
     with pytest.raises(GenerationError, match="no "):
-        shared_map(refused, range(30), 2, piece=5)
+        shared_map(refused, range(3000), 2, piece=1)
     with pytest.raises(ChildProcessError, match=r"exit code -9.*; OMP_NUM_THREADS=1 does with one"):
         shared_map(killed, range(3000), 2, piece=1)
     assert not multiprocessing.active_children()

@@ -187,15 +187,11 @@ def test_the_projects_own_have_nothing_to_mend(name: str) -> None:
     assert checked.sure == len(written.problems) > 4_000
 
 
-def test_the_projects_own_tell_each_story_once() -> None:
-    written = read_word_problems(ROOT / FOLDER, collections_of(ROOT / FOLDER))
-    assert len(written.problems) > 40_000
-    assert not list(resembling([problem.question for problem in written.problems]))
-
-
-def test_the_projects_own_are_none_of_the_built_in_problems() -> None:
+def test_the_projects_own_tell_each_story_once_and_none_that_is_built_in() -> None:
     names = collections_of(ROOT / FOLDER)
     own = [p.question for p in load_word_problems(ROOT / FOLDER, names).problems]
+    assert len(own) > 40_000
+    assert not list(resembling(own))
     built_in = [shot.problem.question for shot in few_shot_problems()]
     built_in += [problem.question for problem in load_problems("builtin").problems]
     assert find_overlaps(own, built_in).clean

@@ -193,3 +193,20 @@ def test_a_trace_that_fills_the_context_is_not_learned_from(
     short = resolve_base(str(folder))
     with pytest.raises(TrainingError, match="no sampled trace was correct"):
         train_rl(settings, sft_folder, [only], [only], tmp_path / "out", short)
+
+
+def test_rollouts_of_other_problems_are_not_taken_for_these(
+    base: BaseModel, sft_folder: Path, tmp_path: Path
+) -> None:
+    """As an earlier revision may have drawn them."""
+
+    def stop(*_: object) -> None:
+        raise KilledError
+
+    with pytest.raises(KilledError):
+        run(base, sft_folder, tmp_path, stop)
+    path = tmp_path / "rounds" / "0001" / "rollouts.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(reversed(lines)))
+    with pytest.raises(InvalidInputError, match="drew other problems for this round; finish"):
+        run(base, sft_folder, tmp_path)

@@ -345,7 +345,10 @@ def test_what_a_kill_behind_the_checkpoint_left_is_removed(base: BaseModel, tmp_
 
 def test_going_on_trains_the_part_that_was_trained(base: BaseModel, tmp_path: Path) -> None:
     one, adapted = tmp_path / "one", tmp_path / "adapted"
-    lora = {"trainable": "lora", "lora": {"rank": 4, "targets": ["q_proj"]}}
+    lora: dict[str, Any] = {
+        "trainable": "lora",
+        "lora": {"rank": 4, "targets": ["q_proj", "v_proj"]},
+    }
     train_sft(experiment(sft={"layers": 1}), base, problems(4), one)
     train_sft(experiment(sft=lora), base, problems(4), adapted)
     go_on = {"continues": "before"}
@@ -356,6 +359,7 @@ def test_going_on_trains_the_part_that_was_trained(base: BaseModel, tmp_path: Pa
     other = lora | {"lora": {"rank": 16, "targets": ["q_proj"]}}
     with pytest.raises(InvalidInputError, match=r"has the adapters .*'rank': 4.*found .*16"):
         train_sft(experiment(sft=other | go_on), base, problems(4), tmp_path / "x", start=adapted)
+    lora["lora"] |= {"targets": ["v_proj", "q_proj"]}  # in whatever order
     same = train_sft(
         experiment(sft=lora | go_on), base, problems(4), tmp_path / "on", start=adapted
     )

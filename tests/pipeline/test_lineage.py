@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import multiprocessing
 import shutil
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from tests.pipeline.conftest import FinishedRun
 from trace_pipeline.gsm8k import find_overlaps
 from trace_pipeline.pipeline.assets import models
 from trace_pipeline.pipeline.lineage import fine_tuned_model, trained_model
-from trace_pipeline.pipeline.locking import alone
+from trace_pipeline.pipeline.locking import alone, in_turn
 from trace_pipeline.pipeline.policies import TrainingData, training_data
 from trace_pipeline.pipeline.resources import ExperimentResource, bench_of, default_resources
 from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
@@ -36,6 +38,7 @@ def test_a_model_is_what_the_file_says(finished: FinishedRun) -> None:
     for section, fields, told in (
         ("sft", {"learning_rate": 3e-3}, r"sft\.learning_rate 0\.001 \(now 0\.003\)"),
         ("rl", {"prompts": 3}, r"rl\.prompts 2 \(now 3\)"),
+        ("sft", {"average": {"a": 1.0, "b": 2.0}}, r"sft\.average\.a – \(now 1\)"),
         ("prompt", {"template": "chat"}, r"prompt\.template plain \(now chat\)"),
     ):
         with pytest.raises(MissingUpstreamError, match=f"{told}.*Put them\n?.*back"):
@@ -50,6 +53,7 @@ def test_what_changes_no_weights_may_change(finished: FinishedRun) -> None:
         ("rl", {"save_every": 9}),
         ("decoding", {"samples": 4, "temperature": 0.5}),
         ("eval", {"problems": 3}),
+        ("model", {"device": "cuda:1"}),
     ):
         trained_model(changed(finished.bench(), section, **fields))
 
@@ -119,3 +123,33 @@ def test_a_test_question_among_the_data_is_told_by_its_check(
         record = instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
     assert record.evaluation is not None
     assert not record.evaluation.passed
+
+
+def test_a_disk_without_locks_is_worked_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with alone(tmp_path / "one", "x"), in_turn(tmp_path / "two"):
+        pass
+    assert caplog.text.count("this disk has no locks; run one process at a time") == 2
+
+
+def test_a_model_of_earlier_data_is_refused(
+    finished: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
+    monkeypatch.chdir(tmp_path / "copy")
+    bench = bench_of("tiny")
+    before = bench.require("synthetic_dataset", "percentage")
+    with bench.store.write(before.manifest.key) as draft:
+        for name in ("train", "validation", "test"):
+            (draft.path / f"{name}.jsonl").write_bytes((before.path / f"{name}.jsonl").read_bytes())
+        (draft.path / "train.jsonl").write_text("")
+        draft.config = before.manifest.config
+    told = "was trained on an earlier version of tiny/synthetic_dataset/percentage; train anew"
+    for look in (fine_tuned_model, trained_model):
+        with pytest.raises(MissingUpstreamError, match=told):
+            look(bench)

@@ -173,3 +173,13 @@ def test_a_password_is_not_shown(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     assert tracking.page == "http://127.0.0.1:9/mlflow"
     assert "http://***@127.0.0.1:9/mlflow" in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_a_killed_stage_that_somebody_deleted_holds_nothing_up(uri: str, tmp_path: Path) -> None:
+    tracking = Tracking(uri, tmp_path)
+    journal = Journal(tmp_path / "tracking", "deleted", "6" * 64)
+    killed = StageLog(journal, "sft", {"stage": "sft"})
+    assert tracking.send(journal)
+    mlflow.MlflowClient(tracking_uri=uri).delete_run(journal.sent().runs[killed.stage])
+    run_stage(tracking, journal, "sft")
+    assert not journal.unsent(journal.sent())

@@ -53,7 +53,12 @@ TRAINING_ALONE = (
 
 
 def _trains_nothing(e: Experiment) -> bool:
-    return bool(e.sft.average) or not e.sft.epochs
+    return _averages_alone(e) or not e.sft.epochs
+
+
+def _averages_alone(e: Experiment) -> bool:
+    """Whether nothing trains as section ``sft`` says: rounds of expert iteration do."""
+    return bool(e.sft.average) and not e.rl.trains_in_rounds
 
 
 def _iterates_experts(e: Experiment) -> bool:
@@ -65,7 +70,7 @@ RULES = (
         Rule(f"sft.{name}", _trains_nothing, "there is no training (sft.epochs: 0, sft.average)")
         for name in TRAINING_ALONE
     ),
-    Rule("sft.epochs", lambda e: bool(e.sft.average), "sft.average takes the place of training"),
+    Rule("sft.epochs", _averages_alone, "sft.average takes the place of training"),
     Rule("sft.reuse_frozen", lambda e: e.sft.trainable == "all", "sft.trainable is all"),
     *(
         Rule(f"rl.{name}", _iterates_experts, "rl.method is expert_iteration")

@@ -47,7 +47,8 @@ def shared_map(
     """``function`` of each of ``items`` in their order, whatever the number of processes.
 
     Args:
-        function: Picklable where there is more than one process, as are items and results.
+        function: Picklable where there is more than one process, as are items and results, and of
+            a module that can be imported, not of the script that runs.
         items: What it is called with.
         processes: How many share the work, this one among them, which does it all where there
             are no more than ``piece`` items.
@@ -115,7 +116,8 @@ class Helpers:
 
         Args:
             count: Helpers; with none, this process does all the work.
-            prepare: Called once in each of them; it must be picklable.
+            prepare: Called once in each of them; picklable, and of a module that can be imported,
+                not of the script that runs.
             remedy: What to do where one of them is killed, for the message.
         """
         self._count = count

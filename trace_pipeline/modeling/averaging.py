@@ -27,8 +27,8 @@ from trace_pipeline.modeling.checkpoints import (
     read_weights,
     save_checkpoint,
 )
+from trace_pipeline.modeling.continuing import require_same
 from trace_pipeline.modeling.distributed import World
-from trace_pipeline.modeling.finetuning import require_same
 from trace_pipeline.modeling.linear import with_matmul
 from trace_pipeline.modeling.training import OnMetrics, run_fingerprint
 from trace_pipeline.modeling.validation import Validation

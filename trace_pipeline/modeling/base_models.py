@@ -112,7 +112,6 @@ def load_tokenizer(base: BaseModel) -> Any:
         ) from None
 
 
-@torch.inference_mode()
 def context_of(base: BaseModel) -> int | None:
     """The longest input of a model in tokens; None where its config names none."""
     config = msgspec.json.decode((base.folder / "config.json").read_bytes())
@@ -120,6 +119,7 @@ def context_of(base: BaseModel) -> int | None:
     return int(longest) if longest else None
 
 
+@torch.inference_mode()
 def _check_head(model: Any, reference: str) -> None:
     """Training and decoding apply ``lm_head`` themselves; it must be all there is on top."""
     head = getattr(model, "lm_head", None)

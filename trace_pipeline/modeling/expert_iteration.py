@@ -49,6 +49,7 @@ from trace_pipeline.modeling.training import OnMetrics, TrainingError
 from trace_pipeline.solver import VerdictKind
 from trace_pipeline.store import write_atomic, write_json
 from trace_pipeline.traces import Trace, extract_trace, parse_trace, render_trace
+from trace_pipeline.validation import InvalidInputError
 
 log = logging.getLogger(__name__)
 
@@ -206,6 +207,12 @@ class _Rounds:
         together = max(CHUNK, CHUNKS * sequences_together(decoding, device))
         chunk = max(1, together // config.samples)  # problems
         rollouts = [msgspec.convert(record, Rollout) for record in read_records(path)]
+        asked = [p.example.question for p in problems for _ in range(config.samples)]
+        if [rollout.question for rollout in rollouts] != asked[: len(rollouts)]:
+            raise InvalidInputError(
+                f"{path}: an earlier revision drew other problems for this round; finish the run "
+                f"with that revision, or remove {self._out_dir} to start anew"
+            )
         there = len(rollouts) // config.samples
         there = there if there >= len(problems) else there - there % chunk
         del rollouts[there * config.samples :]

@@ -40,6 +40,7 @@ from trace_pipeline.modeling.checkpoints import (
     read_info,
     save_checkpoint,
 )
+from trace_pipeline.modeling.continuing import require_same
 from trace_pipeline.modeling.devices import peak_memory
 from trace_pipeline.modeling.distributed import World, joined
 from trace_pipeline.modeling.frozen import keep_frozen_states
@@ -65,7 +66,6 @@ from trace_pipeline.modeling.schedule import (
 from trace_pipeline.modeling.snapshots import Snapshot, Snapshots
 from trace_pipeline.modeling.trainable import (
     Trainable,
-    layers_of,
     select_trainable,
     train_only,
 )
@@ -170,38 +170,6 @@ def _load(experiment: Experiment, base: BaseModel, start: Path | None) -> tuple[
         add_adapters(policy.model, config.lora, experiment.seed)
         policy = replace(policy, adapters=config.lora)
     return policy, select_trainable(policy.model, config.trainable, config.layers)
-
-
-_KINDS = {"last_layers": "delta", "all": "full", "lora": "lora"}
-
-
-def require_same(info: CheckpointInfo, experiment: Experiment, start: Path) -> None:
-    """Refuse a checkpoint of another prompt or another trained part than the experiment's.
-
-    Raises:
-        InvalidInputError: it says what differs.
-    """
-    if info.prompt != experiment.prompt:
-        raise InvalidInputError(
-            f"{start}: was trained with the prompt {to_builtins(info.prompt)}, the experiment has "
-            f"{to_builtins(experiment.prompt)}; make them the same"
-        )
-    config = experiment.sft
-    if info.kind != _KINDS[config.trainable]:
-        trained = next(name for name, kind in _KINDS.items() if kind == info.kind)
-        raise InvalidInputError(
-            f"{start}: trained {trained}; set sft.trainable to that to go on from it"
-        )
-    if info.kind == "delta" and (layers := len(layers_of(info.tensors))) != config.layers:
-        raise InvalidInputError(
-            f"{start}: trained {layers} layers; set sft.layers to that to go on from it, found "
-            f"{config.layers}"
-        )
-    if info.kind == "lora" and info.adapters != config.lora:
-        raise InvalidInputError(
-            f"{start}: has the adapters {to_builtins(info.adapters)}; set sft.lora to that to go "
-            f"on from it, found {to_builtins(config.lora)}"
-        )
 
 
 class _Trainer:

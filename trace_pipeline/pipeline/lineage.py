@@ -7,11 +7,9 @@ settings that it never had; so whoever goes on from a trained model asks here fi
 from __future__ import annotations
 
 from trace_pipeline.experiment import differences, flatten
-from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
+from trace_pipeline.pipeline.workbench import NO_MATTER, MissingUpstreamError, Workbench
 from trace_pipeline.store import Artifact
 
-NO_MATTER = ("sft.save_every", "rl.save_every")
-"""How often snapshots are taken changes no result."""
 OF_SFT = ("seed", "model", "prompt", "sft")
 OF_RL = (*OF_SFT, "rl")
 """Sections that say what was trained; how it is decoded may change afterwards."""
@@ -21,17 +19,18 @@ def fine_tuned_model(bench: Workbench) -> Artifact:
     """The SFT checkpoint in force.
 
     Raises:
-        MissingUpstreamError: never made, or with other settings than the file has now.
+        MissingUpstreamError: never made, with other settings than the file has now, or on
+            earlier data.
     """
-    return _as_configured(bench, "sft_checkpoint", OF_SFT)
+    return _of_data_in_force(bench, _as_configured(bench, "sft_checkpoint", OF_SFT))
 
 
 def trained_model(bench: Workbench) -> Artifact:
     """The checkpoint after RL in force, made of the SFT checkpoint in force.
 
     Raises:
-        MissingUpstreamError: never made, with other settings than the file has now, or of an
-            earlier SFT checkpoint.
+        MissingUpstreamError: never made, with other settings than the file has now, of an earlier
+            SFT checkpoint, or on earlier data.
     """
     trained = _as_configured(bench, "rl_checkpoint", OF_RL)
     parent = bench.require("sft_checkpoint")
@@ -40,6 +39,18 @@ def trained_model(bench: Workbench) -> Artifact:
             f"{trained.manifest.key} was made of an earlier version of {parent.manifest.key}; make "
             f"it anew with\n  {bench.command('rl_checkpoint')}"
         )
+    return _of_data_in_force(bench, trained)
+
+
+def _of_data_in_force(bench: Workbench, trained: Artifact) -> Artifact:
+    before = trained.manifest.parents
+    data = [*bench.partitions(), *bench.real_traces()]
+    other = [part.manifest.key for part in data if before.get(part.manifest.key) != part.sha256]
+    if other:
+        raise MissingUpstreamError(
+            f"{trained.manifest.key} was trained on an earlier version of {', '.join(other)}; "
+            f"train anew with\n  {bench.command('sft_checkpoint')}"
+        )
     return trained
 
 
@@ -47,14 +58,14 @@ def _as_configured(bench: Workbench, asset: str, sections: tuple[str, ...]) -> A
     trained = bench.require(asset)
     made = {name: trained.manifest.config[name] for name in sections}
     before, now = flatten(made), flatten(bench.settings(*sections))
-    untold = [*NO_MATTER]
-    if not (bench.experiment.rl.iterations or made.get("rl", {}).get("iterations")):
-        untold.append("rl.")
+    reinforced = bench.experiment.rl.iterations or made.get("rl", {}).get("iterations")
     changed = [
         f"{change.field} {change.first} (now {change.second})"
         for change in differences(before, now)
         # What there was no choice of when it was trained is as it was then.
-        if change.field in before and not change.field.startswith(tuple(untold))
+        if (change.field in before or change.field.startswith("sft.average."))
+        and change.field not in NO_MATTER
+        and (reinforced or not change.field.startswith("rl."))
     ]
     if changed:
         raise MissingUpstreamError(

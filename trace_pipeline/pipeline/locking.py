@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import logging
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from trace_pipeline.validation import InvalidInputError
+
+NO_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
+"""What a disk says that has none, as some cluster file systems."""
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -24,7 +32,7 @@ def alone(path: Path, what: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             who = file.read().strip() or "another process"
@@ -42,5 +50,19 @@ def in_turn(path: Path) -> Iterator[None]:
     """Wait until no other process holds the lock file ``path``, and hold it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _lock(file, fcntl.LOCK_EX)
         yield
+
+
+def _lock(file: TextIO, how: int) -> None:
+    """Lock ``file``; on a disk that has no locks all goes on without, and that is said.
+
+    Raises:
+        BlockingIOError: another process has it, and ``how`` does not wait.
+    """
+    try:
+        fcntl.flock(file, how)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        log.warning("%s: this disk has no locks; run one process at a time", file.name)

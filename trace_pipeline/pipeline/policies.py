@@ -207,7 +207,7 @@ def truncated_examples(bench: Workbench, base: BaseModel, examples: Sequence[Exa
     from trace_pipeline.modeling.trace_tokens import prompt_tokenizer
 
     config, prompt = bench.experiment.sft, bench.experiment.prompt
-    if config.overflow == "error" or not config.epochs:
+    if config.overflow == "error" or config.average or not config.epochs:
         return 0
     asked = Prompt(prompt, prompt_tokenizer(base, prompt))
     whole = tokenise(asked, examples, max_len=sys.maxsize)

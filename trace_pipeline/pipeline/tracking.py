@@ -37,6 +37,9 @@ DIGEST_LENGTH = 36
 SEND_EVERY = 15.0
 """Seconds between sendings while a stage runs."""
 
+SENDING = "sending.lock"
+"""Lock file beside a journal: one process at a time sends it."""
+
 log = logging.getLogger(__name__)
 
 
@@ -95,7 +98,9 @@ class Tracking:
         Two processes that work on one experiment send in turn: what one has sent, the other
         does not send again.
         """
-        with in_turn(journal.folder / "sending.lock"):
+        if not journal.unsent(journal.sent()):
+            return True
+        with in_turn(journal.folder / SENDING):
             return self._send(journal)
 
     def _send(self, journal: Journal) -> bool:
@@ -126,12 +131,13 @@ class Tracking:
 
     def restore(self, journal: Journal) -> bool:
         """Send what ``journal`` keeps, all of it if the server no longer has the run."""
-        gone = self.missing([journal.sent().parent])
-        if gone is None:
-            return False
-        if gone:
-            journal.mark_sent(Sent())
-        return self.send(journal)
+        with in_turn(journal.folder / SENDING):
+            gone = self.missing([journal.sent().parent])
+            if gone is None:
+                return False
+            if gone:
+                journal.mark_sent(Sent())
+            return self._send(journal)
 
     def missing(self, runs: Sequence[str]) -> list[str] | None:
         """Those of the ``runs`` that the server says it does not have; None if it is down."""
@@ -250,7 +256,8 @@ class _Sender:
         elif event.op == "model":
             register_model(self.client, run_id, event)
         else:
-            self.client.set_terminated(run_id, event.status, event.time)
+            if run_id and _exists(self.client, run_id):  # one that somebody deleted has ended
+                self.client.set_terminated(run_id, event.status, event.time)
             self.client.set_terminated(self.parent, event.status, event.time)
 
     def _send_params(self, run_id: str, params: dict[str, str]) -> None:

@@ -31,6 +31,15 @@ from trace_pipeline.solver import Solver
 from trace_pipeline.store import Artifact, ArtifactStore, file_sha256, object_sha256
 from trace_pipeline.validation import InvalidInputError
 
+NO_MATTER = (
+    "model.device",
+    "sft.compile",
+    "sft.reuse_frozen",
+    "sft.save_every",
+    "rl.save_every",
+    "rl.keep_rollouts_every",
+)
+"""Settings that change no result, or are the machine's."""
 LOCKS = "locks"
 """Folder of an experiment's lock files."""
 
@@ -187,7 +196,7 @@ class Workbench:
         for asset, config in datasets.items():
             if self.store.has(self.key(asset)):
                 compared.append((self.store.manifest(self.key(asset)).config, config))
-        no_matter = ["sft.save_every", "rl.save_every", "word_problems_sha256"]
+        no_matter = [*NO_MATTER, "word_problems_sha256"]
         if not (self.experiment.rl.iterations or made.get("rl", {}).get("iterations")):
             no_matter += ["rl.", "decoding.", "solver."]
         return [

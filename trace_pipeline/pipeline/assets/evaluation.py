@@ -83,7 +83,8 @@ def synthetic_eval(
     examples = [e for a in partitions for e in read_examples(a.path / "test.jsonl")]
     benchmark = synthetic_benchmark(examples)
     policy = open_policy(bench, checkpoint)
-    with bench.stage("synthetic_eval", bench.dataset_hash(partitions)) as stage:
+    dataset = bench.dataset_hash(partitions)
+    with bench.alone("synthetic_eval"), bench.stage("synthetic_eval", dataset) as stage:
         answering = bench.experiment.eval.answer
         evaluation = judge(bench, policy, benchmark, decoding_config(bench), "rl", answering)
         report = build_report(bench, evaluation, checkpoint)
@@ -152,7 +153,8 @@ def gsm8k_eval(
     if bench.experiment.eval.problems != "all":
         benchmark = benchmark.first(bench.experiment.eval.problems)
     benchmark = with_reference_traces(benchmark, problem_set.problems, learnt_shapes(bench))
-    with bench.stage("gsm8k_eval", bench.dataset_hash(partitions)) as stage:
+    dataset = bench.dataset_hash(partitions)
+    with bench.alone("gsm8k_eval"), bench.stage("gsm8k_eval", dataset) as stage:
         traces, untuned = bench.require("gsm8k_train_traces"), open_base(bench)
         base = baseline(bench, untuned, benchmark)
         few_shot = few_shot_baseline(bench, untuned, benchmark, traces)
