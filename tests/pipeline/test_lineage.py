@@ -14,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.pipeline.conftest import FinishedRun
+from trace_pipeline.experiment import RewardConfig
 from trace_pipeline.gsm8k import find_overlaps
 from trace_pipeline.pipeline.assets import models
 from trace_pipeline.pipeline.lineage import fine_tuned_model, trained_model
@@ -38,6 +39,7 @@ def test_a_model_is_what_the_file_says(finished: FinishedRun) -> None:
     for section, fields, told in (
         ("sft", {"learning_rate": 3e-3}, r"sft\.learning_rate 0\.001 \(now 0\.003\)"),
         ("rl", {"prompts": 3}, r"rl\.prompts 2 \(now 3\)"),
+        ("rl", {"rewards": RewardConfig(correct=2.0)}, r"rl\.rewards graded \(now –\)"),
         ("sft", {"average": {"a": 1.0, "b": 2.0}}, r"sft\.average\.a – \(now 1\)"),
         ("prompt", {"template": "chat"}, r"prompt\.template plain \(now chat\)"),
     ):

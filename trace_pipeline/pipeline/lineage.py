@@ -10,6 +10,8 @@ from trace_pipeline.experiment import differences, flatten
 from trace_pipeline.pipeline.workbench import NO_MATTER, MissingUpstreamError, Workbench
 from trace_pipeline.store import Artifact
 
+WHOLE = ("sft.average", "rl.rewards")
+"""Settings that are a value, a table, or nothing: their entries come and go with them."""
 OF_SFT = ("seed", "model", "prompt", "sft")
 OF_RL = (*OF_SFT, "rl")
 """Sections that say what was trained; how it is decoded may change afterwards."""
@@ -62,8 +64,8 @@ def _as_configured(bench: Workbench, asset: str, sections: tuple[str, ...]) -> A
     changed = [
         f"{change.field} {change.first} (now {change.second})"
         for change in differences(before, now)
-        # What there was no choice of when it was trained is as it was then.
-        if (change.field in before or change.field.startswith("sft.average."))
+        # What there was, or is, no choice of cannot have been changed.
+        if ({change.field} <= before.keys() & now.keys() or change.field.startswith(WHOLE))
         and change.field not in NO_MATTER
         and (reinforced or not change.field.startswith("rl."))
     ]
