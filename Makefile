@@ -59,9 +59,8 @@ browser: $(READY)  ## the tests of pages in headless Chromium (a system package)
 	@$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest -m browser tests/browser
 
-soak: $(READY)  ## training killed at many random moments, and all word problems (minutes)
+soak: $(READY)  ## training killed at many random moments (minutes)
 	TRACE_PIPELINE_KILLS=20 $(BIN)/python -m pytest -n 0 tests/modeling/test_resume.py
-	TRACE_PIPELINE_EVERY=1 $(BIN)/python -m pytest tests/gsm8k/test_word_problems.py
 
 bench: $(READY)  ## the benchmarks that need minutes, not hours
 	$(BIN)/python -m benchmarks.solver

@@ -12,7 +12,9 @@ import argparse
 import os
 import time
 from collections import Counter
+from statistics import fmean
 
+from trace_pipeline.experiment import Gsm8kConfig
 from trace_pipeline.gsm8k import load_problems
 from trace_pipeline.gsm8k.conversion import (
     Fixed,
@@ -22,6 +24,7 @@ from trace_pipeline.gsm8k.conversion import (
     variant_maker,
 )
 from trace_pipeline.gsm8k.loading import FOLDER_VARIABLE
+from trace_pipeline.gsm8k.word_problem_check import computations
 
 VARIANTS = 5
 
@@ -39,6 +42,12 @@ def main() -> None:
     print(f"failures: { ({str(k): n for k, n in report.failure_counts().items() if n}) }")
     print(f"confidence: {report.confidence_counts()}")
     print(f"conversion: {seconds:.1f} s of CPU, {report.total / seconds:,.0f} problems/s")
+    least = Gsm8kConfig().min_confidence
+    sure = [computations(one.trace) for one in report.conversions if one.confidence >= least]
+    print(
+        f"computations of the {len(sure):,} that are sure enough to train on: "
+        f"{fmean(sure):.1f} on average, {sum(n >= 5 for n in sure) / len(sure):.0%} five or more"
+    )
     if processes > 1:
         began = time.perf_counter()
         shared = convert(problems.problems, processes=processes)

@@ -86,6 +86,14 @@ class KilledError(Exception):
     pass
 
 
+def stop_after_a_round(base: BaseModel, sft_folder: Path, folder: Path) -> None:
+    def stop(*_: object) -> None:
+        raise KilledError
+
+    with pytest.raises(KilledError):
+        run(base, sft_folder, folder, stop)
+
+
 @pytest.mark.parametrize(
     ("function", "call"),
     [
@@ -162,11 +170,7 @@ def test_best_weights_of_sft_are_no_matter_within_a_round(
 def test_a_round_that_others_began_is_not_trained_in_other_steps(
     base: BaseModel, sft_folder: Path, tmp_path: Path
 ) -> None:
-    def stop(*_: object) -> None:
-        raise KilledError
-
-    with pytest.raises(KilledError):
-        run(base, sft_folder, tmp_path, stop)
+    stop_after_a_round(base, sft_folder, tmp_path)
     steps = tmp_path / "rounds" / "steps.json"
     assert json.loads(steps.read_text()) == {"batches_per_step": 1, "processes": 1}
     steps.write_text('{"batches_per_step": 2, "processes": 2}')
@@ -199,12 +203,7 @@ def test_rollouts_of_other_problems_are_not_taken_for_these(
     base: BaseModel, sft_folder: Path, tmp_path: Path
 ) -> None:
     """As an earlier revision may have drawn them."""
-
-    def stop(*_: object) -> None:
-        raise KilledError
-
-    with pytest.raises(KilledError):
-        run(base, sft_folder, tmp_path, stop)
+    stop_after_a_round(base, sft_folder, tmp_path)
     path = tmp_path / "rounds" / "0001" / "rollouts.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(reversed(lines)))

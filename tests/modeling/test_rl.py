@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.modeling.tiny import experiment, make_tiny_model, problems
-from trace_pipeline.experiment import DecodingConfig
 from trace_pipeline.modeling import reinforcement as rl
 from trace_pipeline.modeling import snapshots
 from trace_pipeline.modeling.base_models import BaseModel, resolve_base
@@ -22,18 +21,14 @@ from trace_pipeline.modeling.checkpoints import (
     load_checkpoint,
     read_info,
 )
-from trace_pipeline.modeling.decoding import Completion, Decoder, Sampling
+from trace_pipeline.modeling.decoding import Completion
 from trace_pipeline.modeling.distributed import World
-from trace_pipeline.modeling.finetuning import train_sft
 from trace_pipeline.modeling.kept_rollouts import read_rollouts
 from trace_pipeline.modeling.objective import nucleus
-from trace_pipeline.modeling.optimizer import MasterAdamW
-from trace_pipeline.modeling.policy_gradient import Learner
 from trace_pipeline.modeling.problem_stream import RlData
 from trace_pipeline.modeling.records import read_records
 from trace_pipeline.modeling.reinforcement import train_rl
 from trace_pipeline.modeling.rollouts import make_solver, roll_out, stream_seed
-from trace_pipeline.modeling.trainable import train_only
 from trace_pipeline.solver import Solver, Verdict, VerdictKind
 from trace_pipeline.store import file_sha256, write_json
 from trace_pipeline.validation import InvalidInputError
@@ -383,25 +378,3 @@ def test_other_processes_are_told_of(
     monkeypatch.setattr(World, "wait", lambda _: None)
     rl._Loop(settings, policy, data, tmp_path, "run", World(0, 2))
     assert "going on with 2 processes what 1 began" in caplog.text
-
-
-@pytest.mark.parametrize("updates", [1, 3])
-def test_what_frozen_layers_give_is_kept(updates: int, base: BaseModel, tmp_path: Path) -> None:
-    """It changes no bit of the weights."""
-    part = tmp_path / "part"
-    train_sft(experiment(sft={"epochs": 20}), base, problems(4), part)
-    settings = experiment(rl={"updates": updates, "kl_coefficient": 0.1, "learning_rate": 1e-2})
-    weights = []
-    for kept in (True, False):
-        policy = load_checkpoint(part, base, "float32", "cpu", merge=False)
-        assert policy.info is not None
-        train_only(policy.model, policy.info.tensors)
-        learner = Learner(settings, policy, MasterAdamW(policy.model, policy.info.tensors))
-        assert learner._keeps_lower
-        learner._keeps_lower = kept
-        drawn = Decoder(policy, DecodingConfig(max_tokens=20)).decode(
-            [problem.question for problem in problems(4)], Sampling([1, 2, 3, 4])
-        )
-        learner.learn(drawn, torch.tensor([1.0, -1.0, 0.5, -0.5]), 1)
-        weights.append({name: p.detach().clone() for name, p in policy.model.named_parameters()})
-    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())

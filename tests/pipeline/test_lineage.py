@@ -60,20 +60,23 @@ def test_what_changes_no_weights_may_change(finished: FinishedRun) -> None:
         trained_model(changed(finished.bench(), section, **fields))
 
 
-def test_a_model_of_an_earlier_fine_tuning_is_refused(
-    finished: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def copied(finished: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workbench:
+    """A finished project that may be changed."""
     shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
     monkeypatch.chdir(tmp_path / "copy")
-    bench = bench_of("tiny")
-    trained_model(bench)
-    before = bench.require("sft_checkpoint")
-    with bench.store.write(before.manifest.key) as draft:
+    return bench_of("tiny")
+
+
+def test_a_model_of_an_earlier_fine_tuning_is_refused(copied: Workbench) -> None:
+    trained_model(copied)
+    before = copied.require("sft_checkpoint")
+    with copied.store.write(before.manifest.key) as draft:
         (draft.path / "metrics.jsonl").write_text("")
         draft.config = before.manifest.config
         draft.content_hash = "0" * 64
     with pytest.raises(MissingUpstreamError, match=r"made of an earlier version of tiny/sft"):
-        trained_model(bench)
+        trained_model(copied)
 
 
 def hold(path: Path, held: object, done: object) -> None:
@@ -139,14 +142,9 @@ def test_a_disk_without_locks_is_worked_on(
     assert caplog.text.count("this disk has no locks; run one process at a time") == 2
 
 
-def test_a_model_of_earlier_data_is_refused(
-    finished: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
-    monkeypatch.chdir(tmp_path / "copy")
-    bench = bench_of("tiny")
-    before = bench.require("synthetic_dataset", "percentage")
-    with bench.store.write(before.manifest.key) as draft:
+def test_a_model_of_earlier_data_is_refused(copied: Workbench) -> None:
+    before = copied.require("synthetic_dataset", "percentage")
+    with copied.store.write(before.manifest.key) as draft:
         for name in ("train", "validation", "test"):
             (draft.path / f"{name}.jsonl").write_bytes((before.path / f"{name}.jsonl").read_bytes())
         (draft.path / "train.jsonl").write_text("")
@@ -154,4 +152,4 @@ def test_a_model_of_earlier_data_is_refused(
     told = "was trained on an earlier version of tiny/synthetic_dataset/percentage; train anew"
     for look in (fine_tuned_model, trained_model):
         with pytest.raises(MissingUpstreamError, match=told):
-            look(bench)
+            look(copied)

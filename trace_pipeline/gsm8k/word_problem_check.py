@@ -13,7 +13,7 @@ from trace_pipeline.experiment import Gsm8kConfig
 from trace_pipeline.gsm8k.conversion import Policy, convert
 from trace_pipeline.gsm8k.overlap import normalised_words
 from trace_pipeline.gsm8k.word_problems import Written
-from trace_pipeline.traces import Compute
+from trace_pipeline.traces import Compute, Trace
 
 SHINGLE = 4
 """Words in a row that are compared (Broder 1997, "On the resemblance and containment")."""
@@ -49,8 +49,7 @@ def check_word_problems(written: Written, processes: int = 1) -> Checked:
     sure: Counter[int] = Counter()
     for conversion in report.conversions:
         if conversion.confidence >= Gsm8kConfig().min_confidence:
-            steps = [step for part in conversion.trace.subtraces for step in part.steps]
-            sure[sum(isinstance(step, Compute) for step in steps)] += 1
+            sure[computations(conversion.trace)] += 1
             continue
         message = (
             f"unsure ({conversion.confidence:g}): say each number once and for one thing, and name "
@@ -66,6 +65,12 @@ def check_word_problems(written: Written, processes: int = 1) -> Checked:
         findings.append(Finding(written.places[second], message))
     findings.sort(key=lambda finding: _file_and_line(finding.place))
     return Checked(sure.total(), dict(sorted(sure.items())), tuple(findings))
+
+
+def computations(trace: Trace) -> int:
+    """How many values ``trace`` computes."""
+    steps = (step for subtrace in trace.subtraces for step in subtrace.steps)
+    return sum(isinstance(step, Compute) for step in steps)
 
 
 def resembling(questions: Sequence[str], share: float = ALIKE) -> Iterator[tuple[int, int, float]]:
