@@ -8,9 +8,9 @@ from safetensors.torch import load_file, save_file
 
 from tests.modeling.tiny import experiment, make_tiny_model, problems
 from trace_pipeline.modeling.base_models import BaseModel, load_model, resolve_base
+from trace_pipeline.modeling.changes import checkpoint_differs_from
 from trace_pipeline.modeling.checkpoints import (
     Policy,
-    checkpoint_differs_from,
     export_checkpoint,
     load_checkpoint,
     read_info,

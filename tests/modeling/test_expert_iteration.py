@@ -12,7 +12,8 @@ import pytest
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.modeling import expert_iteration, train_rl
 from trace_pipeline.modeling.base_models import BaseModel, resolve_base
-from trace_pipeline.modeling.checkpoints import CheckpointInfo, checkpoint_differs_from, read_info
+from trace_pipeline.modeling.changes import checkpoint_differs_from
+from trace_pipeline.modeling.checkpoints import CheckpointInfo, read_info
 from trace_pipeline.modeling.kept_rollouts import read_rollouts
 from trace_pipeline.modeling.prompts import Prompt
 from trace_pipeline.modeling.records import read_records

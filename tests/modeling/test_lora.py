@@ -9,9 +9,9 @@ from tests.modeling.tiny import experiment, problems
 from trace_pipeline.experiment import LoraConfig
 from trace_pipeline.modeling.base_models import BaseModel, load_model, resolve_base
 from trace_pipeline.modeling.batching import collate, tokenise
+from trace_pipeline.modeling.changes import checkpoint_differs_from
 from trace_pipeline.modeling.checkpoints import (
     Policy,
-    checkpoint_differs_from,
     export_checkpoint,
     load_base_policy,
     load_checkpoint,

@@ -15,9 +15,9 @@ from tests.modeling.tiny import experiment, make_tiny_model, problems
 from trace_pipeline.modeling import reinforcement as rl
 from trace_pipeline.modeling import snapshots
 from trace_pipeline.modeling.base_models import BaseModel, resolve_base
+from trace_pipeline.modeling.changes import checkpoint_differs_from
 from trace_pipeline.modeling.checkpoints import (
     WEIGHTS,
-    checkpoint_differs_from,
     load_checkpoint,
     read_info,
 )

@@ -17,8 +17,8 @@ from tests.modeling.test_constrained import (
 from tests.modeling.tiny import experiment, make_tiny_model, make_tokenizer, problem, problems
 from trace_pipeline.experiment import DecodingConfig, ExperimentError, PromptConfig
 from trace_pipeline.modeling.base_models import BaseModel, resolve_base
+from trace_pipeline.modeling.changes import checkpoint_differs_from
 from trace_pipeline.modeling.checkpoints import (
-    checkpoint_differs_from,
     export_checkpoint,
     load_base_policy,
     load_checkpoint,

@@ -70,13 +70,27 @@ def test_what_another_host_trains_is_taken_over(project: Path, tmp_path: Path) -
     assert torn.exit_code != 0
     assert "missing or altered" in torn.output
     assert not brought(bench_of("root"), "sft_checkpoint").exists()
-    told = run("bring", str(folder), "--experiment", "strict")
+    # Of what it goes on from the record is enough; later the weights can be brought too.
+    light = shutil.copytree(folder, tmp_path / "light")
+    (light / "parents" / "root" / "sft" / WEIGHTS).unlink()
+    told = run("bring", str(light), "--experiment", "strict")
     assert told.exit_code == 0, told.output
     assert (
-        "at hand: sft_checkpoint of root, sft_checkpoint of further, rl_checkpoint of further, "
-        "sft_checkpoint of strict; trace-pipeline run --experiment strict takes over\n"
+        "at hand: sft_checkpoint of root (its record, no weights), sft_checkpoint of further, "
+        "rl_checkpoint of further, sft_checkpoint of strict; trace-pipeline run --experiment "
+        "strict takes over\n"
     ) in told.output
     result = run("run", "--experiment", "strict", "--until", "rl_checkpoint")
+    assert result.exit_code == 0, result.output
+    recorded = bench_of("root").require("rl_checkpoint").path
+    assert read_info(recorded).elsewhere
+    assert not (recorded / WEIGHTS).exists()
+    for command in (["export", "model", "root"], ["pack", "again"]):
+        name = "root" if command[0] == "export" else "further"
+        lacking = run(*command[:2], *[str(tmp_path / c) for c in command[2:]], "--experiment", name)
+        assert "stayed where it was trained, only its record is here" in str(lacking.exception)
+    assert run("bring", str(parents / "root"), "--experiment", "root").exit_code == 0
+    result = run("run", "--experiment", "root", "--until", "rl_checkpoint")
     assert result.exit_code == 0, result.output
     for (name, stage), info in there.items():
         bench = bench_of(name)

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
         load_tokenizer,
         resolve_base,
     )
+    from trace_pipeline.modeling.changes import checkpoint_differs_from
     from trace_pipeline.modeling.checkpoints import (
         CheckpointInfo,
         Policy,
-        checkpoint_differs_from,
         export_checkpoint,
         load_base_policy,
         load_checkpoint,
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "base_models": ["BaseModel", "load_model", "load_tokenizer", "resolve_base"],
+    "changes": ["checkpoint_differs_from"],
     "checkpoints": [
         "CheckpointInfo",
         "Policy",
-        "checkpoint_differs_from",
         "export_checkpoint",
         "load_base_policy",
         "load_checkpoint",

@@ -7,11 +7,9 @@ loading it needs its base model, recognised by hash.
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import uuid
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,11 +24,11 @@ from trace_pipeline.modeling.base_models import (
     load_model,
     resolve_base,
 )
-from trace_pipeline.modeling.lora import add_adapters, merge_adapters, weight_changes
+from trace_pipeline.modeling.lora import add_adapters, merge_adapters
 from trace_pipeline.modeling.prompts import Prompt, Shot
 from trace_pipeline.modeling.trace_tokens import make_room, prompt_tokenizer
 from trace_pipeline.modeling.trainable import untie_head
-from trace_pipeline.modeling.weights import weight_files, write_tensors
+from trace_pipeline.modeling.weights import write_tensors
 from trace_pipeline.provenance import library_versions, utc_now
 from trace_pipeline.store import file_sha256, write_json
 from trace_pipeline.validation import InvalidInputError
@@ -75,6 +73,8 @@ class CheckpointInfo(Struct, frozen=True, kw_only=True):
     parameters_total: int
     libraries: dict[str, str]
     created: str
+    elsewhere: bool = False
+    """Whether the weights stayed where they were made: this is the record of them alone."""
     format: int = FORMAT
 
 
@@ -193,20 +193,21 @@ def hand_on_checkpoint(
     """Write the checkpoint in ``source`` into ``folder`` as that of a stage that trains nothing.
 
     The weights are the same file, so that their hash is the same on every machine, whatever
-    precision it computes in.
+    precision it computes in. Of weights that are elsewhere the record is handed on.
 
     Raises:
         InvalidInputError: no checkpoint of ``base`` there, or its weights are missing or altered.
     """
     info = read_info(source)
-    require_weights(source, info, base)
     folder.mkdir(parents=True, exist_ok=True)
-    staged = folder / f".{WEIGHTS}.partial"
-    try:
-        shutil.copyfile(source / WEIGHTS, staged)
-        os.replace(staged, folder / WEIGHTS)
-    finally:
-        staged.unlink(missing_ok=True)
+    if not info.elsewhere:
+        require_weights(source, info, base)
+        staged = folder / f".{WEIGHTS}.partial"
+        try:
+            shutil.copyfile(source / WEIGHTS, staged)
+            os.replace(staged, folder / WEIGHTS)
+        finally:
+            staged.unlink(missing_ok=True)
     handed_on = msgspec.structs.replace(
         info,
         stage=stage,
@@ -227,7 +228,8 @@ def require_weights(folder: Path, info: CheckpointInfo, base: BaseModel | None =
     """The weights that ``info`` describes.
 
     Raises:
-        InvalidInputError: they are not there, not these, or changes of another base than ``base``.
+        InvalidInputError: they are elsewhere, lost, not these, or changes of another base than
+            ``base``.
     """
     if base is not None and base.sha256 != info.base_sha256:
         raise InvalidInputError(
@@ -235,6 +237,11 @@ def require_weights(folder: Path, info: CheckpointInfo, base: BaseModel | None =
             f"{base.reference!r} ({base.sha256[:12]}); give the base that it was trained from"
         )
     weights = folder / WEIGHTS
+    if info.elsewhere:
+        raise InvalidInputError(
+            f"{weights}: stayed where it was trained, only its record is here; bring the "
+            "checkpoint with its weights (trace-pipeline bring), or train it here"
+        )
     if not weights.is_file() or file_sha256(weights) != info.weights_sha256:
         raise InvalidInputError(f"{weights}: missing or altered since it was saved; train it again")
     return weights
@@ -316,68 +323,6 @@ def load_checkpoint(
         merge_adapters(model)
         adapters = None
     return replace(policy, info=info, adapters=adapters)
-
-
-def checkpoint_differs_from(
-    folder: Path, parent: Path | BaseModel, base: BaseModel | None = None
-) -> float:
-    """Largest absolute change of any weight against the parent; 0 means nothing was learned.
-
-    Args:
-        folder: a checkpoint.
-        parent: the checkpoint or base model that it started from.
-        base: the base model of both, found by the recorded reference when None.
-
-    Raises:
-        InvalidInputError: either cannot be read, or a weight is not finite.
-    """
-    from safetensors.torch import load_file
-
-    info = read_info(folder)
-    child = load_file(folder / WEIGHTS)
-    if isinstance(parent, BaseModel) and info.adapters is not None:
-        child = weight_changes(child, info.adapters)
-        before = {name: torch.zeros_like(change) for name, change in child.items()}
-    elif isinstance(parent, BaseModel):
-        before = _base_tensors(parent, child.keys())
-    else:
-        read_info(parent)
-        before = load_file(parent / WEIGHTS)
-        missing = child.keys() - before.keys()
-        if missing:
-            before |= _base_tensors(base or resolve_base(info.base), missing)
-    # Tokens of its own give a checkpoint rows that its base lacks.
-    changes = [
-        float((child[name][: len(tensor)].float() - tensor.float()).abs().max())
-        for name, tensor in before.items()
-        if name in child
-    ]
-    if not all(math.isfinite(change) for change in changes):
-        raise InvalidInputError(f"{folder}: holds weights that are not finite; train it again")
-    return max(changes)
-
-
-def _base_tensors(base: BaseModel, names: Iterable[str]) -> dict[str, torch.Tensor]:
-    """Tensors of a base model by name; a head that is tied there equals the embeddings."""
-    from safetensors import safe_open
-
-    wanted = set(names)
-    found: dict[str, torch.Tensor] = {}
-    embeddings: torch.Tensor | None = None
-    for path in weight_files(base.folder):
-        with safe_open(path, framework="pt") as file:
-            there = set(file.keys())
-            found |= {name: file.get_tensor(name) for name in wanted & there}
-            if HEAD in wanted - found.keys():
-                tied = [name for name in there if name.endswith("embed_tokens.weight")]
-                embeddings = file.get_tensor(tied[0]) if tied else embeddings
-    if HEAD in wanted - found.keys() and embeddings is not None:
-        found[HEAD] = embeddings
-    if wanted - found.keys():
-        raise InvalidInputError(
-            f"base model {base.reference!r} has no tensor {min(wanted - found.keys())!r}"
-        )
-    return found
 
 
 def export_checkpoint(folder: Path, target: Path, base: BaseModel | None = None) -> None:

@@ -13,15 +13,20 @@ import shutil
 import uuid
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import structs
 
 from trace_pipeline.generation import write_examples
 from trace_pipeline.gsm8k import read_problem_set
 from trace_pipeline.pipeline.policies import brought, require_rl_data, training_data
 from trace_pipeline.pipeline.workbench import Workbench
-from trace_pipeline.store import MANIFEST
+from trace_pipeline.store import MANIFEST, write_json
 from trace_pipeline.validation import InvalidInputError
+
+if TYPE_CHECKING:
+    from trace_pipeline.modeling.checkpoints import CheckpointInfo
 
 STAGES = {"sft_checkpoint": "sft", "rl_checkpoint": "rl"}
 """Folder of each asset's checkpoint among what the script makes."""
@@ -87,7 +92,10 @@ def _write(bench: Workbench, folder: Path, there: Container[str]) -> str:
     write_examples(folder / "train.jsonl", data.train + data.real)
     write_examples(folder / "validation.jsonl", held_out)
     if experiment.sft.continues and experiment.sft.continues not in there:
+        from trace_pipeline.modeling.checkpoints import read_info, require_weights
+
         (parent,) = bench.started_from()
+        require_weights(parent.path, read_info(parent.path))
         shutil.copytree(parent.path, folder / START)
     if experiment.rl.iterations:
         write_examples(folder / "synthetic.jsonl", data.train)
@@ -120,6 +128,9 @@ def require_packable(target: Path, chain: Sequence[Workbench]) -> None:
 def bring(bench: Workbench, source: Path, parents: Sequence[Workbench] = ()) -> str:
     """Keep the checkpoints that the script made in ``source`` for the assets to take over.
 
+    Only the last one needs its weights; of those before it the record is enough, if the weights
+    are not wanted here: a checkpoint is recognised by what it was made from.
+
     Args:
         bench: whose checkpoints are in ``source`` itself.
         source: the folder that was packed, with what the script made.
@@ -128,7 +139,7 @@ def bring(bench: Workbench, source: Path, parents: Sequence[Workbench] = ()) -> 
     Raises:
         InvalidInputError: no checkpoint there, or one without the weights that it describes.
     """
-    from trace_pipeline.modeling.checkpoints import INFO, read_info, require_weights
+    from trace_pipeline.modeling.checkpoints import INFO, WEIGHTS, read_info, require_weights
 
     folders = {parent: source / PARENTS / parent.experiment.name for parent in parents}
     folders[bench] = source
@@ -140,11 +151,19 @@ def bring(bench: Workbench, source: Path, parents: Sequence[Workbench] = ()) -> 
     }
     if not found:
         raise InvalidInputError(f"{source}: holds no finished checkpoint (sft/{INFO}, rl/{INFO})")
-    for made in found.values():
-        require_weights(made, read_info(made))
+    last = list(found.values())[-1]
+    infos = {made: read_info(made) for made in found.values()}
+    for made, info in infos.items():
+        if made == last or (made / WEIGHTS).exists():
+            require_weights(made, info)
+        else:
+            infos[made] = structs.replace(info, elsewhere=True)
     for (owner, asset), made in found.items():
-        _keep(made, brought(owner, asset))
-    said = [f"{asset} of {owner.experiment.name}" for owner, asset in found]
+        _keep(made, brought(owner, asset), infos[made])
+    said = [
+        f"{asset} of {owner.experiment.name}{' (its record, no weights)' * infos[made].elsewhere}"
+        for (owner, asset), made in found.items()
+    ]
     name = bench.experiment.name
     skipped = sorted(
         folder.name
@@ -156,8 +175,10 @@ def bring(bench: Workbench, source: Path, parents: Sequence[Workbench] = ()) -> 
     )
 
 
-def _keep(made: Path, place: Path) -> None:
+def _keep(made: Path, place: Path, info: CheckpointInfo) -> None:
     """Copy a checkpoint to where an asset looks for it, whole or not at all."""
+    from trace_pipeline.modeling.checkpoints import INFO
+
     staging = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
     staging.mkdir(parents=True)
     try:
@@ -165,6 +186,8 @@ def _keep(made: Path, place: Path) -> None:
             # An artifact of another experiment has a manifest, which is that artifact's alone.
             if path.is_file() and path.name != MANIFEST:
                 shutil.copy2(path, staging / path.name)
+        if info.elsewhere:
+            write_json(staging / INFO, info)
         shutil.rmtree(place, ignore_errors=True)
         os.rename(staging, place)
     finally:

@@ -248,13 +248,19 @@ def _figures(record: dict[str, Any]) -> dict[str, float]:
 def _twin(
     bench: Workbench, asset: str, settings: dict[str, Any], parents: dict[str, str]
 ) -> str | None:
-    """The key of another experiment's artifact with the same settings and parents, if any."""
+    """The key of another experiment's artifact with the same settings and parents, if any.
+
+    One of which only the record is here is none.
+    """
+    from trace_pipeline.modeling.checkpoints import read_info
+
     for key in bench.store.keys():  # noqa: SIM118 (a method of the store, not of a mapping)
         if key.endswith(f"/{asset}"):
             manifest = bench.store.manifest(key)
             same = sorted(manifest.parents.values()) == sorted(parents.values())
             # By hash: what was stored as JSON has lists where settings may have tuples.
-            if same and object_sha256(manifest.config) == object_sha256(settings):
+            same = same and object_sha256(manifest.config) == object_sha256(settings)
+            if same and not read_info(bench.store.read(key).path).elsewhere:
                 return key
     return None
 

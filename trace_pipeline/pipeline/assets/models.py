@@ -1,7 +1,8 @@
 """The models: base, fine-tuned, reinforced."""
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -29,6 +30,9 @@ from trace_pipeline.pipeline.resources import (
     open_workbench,
 )
 from trace_pipeline.store import write_json
+
+if TYPE_CHECKING:
+    from trace_pipeline.modeling.base_models import BaseModel
 
 
 def _loads_and_differs(asset: str) -> dg.AssetCheckSpec:
@@ -111,7 +115,6 @@ def sft_checkpoint(
 
     With ``sft.average`` it is the mean of models that were trained before.
     """
-    from trace_pipeline.modeling.checkpoints import checkpoint_differs_from
     from trace_pipeline.modeling.records import read_records
 
     bench = open_workbench(experiment, artifacts, tracking, solver)
@@ -182,7 +185,7 @@ def sft_checkpoint(
         stage.finals({f"sft.final_{name}": value for name, value in info.metrics.items()})
     truncated = truncated_examples(bench, base, examples)
     before = started_from[0].path if started_from else base
-    change = checkpoint_differs_from(stored.path, before, base)
+    as_it_is = "sft.epochs: 0 takes the model of sft.continues as it is"
     records = read_records(stored.path / METRICS)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.sha256),
@@ -217,13 +220,12 @@ def sft_checkpoint(
                 else "an example over sft.max_len stops training",
                 metadata={"truncated_examples": truncated, "examples": len(examples)},
             ),
-            dg.AssetCheckResult(
-                passed=change > 0 or not bench.experiment.sft.epochs,
-                check_name="loads_and_differs_from_parent",
-                description=None
-                if bench.experiment.sft.epochs
-                else "sft.epochs: 0 takes the model of sft.continues as it is",
-                metadata={"largest_change_of_a_weight": change},
+            _compared(
+                stored.path,
+                before,
+                base,
+                "" if bench.experiment.sft.epochs else as_it_is,
+                intended=not bench.experiment.sft.epochs,
             ),
         ],
     )
@@ -244,7 +246,6 @@ def rl_checkpoint(
     solver: SolverResource,
 ) -> dg.MaterializeResult:
     """The fine-tuned model reinforced with rewards that the solver verifies."""
-    from trace_pipeline.modeling.checkpoints import checkpoint_differs_from
     from trace_pipeline.modeling.kept_rollouts import read_rollouts
     from trace_pipeline.modeling.records import read_records
     from trace_pipeline.modeling.reinforcement import train_rl
@@ -274,7 +275,6 @@ def rl_checkpoint(
         )
         stage.finals({f"rl.final_{name}": value for name, value in info.metrics.items()})
     records = read_records(stored.path / METRICS)
-    change = checkpoint_differs_from(stored.path, sft.path, base)
     unchanged = reinforcement.why_unchanged(records, info.selected)
     if unchanged:
         context.log.warning("the checkpoint is the SFT checkpoint: %s", unchanged)
@@ -290,15 +290,47 @@ def rl_checkpoint(
             **metadata.of_stage(stage),
             **metadata.of_artifact(stored),
         },
-        check_results=[
-            dg.AssetCheckResult(
-                passed=change > 0,
-                check_name="loads_and_differs_from_parent",
-                severity=dg.AssetCheckSeverity.WARN if unchanged else dg.AssetCheckSeverity.ERROR,
-                description=unchanged or None,
-                metadata={"largest_change_of_a_weight": change, "iterations": len(records)},
-            )
-        ],
+        check_results=[_compared(stored.path, sft.path, base, unchanged)],
+    )
+
+
+def _compared(
+    folder: Path,
+    before: "Path | BaseModel",
+    base: "BaseModel",
+    unchanged: str,
+    intended: bool = False,
+) -> dg.AssetCheckResult:
+    """The result of the check that a stored checkpoint loads and is not its parent.
+
+    Args:
+        folder: the checkpoint.
+        before: what it started from.
+        base: the base model of both.
+        unchanged: why it may equal its parent; empty if it should not.
+        intended: whether it is then as it should be.
+    """
+    from trace_pipeline.modeling.changes import checkpoint_differs_from, differs_from_record
+    from trace_pipeline.modeling.checkpoints import read_info
+
+    compared: dict[str, float | str] = {}
+    severity = dg.AssetCheckSeverity.WARN if unchanged else dg.AssetCheckSeverity.ERROR
+    if read_info(folder).elsewhere:
+        unchanged = "only its record is here: the weights stayed where they were trained"
+        differs, intended, severity = False, False, dg.AssetCheckSeverity.WARN
+    elif isinstance(before, Path) and read_info(before).elsewhere:
+        differs = differs_from_record(folder, before)
+        compared["compared_by"] = "hash, since of the parent only the record is here"
+    else:
+        change = checkpoint_differs_from(folder, before, base)
+        differs = change > 0
+        compared["largest_change_of_a_weight"] = change
+    return dg.AssetCheckResult(
+        passed=differs or intended,
+        check_name="loads_and_differs_from_parent",
+        severity=severity,
+        description=unchanged or None,
+        metadata=compared,
     )
 
 
