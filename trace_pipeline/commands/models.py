@@ -111,8 +111,9 @@ def pack(folder: Path, name: str) -> None:
 def bring(folder: Path, name: str) -> None:
     """Take the checkpoints that the script of `pack` made in FOLDER into EXPERIMENT.
 
-    Those of experiments that it goes on from are taken into these. The next run takes them over in
-    place of training, if settings, base model and data are the same.
+    Those of experiments that it goes on from are taken into these; of all but the last
+    weights.safetensors may be left there. The next run takes them over in place of training, if
+    settings, base model and data are the same.
     """
     from trace_pipeline.definitions import defs
     from trace_pipeline.pipeline.elsewhere import bring

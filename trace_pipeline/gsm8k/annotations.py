@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from math import floor
 
 from msgspec import Struct
@@ -87,6 +88,7 @@ def strip_annotations(solution: str) -> str:
     return _ANNOTATION.sub("", solution).rpartition("####")[0].rstrip()
 
 
+@lru_cache(maxsize=4096)
 def parse_expression(text: str) -> Expression:
     """The tree of an arithmetic expression; ``20%`` is read as ``20/100``.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from trace_pipeline.gsm8k.annotations import Expression, Operation, Operator, evaluate
 from trace_pipeline.gsm8k.conversion.nodes import ONE, ZERO, Apply, Earlier, Node, Slot
@@ -40,22 +40,30 @@ def operands(calculations: Sequence[Calculated]) -> list[Slot]:
     return slots
 
 
-def assemble(
-    calculations: Sequence[Calculated], chosen: Sequence[Node], rounded: bool
-) -> list[Node]:
-    """What each calculation computes if its operands are ``chosen`` (one for each slot).
+class Assembly:
+    """Puts calculations together again from the origins of their operands."""
 
-    Args:
-        calculations: In order.
-        chosen: The operands' origins.
-        rounded: Whether a whole result of an inexact division means a rounded division.
-    """
-    roots: list[Node] = []
-    rest = iter(chosen)
-    for index, calculation in enumerate(calculations):
-        node = _assembled(calculation.expression, rest, roots, calculations[:index])
-        roots.append(_rounded(node, calculation) if rounded else node)
-    return roots
+    def __init__(self, calculations: Sequence[Calculated], rounded: bool) -> None:
+        """Prepare it.
+
+        Args:
+            calculations: In order.
+            rounded: Whether a whole result of an inexact division means a rounded division.
+        """
+        self._calculations = calculations
+        self._rounded = rounded
+        self._shapes = [
+            _shape(calculation.expression, calculations[:index])
+            for index, calculation in enumerate(calculations)
+        ]
+
+    def root(self, index: int, chosen: Sequence[Node], roots: Sequence[Node]) -> Node:
+        """What the calculation of this index computes if its operands are ``chosen``.
+
+        ``roots`` are what those before it compute.
+        """
+        node = _assembled(self._shapes[index], iter(chosen), roots)
+        return _rounded(node, self._calculations[index]) if self._rounded else node
 
 
 def simplified(op: str, left: Node, right: Node) -> Node:
@@ -109,27 +117,35 @@ def _is_written_share(expression: Operation, before: Sequence[Calculated]) -> bo
     return isinstance(share, Fraction) and any(share == earlier.value for earlier in before)
 
 
-def _assembled(
-    expression: Expression,
-    chosen: Iterator[Node],
-    roots: Sequence[Node],
-    before: Sequence[Calculated],
-) -> Node:
+class _Shape(Struct, frozen=True):
+    """An operation of an expression; None in its place is an operand."""
+
+    op: str
+    left: _Shape | None
+    right: _Shape | None
+    chains: bool
+    """Whether its left side may be the beginning of the same sum or product."""
+
+
+def _shape(expression: Expression, before: Sequence[Calculated]) -> _Shape | None:
     if not isinstance(expression, Operation) or _is_written_share(expression, before):
-        return _resolved(next(chosen), roots)
-    left = _assembled(expression.left, chosen, roots, before)
-    right = _assembled(expression.right, chosen, roots, before)
+        return None
+    left, right = _shape(expression.left, before), _shape(expression.right, before)
     op = _OPS[expression.operator]
-    node = simplified(op, left, right)
-    if (
-        op in _CHAINED
-        and node == Apply(op, (left, right))
-        and isinstance(expression.left, Operation)
-        and isinstance(left, Apply)
-        and left.op == op
-    ):
+    return _Shape(op, left, right, op in _CHAINED and isinstance(expression.left, Operation))
+
+
+def _assembled(shape: _Shape | None, chosen: Iterator[Node], roots: Sequence[Node]) -> Node:
+    if shape is None:
+        return _resolved(next(chosen), roots)
+    left = _assembled(shape.left, chosen, roots)
+    right = _assembled(shape.right, chosen, roots)
+    node = simplified(shape.op, left, right)
+    if not shape.chains or not isinstance(left, Apply) or left.op != shape.op:
+        return node
+    if node == Apply(shape.op, (left, right)):
         # One step for what the author wrote as one sum: 3 + 4 + 5, 20 - 5 - 3.
-        return Apply(op, (*left.args, right))
+        return Apply(shape.op, (*left.args, right))
     return node
 
 

@@ -63,13 +63,7 @@ class Context:
         self._marks_money = not priced and any(currency for _, _, currency in numbers_in(prose))
         if slot.op in ("add", "sub"):
             self.beside |= first_words(calculation.after)  # terms and sum share a unit
-        self.around = (
-            frozenset(
-                singular(word)
-                for word in re.findall(r"[a-z]+", f"{prose} {_clause(calculation.after)}".lower())
-            )
-            - FUNCTION_WORDS
-        )
+        self.around = _words_around(prose, calculation.after)
 
     def bonus(self, nouns: frozenset[str], window: frozenset[str]) -> float:
         """How well an origin's words fit the operand's."""
@@ -137,6 +131,13 @@ def _said_behind(calculation: Calculated, slot: Slot) -> list[tuple[Number, froz
 def _clause(after: str) -> str:
     """What follows a result up to the next number: ``dollars for the notebooks``."""
     return re.split(r"\d", rest_of_sentence(after).lstrip("0123456789.,"), maxsplit=1)[0]
+
+
+@lru_cache(maxsize=1024)
+def _words_around(before: str, after: str) -> frozenset[str]:
+    """The words before a result, and behind it up to the next number."""
+    text = f"{before} {_clause(after)}".lower()
+    return frozenset(singular(word) for word in re.findall(r"[a-z]+", text)) - FUNCTION_WORDS
 
 
 @lru_cache(maxsize=1024)

@@ -210,6 +210,7 @@ def _readings_of(
 ) -> list[Reading] | None:
     """The readings that give ``gold``, cheapest first; None if there are none."""
     given = question_values(text.mentions)
+    known: dict[Node, Number] = {}
     inexact = any(
         isinstance(calculation.result, int) and calculation.value != calculation.result
         for calculation in calculations
@@ -218,7 +219,7 @@ def _readings_of(
         found: dict[object, Reading] = {}
         for reading in readings(calculations, text, rounded):
             try:
-                right = evaluate(reading.root, given, {}) == gold
+                right = evaluate(reading.root, given, known) == gold
             except UndefinedValueError:
                 continue
             if right and (reading.root not in found or reading.cost < found[reading.root].cost):

@@ -29,14 +29,14 @@ class Given(Struct, frozen=True, gc=False):
     facet: Facet = Facet.VALUE
 
 
-class World(Struct, frozen=True, gc=False):
+class World(Struct, frozen=True, gc=False, cache_hash=True):
     """A named constant of the world, or a count of what the question lists."""
 
     name: str
     value: Number
 
 
-class Stated(Struct, frozen=True, gc=False):
+class Stated(Struct, frozen=True, gc=False, cache_hash=True):
     """A number that only the solution states: not grounded."""
 
     value: Number
@@ -48,7 +48,7 @@ class Earlier(Struct, frozen=True, gc=False):
     calculation: int
 
 
-class Apply(Struct, frozen=True, gc=False):
+class Apply(Struct, frozen=True, gc=False, cache_hash=True):
     """``op(args)`` in the trace language's own operations."""
 
     op: str

@@ -7,15 +7,14 @@ nothing uses, and numbers of the question that are left over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
 from heapq import nsmallest
 
 from msgspec import Struct
 
-from trace_pipeline.gsm8k.conversion.assembly import assemble, operands
+from trace_pipeline.gsm8k.conversion.assembly import Assembly, operands
 from trace_pipeline.gsm8k.conversion.fit import left_over, operands_cost
-from trace_pipeline.gsm8k.conversion.nodes import Apply, Candidate, Earlier, Given, Node, Slot
+from trace_pipeline.gsm8k.conversion.nodes import Apply, Earlier, Given, Node, Slot
 from trace_pipeline.gsm8k.conversion.solution import Calculated
 from trace_pipeline.gsm8k.conversion.sources import candidates
 from trace_pipeline.gsm8k.conversion.text import Text
@@ -61,11 +60,24 @@ class Reading(Struct, frozen=True):
         return self.order[-1]
 
 
+class _Option(Struct, frozen=True):
+    """A candidate for an operand, with what the search asks of it again and again."""
+
+    place: int
+    """Among the candidates of its operand."""
+    node: Node
+    cost: float
+    mentions: int
+    """Bits of the mentions that it uses."""
+    earlier: int
+    """Bits of the calculations that it uses."""
+
+
 class _Partial(Struct, frozen=True):
     cost: float
     """Beyond what the candidates cost: reuse and order."""
     total: float
-    chosen: tuple[Candidate, ...]
+    chosen: tuple[_Option, ...]
     used: int
     """Bits of the mentions used so far."""
     consumed: int
@@ -81,30 +93,24 @@ def readings(calculations: Sequence[Calculated], text: Text, rounded: bool) -> I
         rounded: Whether a whole result of an inexact division means a rounded division.
     """
     slots = operands(calculations)
-    options: list[list[Candidate]] = []
+    options: list[list[_Option]] = []
     implied: dict[Node, Number] = {}
     for slot in slots:
         choices = candidates(slot, text, calculations, tuple(implied.items()))
-        options.append(choices)
+        options.append(
+            [
+                _Option(place, choice.node, choice.cost, *_uses(choice.node))
+                for place, choice in enumerate(choices)
+            ]
+        )
         if isinstance(choices[0].node, Apply):
             implied[choices[0].node] = slot.value
-    bounds = _bounds(slots, len(calculations))
-
-    # Readings differ in few calculations, so most of their parts have been judged before.
-    @cache
-    def cost_of(index: int, nodes: tuple[Node, ...]) -> float:
-        start, end = bounds[index]
-        return operands_cost(nodes, slots[start:end], text, calculations, index)
-
-    @cache
-    def cost_without(used: frozenset[int]) -> float:
-        return sum(left_over(text, used).values())
-
+    finish = _Finish(slots, calculations, text, rounded)
     for partial in _search(options, text):
-        yield _finished(partial, bounds, calculations, text, rounded, cost_of, cost_without)
+        yield finish(partial)
 
 
-def _search(options: Sequence[Sequence[Candidate]], text: Text) -> list[_Partial]:
+def _search(options: Sequence[Sequence[_Option]], text: Text) -> list[_Partial]:
     """The most promising choices of one candidate for each operand."""
     ratios = sum(1 << index for index in range(len(text.mentions)) if text.is_ratio(index))
     differences = sum(1 << i for i in range(len(text.mentions)) if text.is_difference(i))
@@ -118,26 +124,25 @@ def _search(options: Sequence[Sequence[Candidate]], text: Text) -> list[_Partial
     }
     partials = [_Partial(0.0, 0.0, (), 0, 0)]
     for choices in options:
-        uses = [_uses(choice.node) for choice in choices]
         grown = []
         for partial in partials:
-            for choice, (mentions, earlier) in zip(choices, uses, strict=True):
+            for choice in choices:
                 extra = 0.0
-                if partial.used & mentions & ~ratios:
+                if partial.used & choice.mentions & ~ratios:
                     extra += REUSED
-                    if partial.used & mentions & differences:
+                    if partial.used & choice.mentions & differences:
                         extra += COMPARED_AGAIN
-                elif partial.used & later.get(mentions, 0):
+                elif partial.used & later.get(choice.mentions, 0):
                     extra += OUT_OF_ORDER
-                if partial.consumed & earlier:
+                if partial.consumed & choice.earlier:
                     extra += REUSED_RESULT
                 grown.append(
                     _Partial(
                         partial.cost + extra,
                         partial.total + extra + choice.cost,
                         (*partial.chosen, choice),
-                        partial.used | mentions,
-                        partial.consumed | earlier,
+                        partial.used | choice.mentions,
+                        partial.consumed | choice.earlier,
                     )
                 )
         partials = nsmallest(BEAM, grown, key=_promise) if len(grown) > BEAM else grown
@@ -176,41 +181,94 @@ def _bounds(slots: Sequence[Slot], count: int) -> list[tuple[int, int]]:
     return bounds
 
 
-def _finished(
-    partial: _Partial,
-    bounds: Sequence[tuple[int, int]],
-    calculations: Sequence[Calculated],
-    text: Text,
-    rounded: bool,
-    cost_of: Callable[[int, tuple[Node, ...]], float],
-    cost_without: Callable[[frozenset[int]], float],
-) -> Reading:
-    nodes = [candidate.node for candidate in partial.chosen]
-    roots = assemble(calculations, nodes, rounded)
-    cost, used, dead, worst, doubled = partial.cost, 0, 0, 0.0, False
-    order: list[Node] = []
-    said: list[tuple[str, str]] = []
-    needed = 1 << len(calculations) - 1
-    for index in range(len(calculations) - 1, -1, -1):
-        if not needed >> index & 1:
-            dead += calculations[index].annotated
-            cost += DEAD if calculations[index].annotated else DEAD_PLAIN
-            continue
-        start, end = bounds[index]
-        given = [node for node in nodes[start:end] if isinstance(node, Given)]
-        doubled = doubled or (len(set(given)) < len(given) and not calculations[index].solved)
-        cost += cost_of(index, tuple(nodes[start:end]))
-        for candidate in partial.chosen[start:end]:
-            mentions, earlier = _uses(candidate.node)
-            used, needed = used | mentions, needed | earlier
-            cost += candidate.cost
-            worst = max(worst, candidate.cost)
-        cost += CANCELLED * _cancels(roots[index])
-        order.append(roots[index])
-        said.append((calculations[index].before, calculations[index].after))
-    used_mentions = frozenset(index for index in range(len(text.mentions)) if used >> index & 1)
-    cost += cost_without(used_mentions)
-    return Reading(tuple(order[::-1]), cost, used_mentions, dead, worst, doubled, tuple(said[::-1]))
+class _Finish:
+    """Makes readings of choices, and keeps the parts: readings differ in few calculations."""
+
+    def __init__(
+        self, slots: Sequence[Slot], calculations: Sequence[Calculated], text: Text, rounded: bool
+    ) -> None:
+        self._slots = slots
+        self._calculations = calculations
+        self._text = text
+        self._bounds = _bounds(slots, len(calculations))
+        self._assembly = Assembly(calculations, rounded)
+        self._roots: dict[tuple[int, ...], Node] = {}
+        self._judged: dict[tuple[int, ...], tuple[float, bool]] = {}
+        self._without: dict[int, tuple[frozenset[int], float]] = {}
+
+    def __call__(self, partial: _Partial) -> Reading:
+        calculations = self._calculations
+        owned = [partial.chosen[start:end] for start, end in self._bounds]
+        places = [tuple([option.place for option in own]) for own in owned]
+        roots: list[Node] = []
+        for index, own in enumerate(owned):
+            roots.append(self._root(index, own, places[index], roots))
+        cost, used, dead, worst, doubled = partial.cost, 0, 0, 0.0, False
+        order: list[Node] = []
+        said: list[tuple[str, str]] = []
+        needed = 1 << len(calculations) - 1
+        for index in range(len(calculations) - 1, -1, -1):
+            calculation = calculations[index]
+            if not needed >> index & 1:
+                dead += calculation.annotated
+                cost += DEAD if calculation.annotated else DEAD_PLAIN
+                continue
+            together, twice = self._judgement(index, owned[index], places[index])
+            doubled = doubled or twice
+            cost += together
+            for option in owned[index]:
+                used, needed = used | option.mentions, needed | option.earlier
+                cost += option.cost
+                worst = max(worst, option.cost)
+            cost += CANCELLED * _cancels(roots[index])
+            order.append(roots[index])
+            said.append((calculation.before, calculation.after))
+        mentions, unused = self._left_over(used)
+        return Reading(
+            tuple(order[::-1]), cost + unused, mentions, dead, worst, doubled, tuple(said[::-1])
+        )
+
+    def _root(
+        self, index: int, own: Sequence[_Option], places: tuple[int, ...], roots: Sequence[Node]
+    ) -> Node:
+        """What a calculation computes; the same node for the same choices and parts."""
+        earlier = 0
+        for option in own:
+            earlier |= option.earlier
+        # The parts stay in the table, so that no other node gets the id of one of them.
+        parts = [id(root) for at, root in enumerate(roots) if earlier >> at & 1]
+        key = (index, *places, *parts)
+        root = self._roots.get(key)
+        if root is None:
+            root = self._assembly.root(index, [option.node for option in own], roots)
+            self._roots[key] = root
+        return root
+
+    def _judgement(
+        self, index: int, own: Sequence[_Option], places: tuple[int, ...]
+    ) -> tuple[float, bool]:
+        """How the operands of a calculation go together, and whether one number serves twice."""
+        key = (index, *places)
+        judged = self._judged.get(key)
+        if judged is None:
+            start, end = self._bounds[index]
+            nodes = tuple([option.node for option in own])
+            given = [node for node in nodes if isinstance(node, Given)]
+            twice = len(set(given)) < len(given) and not self._calculations[index].solved
+            slots = self._slots[start:end]
+            cost = operands_cost(nodes, slots, self._text, self._calculations, index)
+            judged = self._judged[key] = (cost, twice)
+        return judged
+
+    def _left_over(self, used: int) -> tuple[frozenset[int], float]:
+        """The mentions whose bits are set, and what those that are not cost."""
+        found = self._without.get(used)
+        if found is None:
+            bits = range(len(self._text.mentions))
+            mentions = frozenset(index for index in bits if used >> index & 1)
+            found = mentions, sum(left_over(self._text, mentions).values())
+            self._without[used] = found
+        return found
 
 
 def _cancels(root: Node) -> bool:

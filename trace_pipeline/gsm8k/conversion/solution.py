@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -42,7 +43,7 @@ _AFTER = 60
 """Characters of prose kept behind a result."""
 
 
-class Calculated(Struct, frozen=True):
+class Calculated(Struct, frozen=True, cache_hash=True):
     """One calculation of a solution."""
 
     expression: Expression
@@ -140,6 +141,7 @@ def stated(value: Number) -> Calculated:
     return Calculated(value, value, value, False, False, "", "")
 
 
+@lru_cache(maxsize=4096)
 def number_of(text: str) -> Number:
     """The value of a number as written (``1,234``, ``450 000``)."""
     number = parse_expression(text.replace(" ", ""))
