@@ -46,6 +46,7 @@ def _texts() -> Iterator[tuple[str, str]]:
     yield "item starts", _fill("- expert:\n", "")
     yield "braces before expert", _fill("{expert:", "")
     yield "unclosed quotes", _fill("'{expert: \"", "")
+    yield "escaped quotes", _fill('\\"', '{expert: "')
     yield "brackets", "[" * MAX_BYTES
     yield "brackets in a trace", _fill("[", deep)
     yield "5000-deep mappings", _fill("{a: ", deep)

@@ -6,6 +6,7 @@ Every scan is linear in the length of the text, and none of them parses YAML.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from trace_pipeline.traces.limits import MAX_BYTES
 from trace_pipeline.traces.numbers import normalise_numbers
@@ -23,7 +24,9 @@ _CONTINUES = re.compile(r"""-(?:\s|$)|\#|["']?[a-z_][a-z0-9_]*["']?[ ]*:(?:\s|$)
 _HAS_EXPERT = re.compile(r"""["']?\bexpert["']?\s*:""")
 _HAS_TRACE = re.compile(r"""["']?\btrace["']?\s*:""")
 _WORD = re.compile(r"""["']?(expert|trace)["']?[ ]*:""")
-_FLOW_TOKEN = re.compile(r"""[\[{]|[\]}]|"(?:[^"\\\n]|\\.)*"|(?<![\w])'[^'\n]*'""")
+_UNQUOTED = r"""[\[{]|[\]}]|(?<![\w])'[^'\n]*'"""
+_FLOW_TOKEN = re.compile(rf"""{_UNQUOTED}|"(?:[^"\\\n]|\\.)*+(?P<closed>")?""")
+_FLOW_TOKEN_IN_OPEN_QUOTE = re.compile(_UNQUOTED)
 
 
 def extract_trace(text: str) -> str:
@@ -108,7 +111,7 @@ def _block_end(text: str, start: re.Match[str]) -> int:
 def _flow_end(text: str, start: int) -> int:
     """Where the bracket that opens at ``start`` closes; the text's end if it never does."""
     depth = 0
-    for token in _FLOW_TOKEN.finditer(text, start):
+    for token in _flow_tokens(text, start):
         if token[0] in "[{":
             depth += 1
         elif token[0] in "]}":
@@ -116,3 +119,16 @@ def _flow_end(text: str, start: int) -> int:
             if not depth:
                 return token.end()
     return len(text)
+
+
+def _flow_tokens(text: str, start: int) -> Iterator[re.Match[str]]:
+    """Brackets and quoted texts from ``start`` on; a quote that is not closed is no quote.
+
+    Where one is not closed in its line, no later one of the line is: an escaped quote, seen as
+    an opening one, would end where the first does. So none is looked at again.
+    """
+    for token in _FLOW_TOKEN.finditer(text, start):
+        if token[0][0] == '"' and not token["closed"]:
+            yield from _FLOW_TOKEN_IN_OPEN_QUOTE.finditer(text, token.start() + 1, token.end())
+        else:
+            yield token
