@@ -12,6 +12,7 @@ from trace_pipeline.modeling.decoding import Completion, Decoder, Sampling
 from trace_pipeline.modeling.objective import completion_logprobs, token_logprobs
 from trace_pipeline.modeling.prompts import Prompt
 from trace_pipeline.modeling.vocabulary import Vocabulary
+from trace_pipeline.solver import Solver
 from trace_pipeline.validation import InvalidInputError
 
 QUESTIONS = [p.question * (1 + i % 3) for i, p in enumerate(problems(7))]
@@ -154,7 +155,8 @@ def test_the_token_behind_a_trace_is_not_counted(
     class TwelfthToken:
         """In place of the end of a trace, which this model never writes."""
 
-        def __init__(self, _: Vocabulary) -> None:
+        def __init__(self, _: Vocabulary, judge: Solver) -> None:
+            assert judge is solver
             self.kept = -1
 
         def passed(self, _: int) -> bool:
@@ -162,8 +164,8 @@ def test_the_token_behind_a_trace_is_not_counted(
             return self.kept == 11
 
     monkeypatch.setattr(decoding, "EndOfTrace", TwelfthToken)
-    config = DecodingConfig(max_tokens=40, drafts=drafts)
-    for completion in Decoder(policy, config).decode(QUESTIONS[:2], sampling):
+    config, solver = DecodingConfig(max_tokens=40, drafts=drafts), Solver()
+    for completion in Decoder(policy, config, solver).decode(QUESTIONS[:2], sampling):
         assert (completion.tokens, completion.clipped) == (11, False)
         batch = collate([Sequences(completion.prompt_ids, completion.ids)])
         with torch.no_grad():

@@ -7,6 +7,7 @@ import pytest
 from tests.modeling.tiny import make_tokenizer
 from trace_pipeline.modeling.endings import EndOfTrace
 from trace_pipeline.modeling.vocabulary import Vocabulary
+from trace_pipeline.solver import Solver, VerdictKind
 
 STEPS = (
     "{op: init, var: a, value: 2}",
@@ -33,7 +34,7 @@ PART = "- expert: arithmetic\n  trace:\n" + "".join(f"  - {step}\n" for step in 
 )
 def test_a_trace_is_over_where_other_text_follows(text: str, kept: str | None) -> None:
     tokenizer = make_tokenizer()
-    ending = EndOfTrace(Vocabulary(tokenizer))
+    ending = EndOfTrace(Vocabulary(tokenizer), Solver())
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     stopped = next((n for n, token in enumerate(ids) if ending.passed(token)), None)
     if kept is None:
@@ -41,3 +42,18 @@ def test_a_trace_is_over_where_other_text_follows(text: str, kept: str | None) -
     else:
         assert stopped is not None
         assert tokenizer.decode(ids[: ending.kept]) == kept
+
+
+@pytest.mark.parametrize(
+    ("allowed", "kind"), [(False, VerdictKind.PARSE_FAIL), (True, VerdictKind.CORRECT)]
+)
+def test_what_a_whole_trace_is_says_the_solver_that_judges_the_text(
+    allowed: bool, kind: VerdictKind
+) -> None:
+    tokenizer, solver = make_tokenizer(), Solver(allow_short_circuit=allowed)
+    ending = EndOfTrace(Vocabulary(tokenizer), solver)
+    text = 2 * SINGLE.replace("query, var: r", "query, var: a")  # again, to no good
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    if any(ending.passed(token) for token in ids):
+        text = tokenizer.decode(ids[: ending.kept])
+    assert solver.verify(text, 2).kind is kind

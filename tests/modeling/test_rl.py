@@ -239,7 +239,8 @@ def test_the_best_validation_reward_is_kept(
     scores = iter([0.2, 0.5, 0.9, 0.9, 0.3])
     weights: list[torch.Tensor] = []
 
-    def scored(judge: Any, *_: Any) -> dict[str, float]:
+    def scored(judge: Any, _: Any, solver: Any, *__: Any) -> dict[str, float]:
+        assert judge._solver is solver
         weights.append(judge._policy.model.lm_head.weight.detach().clone())
         return {"validation_reward": next(scores)}
 

@@ -29,7 +29,7 @@ from trace_pipeline.modeling.decoding import Completion
 from trace_pipeline.modeling.engines import open_engine
 from trace_pipeline.modeling.likelihood import likelihoods_of_samples, log_likelihoods
 from trace_pipeline.modeling.progress import Progress
-from trace_pipeline.modeling.rollouts import write_samples
+from trace_pipeline.modeling.rollouts import make_solver, write_samples
 from trace_pipeline.modeling.trace_tokens import known_to_base
 from trace_pipeline.modeling.training import TrainingError
 from trace_pipeline.store import write_atomic
@@ -175,7 +175,7 @@ def _run_decode(options: argparse.Namespace) -> None:
     config = experiment.decoding
     with Progress("decoding", len(questions) * config.samples, "completions") as progress:
         completions = write_samples(
-            open_engine(policy, config),
+            open_engine(policy, config, make_solver(experiment)),
             questions,
             config,
             experiment.seed,

@@ -24,6 +24,7 @@ from trace_pipeline.modeling.objective import shaped
 from trace_pipeline.modeling.products import product
 from trace_pipeline.modeling.running import Running, RunningBatch
 from trace_pipeline.modeling.vocabulary import Ids, Vocabulary
+from trace_pipeline.solver import Solver
 from trace_pipeline.validation import InvalidInputError
 
 FEW = {"cpu": 2048, "cuda": 0}
@@ -77,9 +78,13 @@ class Sampling:
 class Decoder:
     """Writes completions with a policy."""
 
-    def __init__(self, policy: Policy, config: DecodingConfig) -> None:
+    def __init__(
+        self, policy: Policy, config: DecodingConfig, solver: Solver | None = None
+    ) -> None:
+        """``solver`` says which traces are whole and valid; by default one of the usual rules."""
         self._policy = policy
         self._config = config
+        self._solver = solver or Solver()
         model_config = policy.model.config
         # Up to its window, a model with sliding-window attention sees all, as the masks here do.
         limits = (
@@ -146,7 +151,8 @@ class Decoder:
         if sampling is not None:
             draws = np.random.Generator(np.random.Philox(sampling.seeds[index])).random(limit)
         if not self._config.constrained:
-            return Running(index, prompt, limit, draws, None, EndOfTrace(self._vocabulary))
+            ending = EndOfTrace(self._vocabulary, self._solver)
+            return Running(index, prompt, limit, draws, None, ending)
         constraint = TraceConstraint(
             self._vocabulary, self._policy.prompt.end_id, limit, self._config.sensible
         )

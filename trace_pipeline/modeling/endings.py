@@ -14,11 +14,12 @@ class EndOfTrace:
 
     The text ends where a line with a query is followed by something that does not go on with the
     trace: a list goes on with ``- expert``, everything goes on with a line that is indented or a
-    step. What precedes must be a trace that the solver executes.
+    step. What precedes must be a trace that ``solver`` executes: the one that will judge the text.
     """
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary, solver: Solver) -> None:
         self._vocabulary = vocabulary
+        self._solver = solver
         self._tokens = 0
         self._text = ""
         self.kept = 0
@@ -37,7 +38,7 @@ class EndOfTrace:
         if not last_line.lstrip(" ").startswith(_QUERY):
             return False
         try:
-            Solver().execute(parse_trace(trace))
+            self._solver.execute(parse_trace(trace))
         except TraceError:
             return False
         return True

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from trace_pipeline.experiment import DecodingConfig
 from trace_pipeline.modeling.checkpoints import Policy
 from trace_pipeline.modeling.decoding import Completion, Decoder, OnProgress, Sampling
+from trace_pipeline.solver import Solver
 from trace_pipeline.validation import InvalidInputError
 
 
@@ -27,13 +28,15 @@ class Engine(Protocol):
         """Completions of ``questions``, in order."""
 
 
-def open_engine(policy: Policy, config: DecodingConfig) -> Engine:
-    """The engine that ``config.engine`` names.
+def open_engine(policy: Policy, config: DecodingConfig, solver: Solver | None = None) -> Engine:
+    """The engine that ``config.engine`` names; ``solver`` as of :class:`Decoder`.
 
     Raises:
         InvalidInputError: vLLM is asked for and not installed.
     """
-    return VllmDecoder(policy, config) if config.engine == "vllm" else Decoder(policy, config)
+    if config.engine == "vllm":
+        return VllmDecoder(policy, config)
+    return Decoder(policy, config, solver)
 
 
 class VllmDecoder:

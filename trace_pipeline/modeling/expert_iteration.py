@@ -221,7 +221,7 @@ class _Rounds:
         if self._world.writes:
             lines = RecordFile(path, size_of_records(path, len(rollouts)))
         if there < len(problems):
-            decoder = Decoder(self._policy(number - 1), decoding)
+            decoder = Decoder(self._policy(number - 1), decoding, self._solver)
             with Progress(
                 f"round {number}", len(problems), "problems", there, self._world.writes
             ) as progress:
@@ -297,7 +297,7 @@ class _Rounds:
         return {"training_examples": len(examples), "sft_loss": info.metrics["loss"]}
 
     def _validate(self, number: int) -> dict[str, float]:
-        judge = Decoder(self._policy(number), self._experiment.decoding)
+        judge = Decoder(self._policy(number), self._experiment.decoding, self._solver)
         return validate(judge, self._data, self._solver, self._experiment, self._world)
 
     def _record(self, number: int, figures: dict[str, float], on_metrics: OnMetrics | None) -> None:

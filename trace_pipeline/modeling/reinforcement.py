@@ -171,9 +171,9 @@ class _Loop:
         )
         self._experiment, self._policy, self._data = experiment, policy, data
         self._out_dir, self._run, self._world = out_dir, run, world
-        self._decoder = Decoder(policy, rollouts)
-        self._judge = Decoder(policy, experiment.decoding)
         self._solver: Solver = make_solver(experiment)
+        self._decoder = Decoder(policy, rollouts, self._solver)
+        self._judge = Decoder(policy, experiment.decoding, self._solver)
         optimizer = MasterAdamW(policy.model, chosen.names)
         self._learner = Learner(experiment, policy, optimizer, world)
         self._snapshots = Snapshots(out_dir / SNAPSHOTS, run)

@@ -60,6 +60,7 @@ class Validation:
         mine = self._world.share(self._problems)
         if not mine:
             return 0
-        decoder = Decoder(self._policy, self._experiment.decoding)
-        figures = scored("val", decoder, mine, make_solver(self._experiment))
+        solver = make_solver(self._experiment)
+        decoder = Decoder(self._policy, self._experiment.decoding, solver)
+        figures = scored("val", decoder, mine, solver)
         return figures["val_correct"]

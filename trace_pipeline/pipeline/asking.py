@@ -119,7 +119,7 @@ class Asker:
         if constrained is not None:
             # Only the decoder of our own can be held to the grammar.
             config = replace(config, constrained=constrained, engine="native")
-        engine = open_engine(self._policy, config)
+        engine = open_engine(self._policy, config, self._bench.solver)
         start = time.perf_counter()
         completions = write_samples(engine, [problem], config, experiment.seed)
         seconds = time.perf_counter() - start

@@ -80,7 +80,7 @@ def judge(
     count = len(benchmark.items) * config.samples
     with Progress(f"{model} on {benchmark.name}", count, "completions") as progress:
         completions = write_samples(
-            open_engine(policy, config),
+            open_engine(policy, config, bench.solver),
             benchmark.questions,
             config,
             bench.experiment.seed,
