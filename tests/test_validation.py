@@ -58,6 +58,28 @@ class Page(Struct, forbid_unknown_fields=True):
             "$.sizes.y.h: expected int, found '2'",
         ),
         ({"shapes": {}, "rows": [{}, {"n": None}]}, "$.rows[1].n: expected int, found None"),
+        # names with signs that paths are written with
+        (
+            {"shapes": {}, "sizes": {"a.b": {"w": 1}, "c[0]": {"v.w": "2"}}},
+            "$.sizes.c[0].v.w: expected int, found '2'",
+        ),
+        (
+            {"shapes": {"a.b": {"kind": "squere", "side": 1}}},
+            "$.shapes.a.b.kind: unknown value 'squere'; did you mean 'square'? "
+            "There are: circle, square",
+        ),
+        (
+            {"shapes": {}, "sizes": {"x": {}, 7: {}}},
+            "$.sizes: name of an entry: expected str, found 7",
+        ),
+        (
+            {"shapes": {}, "sizes": {"x": {"w": 1}, "y": {"w": 1, None: 2}}},
+            "$.sizes.y: name of an entry: expected str, found None",
+        ),
+        (
+            {"shapes": {}, "paper": "it's"},
+            '$.paper: unknown value "it\'s". There are: a4, letter',
+        ),
     ],
 )
 def test_what_does_not_fit_is_named_with_its_place(data: object, message: str) -> None:

@@ -32,42 +32,43 @@ def convert(data: Any, model: type[T], where: str) -> T:
 
 
 def _described(message: str, data: Any, model: type) -> str:
-    path = _entry_named(message, data, model)
-    message = message.partition(" - at `")[0]
-    strange = re.fullmatch(r"Invalid (?:enum )?value '?(.*?)'?", message)
-    if strange and path:
-        return f"{path}: {unknown_name('value', strange[1], _choices(model, path))}"
-    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", message)
+    steps, of_key = _place(message, data, model)
+    message = message.rpartition(" - at `")[0] or message
+    found: Any = steps.pop() if of_key else _lookup(data, steps)
+    path = "$" + "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps)
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", message, re.DOTALL)
     if unknown:
-        return f"{path or '$'}: unknown field {unknown[1]!r}; remove it or correct its name"
+        return f"{path}: unknown field {unknown[1]!r}; remove it or correct its name"
     missing = re.fullmatch(r"Object missing required field `(.*)`", message)
     if missing:
-        return f"{path or '$'}: the field {missing[1]!r} is missing; add it"
+        return f"{path}: the field {missing[1]!r} is missing; add it"
+    if of_key:
+        path += ": name of an entry"
+    elif steps and re.match(r"Invalid (?:enum )?value ", message):
+        return f"{path}: {unknown_name('value', str(found), _choices(model, steps))}"
     expected = re.sub(r", got .*", "", message).replace("Expected", "expected").replace("`", "")
-    if not path:
-        return f"$: {expected}, found {_shown(data)}"
-    if path.startswith("key in "):
-        return f"{path}: {expected}"
-    return f"{path}: {expected}, found {_shown(_lookup(data, path))}"
+    return f"{path}: {expected}, found {_shown(found)}"
 
 
-def _entry_named(message: str, data: Any, model: type) -> str:
-    """The path of an error, with the key in place of each ``[...]`` that msgspec gives.
+def _place(message: str, data: Any, model: type) -> tuple[list[Any], bool]:
+    """The names and indices that lead to the fault, and whether the last is itself at fault.
 
+    msgspec gives ``[...]`` for the key of an entry, and ``key`` in its mapping for a key at fault.
     The entry is found by trying: with it alone in its mapping, the error stays the same.
     """
-    path = message.partition(" - at `")[2].rstrip("`")
-    while "[...]" in path:
-        head, _, tail = path.partition("[...]")
-        entries = _lookup(data, head)
+    path = message.rpartition(" - at `")[2].rstrip("`") if " - at `" in message else "$"
+    of_key = path.startswith("key` in `")
+    steps: list[Any] = []
+    for name, index in re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", path + "[...]" * of_key):
+        entries = _lookup(data, steps) if index == "..." else {}
+        step: Any = int(index) if index.isdecimal() else name or index
         for key in entries if isinstance(entries, dict) else ():
-            alone = _replaced(data, _steps(head), {key: entries[key]})
+            alone = _replaced(data, steps, {key: entries[key]})
             if _failure(alone, model) == message:
-                data, path = alone, f"{head}.{key}{tail}"
+                data, step = alone, key
                 break
-        else:
-            return path
-    return path
+        steps.append(step)
+    return steps, of_key
 
 
 def _failure(data: Any, model: type) -> str:
@@ -78,22 +79,16 @@ def _failure(data: Any, model: type) -> str:
     return ""
 
 
-def _steps(path: str) -> list[str | int]:
-    """The names and indices of a path such as ``$.trace[2].op``."""
-    found = re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", path.removeprefix("$"))
-    return [name or int(index) for name, index in found]
-
-
-def _lookup(data: Any, path: str) -> Any:
-    for step in _steps(path):
-        if isinstance(step, int):
-            data = data[step]
-        elif isinstance(data, dict):
+def _lookup(data: Any, steps: list[Any]) -> Any:
+    for step in steps:
+        if isinstance(data, dict):
             data = data.get(step)
+        elif isinstance(step, int):
+            data = data[step]
     return data
 
 
-def _replaced(data: Any, steps: list[str | int], value: Any) -> Any:
+def _replaced(data: Any, steps: list[Any], value: Any) -> Any:
     """A copy of ``data`` with ``value`` at the place of ``steps``."""
     if not steps:
         return value
@@ -102,10 +97,10 @@ def _replaced(data: Any, steps: list[str | int], value: Any) -> Any:
     return copy
 
 
-def _choices(model: type, path: str) -> list[str]:
-    """The values that ``model`` takes at ``path``: tags of its structs, members, literals."""
+def _choices(model: type, steps: list[Any]) -> list[str]:
+    """The values that ``model`` takes at ``steps``: tags of its structs, members, literals."""
     nodes = _expanded(msgspec.inspect.type_info(model))
-    *above, last = _steps(path)
+    *above, last = steps
     for step in above:
         nodes = [inner for node in nodes for inner in _inside(node, step)]
     structs = [node for node in nodes if isinstance(node, msgspec.inspect.StructType)]
@@ -126,7 +121,7 @@ def _expanded(node: msgspec.inspect.Type) -> list[msgspec.inspect.Type]:
     return [node]
 
 
-def _inside(node: msgspec.inspect.Type, step: str | int) -> list[msgspec.inspect.Type]:
+def _inside(node: msgspec.inspect.Type, step: Any) -> list[msgspec.inspect.Type]:
     match node:
         case msgspec.inspect.StructType(fields=fields):
             return [
