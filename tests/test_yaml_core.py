@@ -46,3 +46,20 @@ def test_infinities_and_nan() -> None:
 def test_duplicate_or_compound_keys_and_tags_are_refused(text: str) -> None:
     with pytest.raises(yaml.YAMLError):
         load_yaml(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: !!int abc", "'abc' cannot be read as int"),
+        ("a: !!bool maybe", "'maybe' cannot be read as bool"),
+        ("a: !!float ''", "'' cannot be read as float"),
+        ("a: !!timestamp x", "'x' cannot be read as timestamp"),
+        ("a: !!map x", "expected a mapping node"),
+        pytest.param("a: " + "1" * 5000, "1' cannot be read as int", id="5000 digits"),
+        pytest.param("[" * 3000, "nested too deeply", id="3000 deep"),
+    ],
+)
+def test_what_cannot_be_constructed_is_an_error_of_yaml(text: str, problem: str) -> None:
+    with pytest.raises(yaml.YAMLError, match=problem):
+        load_yaml(text)

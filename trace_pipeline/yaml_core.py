@@ -30,8 +30,22 @@ class CoreLoader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Construct a node; a scalar that is not of its tag is an error of YAML with its place."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError):  # by tag: PyYAML converts unchecked
+            if not isinstance(node, yaml.ScalarNode):
+                raise
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{node.value[:40]!r} cannot be read as {kind}", node.start_mark
+            ) from None
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Construct a mapping; a key given twice is an error rather than the last one winning."""
+        if not isinstance(node, yaml.MappingNode):  # tagged so
+            return super().construct_mapping(node, deep)
         seen: set[object] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
@@ -64,6 +78,9 @@ def load_yaml(text: str) -> Any:
     """Plain data of one YAML 1.2 document.
 
     Raises:
-        yaml.YAMLError: not YAML, or a duplicate key.
+        yaml.YAMLError: not YAML, a duplicate key, or nested too deeply to be read.
     """
-    return yaml.load(text, Loader=CoreLoader)
+    try:
+        return yaml.load(text, Loader=CoreLoader)
+    except RecursionError:
+        raise yaml.YAMLError("nested too deeply; flatten it") from None
