@@ -77,6 +77,33 @@ def test_an_altered_file_is_refused(tmp_path: Path) -> None:
         store.read("exp/a")
 
 
+def test_a_copy_of_a_remote_file_that_is_not_what_is_there_is_fetched_again(
+    tmp_path: Path,
+) -> None:
+    store = ArtifactStore(f"memory://{tmp_path.name}/copies", cache=tmp_path / "cache")
+    put(store, "exp/a", "one")
+    copy = store.read("exp/a").path / "sub" / "data.txt"
+    copy.write_text("altered")
+    assert store.read("exp/a").path.joinpath("sub/data.txt").read_text() == "one"
+    store.fs.rm(f"{store.root}/exp", recursive=True)
+    put(store, "exp/a", "begun anew")  # version 0001 again
+    store.read("exp/a")
+    assert copy.read_text() == "begun anew"
+
+
+def test_a_remote_file_that_is_missing_is_refused(tmp_path: Path) -> None:
+    store = ArtifactStore(f"memory://{tmp_path.name}/missing", cache=tmp_path / "cache")
+    put(store, "exp/a", "one")
+    store.fs.rm(f"{store.root}/exp/a/0001/sub/data.txt")
+    with pytest.raises(ArtifactError, match=r"data\.txt: missing or altered.*make 'exp/a' anew"):
+        store.read("exp/a")
+
+
+def test_only_a_folder_of_this_machine_is_local(tmp_path: Path) -> None:
+    assert ArtifactStore(f"file://{tmp_path}").local
+    assert not ArtifactStore("filecache::memory://bucket", cache=tmp_path).local
+
+
 def test_a_torn_manifest_is_refused(tmp_path: Path) -> None:
     store = ArtifactStore(str(tmp_path))
     put(store, "exp/a", "one")

@@ -130,7 +130,7 @@ class ArtifactStore:
                 f"{without_credentials(root)}: cannot be opened ({error}); set "
                 f"{ARTIFACTS_VARIABLE} to a folder or to another fsspec URL"
             ) from error
-        self.local = self.fs.protocol == "file" or "file" in self.fs.protocol
+        self.local = isinstance(self.fs, fsspec.get_filesystem_class("file"))
         if self.local:
             self._base = Path(self.root)
         else:
@@ -183,19 +183,25 @@ class ArtifactStore:
         """
         manifest = self.manifest(key)
         path = self._base / key / manifest.version
-        if not self.local:
-            for name in manifest.files:
-                if not (path / name).exists():
-                    (path / name).parent.mkdir(parents=True, exist_ok=True)
-                    partial = path / f"{name}.{uuid.uuid4().hex}.part"
-                    self.fs.get_file(f"{self.root}/{key}/{manifest.version}/{name}", str(partial))
-                    partial.replace(path / name)
         for name, entry in manifest.files.items():
-            if not (path / name).is_file() or file_sha256(path / name) != entry.sha256:
-                raise ArtifactError(
-                    f"{path / name}: missing or altered since it was stored; make {key!r} anew"
-                )
+            there = f"{self.root}/{key}/{manifest.version}/{name}"
+            if not self._holds(path / name, entry, there):
+                fault = "missing or altered since it was stored"
+                raise ArtifactError(f"{there}: {fault}; make {key!r} anew")
         return Artifact(path, manifest)
+
+    def _holds(self, here: Path, entry: FileEntry, there: str) -> bool:
+        """Whether ``here`` is the file of ``entry``, fetched first if it is no copy of it."""
+        if here.is_file() and file_sha256(here) == entry.sha256:
+            return True
+        if self.local or not self.fs.exists(there):
+            return False
+        # No copy yet, an altered one, or one of a root that was emptied and begun anew.
+        here.parent.mkdir(parents=True, exist_ok=True)
+        partial = here.with_name(f"{here.name}.{uuid.uuid4().hex}.part")
+        self.fs.get_file(there, str(partial))
+        partial.replace(here)
+        return file_sha256(here) == entry.sha256
 
     # -- writing -------------------------------------------------------------------------
 
