@@ -141,7 +141,12 @@ def test_answers_match_to_the_golds_own_decimals(
 
 
 @pytest.mark.parametrize(
-    "gold", [None, True, float("nan"), float("inf"), "twelve", "", [12], Decimal("NaN"), b"12"]
+    "gold",
+    [
+        *(None, True, float("nan"), float("inf"), "twelve", "", [12], Decimal("NaN"), b"12"),
+        pytest.param(10**5000, id="a huge int"),
+        pytest.param(Fraction(1, 2**5000), id="a minute fraction"),
+    ],
 )
 def test_a_gold_that_is_no_number_is_the_callers_error(gold: object) -> None:
     with pytest.raises(ValueError, match="gold answer"):

@@ -96,9 +96,15 @@ def test_formatting_a_number_loses_nothing(value: int | Fraction) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(12, 12), (Fraction(5, 2), 2.5), (Fraction(1, 3), "1/3")]
+    ("value", "expected"),
+    [
+        (12, 12),
+        (Fraction(5, 2), 2.5),
+        (Fraction(1, 10**7), 1e-07),
+        (Fraction(1, 3), "1/3"),
+        (6 + Fraction(2, 10**20), "6.00000000000000000002"),
+        (-12345678901234567890 - Fraction(1, 4), "-12345678901234567890.25"),
+    ],
 )
-def test_json_has_a_number_wherever_a_decimal_is_exact(
-    value: int | Fraction, expected: object
-) -> None:
+def test_json_has_a_number_wherever_one_is_exact(value: int | Fraction, expected: object) -> None:
     assert number_to_json(value) == expected

@@ -6,8 +6,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
+from trace_pipeline.traces.errors import shorten
+from trace_pipeline.traces.limits import MAX_BITS
 from trace_pipeline.traces.numbers import (
     Number,
+    exceeds_limit,
     is_terminating,
     normalise,
     normalise_numbers,
@@ -29,12 +32,14 @@ class Gold(NamedTuple):
         """The gold value that ``answer`` says.
 
         Raises:
-            ValueError: ``answer`` is no finite number.
+            ValueError: ``answer`` is no finite number, or one of more than ``MAX_BITS`` bits.
         """
-        if type(answer) is int:
-            return cls(answer, None)
         if isinstance(answer, bool) or not isinstance(answer, GoldValue):
             raise _bad_gold(answer)
+        if isinstance(answer, int | Fraction) and exceeds_limit(answer):
+            raise _bad_gold(answer)
+        if type(answer) is int:
+            return cls(answer, None)
         if isinstance(answer, Fraction):
             return cls._of_value(normalise(answer), None)
         text = repr(float(answer)) if isinstance(answer, float) else str(answer)
@@ -49,7 +54,7 @@ class Gold(NamedTuple):
         if isinstance(value, int) or not is_terminating(value):
             return cls(value, None)
         if places is None:
-            places = next(n for n in range(1, 4000) if 10**n % value.denominator == 0)
+            places = next(n for n in range(1, MAX_BITS) if 10**n % value.denominator == 0)
         return cls(value, places)
 
     def matches(self, answer: Number) -> bool:
@@ -86,7 +91,7 @@ def _written_places(text: str) -> int | None:
 
 
 def _bad_gold(answer: object) -> ValueError:
-    shown = repr(answer)[:40]
     return ValueError(
-        f"the gold answer must be a finite number such as 12 or '12.50', found {shown}"
+        f"the gold answer must be a finite number of at most {MAX_BITS:,} bits, such as 12 or "
+        f"'12.50', found {shorten(answer)}"
     )

@@ -61,10 +61,14 @@ def format_number(value: Number) -> str:
 
 
 def number_to_json(value: Number) -> int | float | str:
-    """``value`` as a JSON number, or as the string ``"p/q"`` where no decimal is exact."""
+    """``value`` as a JSON number, or as the text of :func:`format_number` where none is exact.
+
+    Fractions are written from floats, which hold 15 significant digits for sure.
+    """
     if isinstance(value, int):
         return value
-    return float(value) if is_terminating(value) else f"{value.numerator}/{value.denominator}"
+    number = float(value)
+    return number if Fraction(repr(number)) == value else format_number(value)
 
 
 def exceeds_limit(value: Number) -> bool:
