@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click import ClickException
 from click.testing import CliRunner, Result
 
 from tests.pipeline.conftest import FinishedRun
@@ -58,6 +60,14 @@ def test_a_file_that_is_not_there_is_named_with_what_to_do(command: str, tmp_pat
     assert folder.output == f"Error: {tmp_path}: is a directory\n"
 
 
+def test_standard_input_that_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As Python opens it in the locale C: bytes that are no text pass.
+    stdin = io.TextIOWrapper(io.BytesIO(b"expert: \xff"), "utf-8", "surrogateescape")
+    monkeypatch.setattr(sys, "stdin", stdin)
+    with pytest.raises(ClickException, match="-: not UTF-8 text"):
+        cli.main(["solve", "-"], standalone_mode=False)
+
+
 def test_verify_judges_each_line_in_order() -> None:
     lines = [
         {"text": TRACE, "answer": 13, "id": "ignored"},
@@ -71,6 +81,12 @@ def test_verify_judges_each_line_in_order() -> None:
     assert [f["kind"] for f in found] == ["correct", "wrong_answer", "parse_fail", "wrong_expert"]
     assert set(found[0]) == {"kind", "reason", "reward", "answer", "message"}
     assert [f["answer"] for f in found[:2]] == [13, 13]
+
+
+def test_verify_reads_a_file_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_text(json.dumps({"text": TRACE, "answer": 13}) + "\n", encoding="utf-8-sig")
+    assert json.loads(run("verify", str(path)).output)["kind"] == "correct"
 
 
 def test_verify_writes_a_repeating_fraction_as_text() -> None:
@@ -88,11 +104,18 @@ def test_verify_writes_a_repeating_fraction_as_text() -> None:
         ('{"text": "x"}', "line 2: $.answer is missing"),
         ('{"text": "x", "answer": "many"}', "line 2: $.answer:"),
         ('{"text": "x", "answer": 1, "expert": 3}', "line 2: $.expert: expected a string"),
+        ('{"text": "x", "answer": 1, "expert": "aritmetic"}', "did you mean 'arithmetic'?"),
+        ('{"text": "x", "answer": 1, "expert": "\\ud800"}', "unknown expert '\\ud800'"),
+        pytest.param("[" * 100_000, "line 2: nested too deeply", id="deep"),
+        pytest.param(
+            '{"text": "x", "answer": ' + "1" * 5000 + "}", "line 2: $.answer: the gold", id="huge"
+        ),
     ],
 )
 def test_verify_refuses_a_bad_line_before_it_judges_any(line: str, message: str) -> None:
     result = run("verify", "-", text='{"text": "x", "answer": 1}\n' + line)
     assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
     assert message in result.output
     assert "parse_fail" not in result.output
 

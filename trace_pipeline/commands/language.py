@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Literal
 
 import click
 
-from trace_pipeline.validation import InvalidInputError
+from trace_pipeline.traces.limits import MAX_BITS
+from trace_pipeline.validation import InvalidInputError, unknown_name
 
 
 @click.command()
@@ -41,7 +40,7 @@ def verify(file: str, rewards: Literal["graded", "binary"], allow_short_circuit:
     """Judge every line of FILE: {"text": ..., "answer": ..., "expert": ...?}.
 
     One JSON object a line comes out, in order: kind, reason, reward, answer, message.
-    The answer is a JSON number, or "p/q" where no decimal is exact.
+    The answer is a JSON number, or text such as "1/3" where none is exact.
     """
     from trace_pipeline.solver import Solver
     from trace_pipeline.traces import number_to_json
@@ -62,7 +61,9 @@ def verify(file: str, rewards: Literal["graded", "binary"], allow_short_circuit:
 
 def _read(file: str) -> str:
     try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        # Standard input too: in some locales Python lets bytes pass that are no text.
+        with click.open_file(file, encoding="utf-8-sig") as stream:
+            return str(stream.read())
     except FileNotFoundError:
         raise InvalidInputError(
             f"{file}: no such file; name one, or give - to read standard input"
@@ -73,16 +74,19 @@ def _read(file: str) -> str:
 
 def _requests(file: str, data: str) -> Iterator[tuple[str, Any, str | None]]:
     """Check every line before the first is judged, so that nothing half-done comes out."""
-    from trace_pipeline.solver import gold_number
+    from trace_pipeline.solver import COMPOSITION, EXPERT_OPERATIONS, gold_number
 
+    known = [*EXPERT_OPERATIONS, COMPOSITION]
     for number, line in enumerate(data.split("\n"), 1):
         if not line.strip():
             continue
         where = f"{file}: line {number}"
         try:
-            record = json.loads(line, parse_float=Decimal)
+            record = json.loads(line, parse_float=Decimal, parse_int=_whole_number)
         except json.JSONDecodeError as error:
             raise InvalidInputError(f"{where}: not JSON: {error}") from None
+        except RecursionError:
+            raise InvalidInputError(f"{where}: nested too deeply; expected an object") from None
         if not isinstance(record, dict):
             raise InvalidInputError(f"{where}: expected an object, found {type(record).__name__}")
         text, expert = record.get("text"), record.get("expert")
@@ -90,6 +94,8 @@ def _requests(file: str, data: str) -> Iterator[tuple[str, Any, str | None]]:
             raise InvalidInputError(f"{where}: $.text: expected a string, found {text!r:.60}")
         if not isinstance(expert, str | None):
             raise InvalidInputError(f"{where}: $.expert: expected a string, found {expert!r:.60}")
+        if expert is not None and expert not in known:
+            raise InvalidInputError(f"{where}: $.expert: {unknown_name('expert', expert, known)}")
         if "answer" not in record:
             raise InvalidInputError(f"{where}: $.answer is missing; add the gold answer")
         try:
@@ -97,6 +103,11 @@ def _requests(file: str, data: str) -> Iterator[tuple[str, Any, str | None]]:
         except ValueError as error:
             raise InvalidInputError(f"{where}: $.answer: {error}") from None
         yield text, record["answer"], expert
+
+
+def _whole_number(digits: str) -> int | Decimal:
+    """Python reads no ``int`` of thousands of digits; no gold answer has as many."""
+    return int(digits) if len(digits) <= MAX_BITS else Decimal(digits)
 
 
 COMMANDS = [solve, verify]
