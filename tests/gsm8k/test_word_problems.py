@@ -177,6 +177,22 @@ def test_the_command_says_where_and_fails(tmp_path: Path, monkeypatch: pytest.Mo
     assert "word_problems/mine/a.txt, line 9: expected a question" in result.stderr
     assert "mine: 2 problems to train on; operations: 2 of 2" in result.stdout
     assert CliRunner().invoke(cli, ["word-problems", "mine", "yours"]).exit_code != 0
+    twice = CliRunner().invoke(cli, ["word-problems", "mine", "mine"])
+    assert (twice.exit_code, twice.stdout) == (1, result.stdout)
+
+
+def test_a_collection_without_a_problem_has_none_that_is_nearest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(tmp_path / FOLDER, a="# nothing yet\n")
+    for name in ("schemas", "experiments"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("TRACE_PIPELINE_HOME", str(tmp_path))
+    (tmp_path / "test.jsonl").write_text('{"question": "2 and 3?", "answer": "#### 5"}\n')
+    result = CliRunner().invoke(cli, ["word-problems", "--against", f"{tmp_path}/test.jsonl"])
+    assert result.exit_code == 0, result.output
+    assert "nearest" not in result.output
+    assert "mine: 0 problems" in result.output
 
 
 @pytest.mark.parametrize("name", collections_of(ROOT / FOLDER))

@@ -34,3 +34,12 @@ def test_a_missing_file_is_one_plain_error(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "no: cannot be read" in result.output
     assert not (tmp_path / "x").exists()
+
+
+def test_the_source_is_not_written_over(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text(before := json.dumps(LINES[0]) + "\n")
+    result = CliRunner().invoke(cli, ["convert-gsm8k", str(source), f"{tmp_path}/./in.jsonl"])
+    assert result.exit_code == 1
+    assert "is the source itself" in result.output
+    assert source.read_text() == before

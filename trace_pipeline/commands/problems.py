@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from trace_pipeline.validation import InvalidInputError
+
 
 @click.command("convert-gsm8k")
 @click.argument("source", type=click.Path(path_type=Path))
@@ -28,6 +30,8 @@ def convert_gsm8k(source: Path, target: Path, experts: str, processes: int) -> N
     """
     from trace_pipeline.gsm8k.conversion import Policy, convert_file
 
+    if source.resolve() == target.resolve():
+        raise InvalidInputError(f"{target}: is the source itself; name another file to write to")
     report = convert_file(source, target, Policy(experts), processes)
     for rejected in report.rejected:
         click.echo(f"{source}: line {rejected.line}: {rejected.reason}", err=True)
@@ -56,13 +60,15 @@ def word_problems(collections: tuple[str, ...], against: tuple[Path, ...], proce
     from trace_pipeline.paths import project_root
 
     folder = project_root() / FOLDER
-    names = collections or collections_of(folder)
+    names = tuple(dict.fromkeys(collections)) or collections_of(folder)
     written = read_word_problems(folder, names)
     questions = [problem.question for problem in written.problems]
     for path in against:
         others = [problem.question for problem in load_problem_file(path).problems]
         shared = len(find_overlaps(questions, others).train_indices)
         click.echo(f"{path.name}: {shared} share {GRAM} words in a row with one of {len(others):,}")
+        if not questions:
+            continue
         share, mine, other = nearest(questions, others)
         click.echo(f"  nearest, {share:.1%} of their runs of four words: {written.places[mine]}")
         click.echo(f"  {questions[mine]}\n  {others[other]}")

@@ -97,14 +97,14 @@ def collections_of(folder: Path) -> list[str]:
 
 
 def word_problem_files(folder: Path, collections: Sequence[str]) -> list[Path]:
-    """The files of some collections, by collection as given and then by name.
+    """The files of some collections, by collection as given and then by name, each once.
 
     Raises:
         InvalidInputError: no such collection, or one without a file.
     """
     there = collections_of(folder)
     files: list[Path] = []
-    for name in collections:
+    for name in dict.fromkeys(collections):
         if name not in there:
             known = unknown_name("collection of word problems", name, there)
             raise InvalidInputError(f"{folder}: {known}")
