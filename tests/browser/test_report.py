@@ -113,6 +113,7 @@ def test_the_keyboard_alone_reads_through_the_failures(opened: Page) -> None:
     expect(opened.get_by_label("Search")).to_have_value("how many")
     opened.keyboard.press("Escape")
     expect(opened.locator("#list")).to_be_focused()
+    expect(opened.get_by_label("Search")).to_have_value("how many")
     first = opened.inner_text("#detail h3")
     opened.keyboard.press("ArrowDown")
     opened.keyboard.press("j")
@@ -129,6 +130,17 @@ def test_the_keyboard_alone_reads_through_the_failures(opened: Page) -> None:
     assert active == selected.get_attribute("id")
     opened.keyboard.press("Enter")
     expect(opened.locator("#detail")).to_be_focused()
+
+
+def test_the_buttons_of_a_prediction_can_be_pressed_again_and_again(opened: Page) -> None:
+    following = opened.get_by_role("button", name="Next prediction")
+    following.focus()
+    opened.keyboard.press("Enter")
+    opened.keyboard.press("Enter")
+    expect(opened.locator("#detail h3")).to_have_text("Problem 2")
+    expect(following).to_be_focused()
+    opened.get_by_role("button", name="Previous prediction").press("Enter")
+    expect(opened.locator("#detail h3")).to_have_text("Problem 1")
 
 
 def test_a_name_in_a_table_shows_its_predictions(opened: Page, report: Report) -> None:

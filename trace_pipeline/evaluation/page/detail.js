@@ -46,7 +46,11 @@ function mover(text, label, to) {
   const button = element("button", "", text);
   button.type = "button";
   button.setAttribute("aria-label", label);
-  button.addEventListener("click", () => choose(current + to));
+  button.addEventListener("click", () => {
+    choose(current + to);
+    // The prediction is drawn anew, and this button with it: its successor is pressed next.
+    detail.querySelector(`[aria-label="${label}"]`).focus();
+  });
   return button;
 }
 

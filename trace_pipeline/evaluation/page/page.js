@@ -87,6 +87,8 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const typing = event.target.matches("input, select, textarea");
   if (event.key === "Escape") {
+    // A search field would lose its words, and the list would still be what they left.
+    if (event.target === search) event.preventDefault();
     list.focus();
   } else if (!typing && event.key === "/") {
     event.preventDefault();
