@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -174,3 +175,22 @@ def test_a_difference_that_another_order_makes_too_is_luck(
     assert found is not None
     assert found.verdict == "seen here"
     assert "(small_baseline_again) is not yet measured" in render_claims([claim], results)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("correct", "1"), ("valid", "x" * 80), ("experts", ["arithmetic"])]
+)
+def test_outcomes_that_do_not_fit_together_are_no_result(
+    tmp_path: Path, field: str, value: object
+) -> None:
+    committed = json.loads((ROOT / "docs/results/claims/small_baseline.json").read_text())
+    committed["evaluations"]["synthetic"][field] = value
+    (tmp_path / "a.json").write_text(json.dumps(committed))
+    with pytest.raises(InvalidInputError, match=r"not a result \(expected a bit.*collect it again"):
+        read_results(tmp_path)
+
+
+def test_a_result_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b'{"experiment": "\xff"}')
+    with pytest.raises(InvalidInputError, match="not a result"):
+        read_results(tmp_path)

@@ -31,6 +31,12 @@ class Outcomes(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     failures: dict[str, int] = {}
     """How often each outcome but ``correct`` occurred."""
 
+    def __post_init__(self) -> None:
+        bits = (self.correct, self.valid, self.parsed, self.clipped)
+        lengths = {*map(len, bits), *([len(self.experts)] if self.experts else [])}
+        if len(lengths) > 1 or not set().union(*bits) <= {"0", "1"}:
+            raise ValueError("expected a bit, 0 or 1, and an expert or none for each problem")
+
     def share(self, measure: str) -> Proportion:
         """``correct``, ``valid``, ``parsed`` or ``clipped`` of all."""
         bits = self.bits(measure)
@@ -120,7 +126,7 @@ def read_results(folder: Path) -> dict[str, Result]:
     for path in sorted(folder.glob("*.json")):
         try:
             result = msgspec.json.decode(path.read_bytes(), type=Result)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise InvalidInputError(
                 f"{path}: not a result ({error}); remove it and collect it again with "
                 "trace-pipeline claims --collect"
