@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from msgspec.structs import replace
 
+from trace_pipeline.cli import cli
 from trace_pipeline.evaluation import (
     Benchmark,
     Evaluation,
@@ -19,10 +21,12 @@ from trace_pipeline.evaluation import (
     read_outputs,
     real_benchmark,
     rescore,
+    rescore_each,
     score,
     write_outputs,
 )
 from trace_pipeline.gsm8k import load_problems
+from trace_pipeline.gsm8k.conversion import convert_problem
 from trace_pipeline.solver import Solver
 from trace_pipeline.validation import InvalidInputError
 
@@ -134,7 +138,9 @@ def test_other_problems_are_refused(
     changed = tuple(replace(i, question=i.question + " Or not?") for i in benchmark.items)
     with pytest.raises(InvalidInputError, match=r"answers other problems.*TRACE_PIPELINE_GSM8K"):
         rescore(path, replace(benchmark, items=changed), Solver())
-    with pytest.raises(InvalidInputError, match="answers problem 4, which built-in sample"):
+    with pytest.raises(
+        InvalidInputError, match=r"problem 4, which built-in sample.*TRACE_PIPELINE_GSM8K; .*--part"
+    ):
         rescore(path, benchmark.first(4), Solver())
 
 
@@ -145,6 +151,9 @@ def test_other_problems_are_refused(
         (b"plain", "cannot be read"),
         (gzip.compress(b"", mtime=0), "not a file of a model's outputs"),
         (gzip.compress(b'{"model": 1}\n', mtime=0), "not a file of a model's outputs"),
+        (gzip.compress(b"{}", mtime=0)[:-9], "not a file of a model's outputs"),
+        (gzip.compress(b"{}" * 99, mtime=0)[:10] + b"\xff" * 20, "not a file of a model's outputs"),
+        (gzip.compress(b'{"x": ' + b"[" * 5000, mtime=0), "not a file of a model's outputs"),
     ],
 )
 def test_what_is_no_such_file_is_refused(tmp_path: Path, data: bytes | None, reason: str) -> None:
@@ -155,6 +164,12 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path, data: bytes | None, rea
         read_outputs(path)
 
 
+def test_an_empty_file_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "x.gz").write_bytes(b"")
+    with pytest.raises(InvalidInputError, match="Input data was truncated"):
+        read_outputs(tmp_path / "x.gz")
+
+
 def test_a_torn_file_and_another_format_are_refused(evaluation: Evaluation, tmp_path: Path) -> None:
     path = tmp_path / "x.gz"
     write_outputs(path, evaluation, header_of(evaluation, problems=13))
@@ -163,3 +178,57 @@ def test_a_torn_file_and_another_format_are_refused(evaluation: Evaluation, tmp_
     write_outputs(path, evaluation, header_of(evaluation, format=2))
     with pytest.raises(InvalidInputError, match="format 2, this version reads 1"):
         read_outputs(path)
+    for counts in ({"samples": 0}, {"samples": -1, "problems": -12}):
+        write_outputs(path, evaluation, header_of(evaluation, **counts))
+        with pytest.raises(InvalidInputError, match="not a file of a model's outputs"):
+            read_outputs(path)
+
+
+@pytest.mark.parametrize(
+    ("problems", "samples", "of"), [([0, 1, 2, 2], 1, 2), ([0, 0, 1, 0], 2, 1), ([3, 3] * 2, 2, 3)]
+)
+def test_a_completion_is_never_judged_as_another_problems(
+    evaluation: Evaluation, tmp_path: Path, problems: list[int], samples: int, of: int
+) -> None:
+    chosen = tuple(evaluation.predictions[index] for index in problems)
+    header = header_of(evaluation, problems=len(chosen) // samples, samples=samples)
+    write_outputs(tmp_path / "x.gz", replace(evaluation, predictions=chosen), header)
+    with pytest.raises(InvalidInputError, match=f"torn: .* those of problem {of} beside another's"):
+        read_outputs(tmp_path / "x.gz")
+
+
+def test_one_completion_a_problem_leaves_nothing_to_choose(
+    benchmark: Benchmark, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    path, solver = tmp_path / "x.gz", Solver(allow_short_circuit=True)
+    write_outputs(path, evaluation, header_of(evaluation))
+    (found,) = rescore_each(path, benchmark, solver, ["probable", "majority"])
+    assert found == rescore(path, benchmark, solver, "probable") == rescore(path, benchmark, solver)
+    assert found.model == "x, rl"
+
+
+def test_only_what_was_answered_is_converted_for_a_diagnosis(
+    evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, converted = tmp_path / "x.gz", []
+    write_outputs(path, evaluation, header_of(evaluation))
+    convert = convert_problem
+    monkeypatch.setattr(
+        "trace_pipeline.evaluation.benchmark.convert_problem",
+        lambda problem: converted.append(problem.index) or convert(problem),
+    )
+    done = CliRunner().invoke(cli, ["rescore", str(path), "--gsm8k", "builtin", "--diagnose"])
+    assert done.exit_code == 0, done.output
+    assert converted == [p.index for p in evaluation.predictions]
+
+
+def test_completions_that_are_no_text_are_refused(benchmark: Benchmark, tmp_path: Path) -> None:
+    (tmp_path / "c.jsonl").write_bytes(
+        b'{"question": "a", "text": "", "tokens": 1, "clipped": false}\n{"question": "\xff"}\n'
+    )
+    header = Header(
+        model="x, sft", benchmark="", problems=0, fingerprint="", checkpoint="c", revision="r"
+    )
+    with pytest.raises(InvalidInputError, match="line 2: not a completion of a question"):
+        publish_completions(tmp_path / "o.gz", tmp_path / "c.jsonl", benchmark, Solver(), header)
+    assert not (tmp_path / "o.gz").exists()

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from tests.evaluation.conftest import Text
 from trace_pipeline.evaluation import BenchmarkKind, Proportion, score
 from trace_pipeline.evaluation.benchmark import Benchmark, Item
+from trace_pipeline.evaluation.scoring import score_each
 from trace_pipeline.solver import Solver, VerdictKind
 
 
@@ -175,6 +176,20 @@ def test_of_several_samples_the_answer_is_the_prediction(benchmark, right_comple
     assert found["first"].sampled == found["plausible"].sampled
     assert found["plausible"].sampled.metrics()["plausible_at_3"] == 1
     assert found["plausible"].predictions[0].completion == right_completion.text
+
+
+def test_several_ways_to_answer_judge_each_text_once(benchmark, right_completion, monkeypatch):
+    texts = [right_completion.text, "no trace"] * 4
+    samples, solver, judged = [Text(text) for text in texts], Solver(), []
+    verify = Solver.verify
+    monkeypatch.setattr(Solver, "verify", lambda *a: judged.append(a[1]) or verify(*a))
+    models = {"first": "a", "majority": "b", "plausible": "c"}
+    found = score_each(benchmark.first(2), samples, solver, models, samples=4)
+    assert judged == texts[:2] * 2
+    assert found == [
+        score(benchmark.first(2), samples, solver, model, 4, answering)
+        for answering, model in models.items()
+    ]
 
 
 def test_doubts_group_the_valid_traces(benchmark, evaluation):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
+from msgspec.structs import replace
 
 from trace_pipeline.validation import InvalidInputError
 
@@ -109,8 +110,9 @@ def rescore(
         failures_table,
         groups_table,
         models_table,
+        read_outputs,
         real_benchmark,
-        rescore,
+        rescore_each,
         shapes_table,
         with_reference_traces,
     )
@@ -120,17 +122,19 @@ def rescore(
     problems = load_problems(gsm8k, "test" if part == "test" else "train")
     benchmark = real_benchmark(problems)
     if diagnose:
+        # Converting a solution takes its time: held-out problems are a tenth of their split.
+        answered = {one.index for source in sources for one in read_outputs(source)[1]}
+        items = tuple(item for item in benchmark.items if item.index in answered)
+        benchmark = replace(benchmark, items=items)
         benchmark = with_reference_traces(benchmark, problems.problems)
     solver = Solver()
     found: list[Evaluation] = []
     sampled: list[Evaluation] = []
     files: list[Path] = []
     for source in sources:
-        for how in dict.fromkeys(answerings):
-            found.append(rescore(source, benchmark, solver, how))
-            files.append(source)
-            if found[-1].sampled is None:  # one completion a problem is all there is to choose from
-                break
+        judged = rescore_each(source, benchmark, solver, list(dict.fromkeys(answerings)))
+        found += judged
+        files += [source] * len(judged)
         sampled += [found[-1]] if found[-1].sampled else []
     click.echo(f"{benchmark.name}: {benchmark.source}")
     click.echo(models_table(found).to_text())

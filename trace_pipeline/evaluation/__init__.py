@@ -36,6 +36,7 @@ from trace_pipeline.evaluation.outputs import (
     publish_completions,
     read_outputs,
     rescore,
+    rescore_each,
     write_outputs,
 )
 from trace_pipeline.evaluation.page import render_html
@@ -127,6 +128,7 @@ __all__ = [
     "render_html",
     "render_markdown",
     "rescore",
+    "rescore_each",
     "reward_figure",
     "sample_size_figure",
     "samples_table",

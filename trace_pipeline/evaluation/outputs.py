@@ -7,21 +7,27 @@ completions, problem by problem. Whoever has the problems can let the solver jud
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from trace_pipeline.evaluation.benchmark import Benchmark
 from trace_pipeline.evaluation.sampled import Answering
-from trace_pipeline.evaluation.scoring import Evaluation, score
+from trace_pipeline.evaluation.scoring import Evaluation, score, score_each
 from trace_pipeline.solver import Solver
 from trace_pipeline.store import write_atomic
 from trace_pipeline.validation import InvalidInputError
 
+T = TypeVar("T")
+
 FORMAT = 1
+
+_NO_OUTPUTS = "not a file of a model's outputs"
 
 
 class Header(Struct, frozen=True, kw_only=True):
@@ -30,8 +36,8 @@ class Header(Struct, frozen=True, kw_only=True):
     model: str
     """The experiment and what was scored: ``gsm8k_135m, rl``."""
     benchmark: str
-    problems: int
-    samples: int = 1
+    problems: Annotated[int, Meta(ge=0)]
+    samples: Annotated[int, Meta(ge=1)] = 1
     """Completions of each problem."""
     greedy_first: bool = False
     """Whether the first of each is greedy and the others were drawn."""
@@ -95,11 +101,12 @@ def publish_completions(
     """
     try:
         lines = completions.read_bytes().splitlines()
-        records = [msgspec.json.decode(line, type=_Record) for line in lines]
     except OSError as error:
         raise InvalidInputError(f"{completions}: cannot be read ({error.strerror})") from None
-    except msgspec.MsgspecError as error:
-        raise InvalidInputError(f"{completions}: not completions of questions ({error})") from None
+    records = [
+        _decoded(line, _Record, f"{completions}: line {number}: not a completion of a question")
+        for number, line in enumerate(lines, 1)
+    ]
     total = len(benchmark.items)
     samples = len(records) // total
     asked = [item for item in benchmark.items for _ in range(samples)]
@@ -151,6 +158,12 @@ def _write(path: Path, header: Header, outputs: Sequence[Output]) -> None:
     write_atomic(path, gzip.compress(b"\n".join(lines) + b"\n", mtime=0))
 
 
+_REMEDY = (
+    "name the folder of the right ones in TRACE_PIPELINE_GSM8K; whether they are of the test or "
+    "held-out training problems, rescore is told by --part"
+)
+
+
 def read_outputs(path: Path) -> tuple[Header, list[Output]]:
     """What :func:`write_outputs` wrote.
 
@@ -158,21 +171,45 @@ def read_outputs(path: Path) -> tuple[Header, list[Output]]:
         InvalidInputError: no such file, or not one of these.
     """
     try:
-        first, *rest = gzip.decompress(path.read_bytes()).splitlines()
-        header = msgspec.json.decode(first, type=Header)
-        outputs = [msgspec.json.decode(line, type=Output) for line in rest]
+        first, *rest = gzip.decompress(path.read_bytes()).splitlines() or [b""]
     except OSError as error:  # gzip's own errors are of this kind, without a strerror
         raise InvalidInputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (EOFError, ValueError, msgspec.MsgspecError) as error:
-        raise InvalidInputError(f"{path}: not a file of a model's outputs ({error})") from None
+    except (EOFError, zlib.error) as error:
+        raise InvalidInputError(f"{path}: {_NO_OUTPUTS} ({error})") from None
+    header = _decoded(first, Header, f"{path}: {_NO_OUTPUTS}")
     if header.format != FORMAT:
         raise InvalidInputError(f"{path}: format {header.format}, this version reads {FORMAT}")
+    outputs = [
+        _decoded(line, Output, f"{path}: line {number}: {_NO_OUTPUTS}")
+        for number, line in enumerate(rest, 2)
+    ]
     expected = header.problems * header.samples
     if len(outputs) != expected:
         raise InvalidInputError(
             f"{path}: torn: the header says {expected} completions, {len(outputs)} are there"
         )
+    _require_groups(path, [output.index for output in outputs], header.samples)
     return header, outputs
+
+
+def _decoded(line: bytes, record: type[T], fault: str) -> T:
+    try:
+        return msgspec.json.decode(line, type=record)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInputError(f"{fault} ({error})") from None
+
+
+def _require_groups(path: Path, indices: Sequence[int], samples: int) -> None:
+    """Refuse completions that do not stand problem by problem, each problem once."""
+    groups = [indices[place : place + samples] for place in range(0, len(indices), samples)]
+    seen: set[int] = set()
+    for group in groups:
+        if group[0] in seen or len(set(group)) > 1:
+            raise InvalidInputError(
+                f"{path}: torn: expected the completions of each problem ({samples}) in one "
+                f"place, found those of problem {group[0]} beside another's or twice"
+            )
+        seen.add(group[0])
 
 
 def rescore(
@@ -189,38 +226,45 @@ def rescore(
     Raises:
         InvalidInputError: the file cannot be read, or answers other problems.
     """
+    return rescore_each(path, benchmark, solver, [answering])[0]
+
+
+def rescore_each(
+    path: Path, benchmark: Benchmark, solver: Solver, answerings: Sequence[Answering]
+) -> list[Evaluation]:
+    """What :func:`rescore` gives for each way to choose the answer, judged once for all.
+
+    A file with one completion of each problem leaves nothing to choose: one evaluation.
+
+    Raises:
+        InvalidInputError: as :func:`rescore`.
+    """
     header, outputs = read_outputs(path)
     items = {item.index: item for item in benchmark.items}
     missing = [output.index for output in outputs if output.index not in items]
     if missing:
         raise InvalidInputError(
             f"{path}: answers problem {missing[0]}, which {benchmark.name} ({benchmark.source}) "
-            f"does not have; the file is about {header.benchmark}"
+            f"does not have; the file is about {header.benchmark}: {_REMEDY}"
         )
     first = outputs[:: header.samples]
     answered = replace(benchmark, items=tuple(items[output.index] for output in first))
-    voted = header.samples > 1 and answering != "first"
-    model = f"{header.model}, {answering}@{header.samples}" if voted else header.model
+    ways: Sequence[Answering] = answerings if header.samples > 1 else ["first"]
+    models = {
+        how: header.model if how == "first" else f"{header.model}, {how}@{header.samples}"
+        for how in ways
+    }
     likelihoods = _likelihoods(outputs)
-    if answering == "probable" and voted and likelihoods is None:
+    if "probable" in models and likelihoods is None:
         raise InvalidInputError(
             f"{path}: does not say how likely the model finds its completions; add that with "
             "python -m trace_pipeline.modeling.likelihoods, or choose --answer plausible"
         )
-    evaluation = score(
-        answered,
-        outputs,
-        solver,
-        model,
-        header.samples,
-        answering,
-        header.greedy_first,
-        likelihoods,
-    )
-    if evaluation.fingerprint != header.fingerprint:
+    if answered.fingerprint != header.fingerprint:
         raise InvalidInputError(
             f"{path}: answers other problems ({header.benchmark}, {header.fingerprint[:12]}) than "
-            f"{benchmark.name} has ({benchmark.source}, {evaluation.fingerprint[:12]}); name the "
-            "folder of the right ones in TRACE_PIPELINE_GSM8K"
+            f"{benchmark.name} has ({benchmark.source}, {answered.fingerprint[:12]}); {_REMEDY}"
         )
-    return evaluation
+    return score_each(
+        answered, outputs, solver, models, header.samples, header.greedy_first, likelihoods
+    )

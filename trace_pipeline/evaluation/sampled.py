@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from trace_pipeline.evaluation.plausibility import Doubt
+from trace_pipeline.evaluation.benchmark import Benchmark, Item
+from trace_pipeline.evaluation.plausibility import Doubt, doubts
 from trace_pipeline.evaluation.statistics import Proportion, majority_vote, pass_at_k
-from trace_pipeline.solver import Verdict, VerdictKind
+from trace_pipeline.solver import Solver, Verdict, VerdictKind
 from trace_pipeline.traces import Number
 
 Answering = Literal["first", "majority", "plausible", "probable"]
@@ -116,6 +118,57 @@ class Sampled(Struct, frozen=True):
         rows = [[f"pass@{k}", f"{100 * self.pass_at(k):.1f} %"] for k in self.ks]
         votes = [[f"{name}@{self.voters}", str(share)] for name, share in self.votes.items()]
         return [*rows, *votes]
+
+
+def judge_samples(
+    benchmark: Benchmark,
+    texts: Sequence[str],
+    solver: Solver,
+    samples: int = 1,
+    likelihoods: Sequence[float] | None = None,
+) -> list[list[Judged]]:
+    """What the solver says about the ``samples`` texts of each problem, the first problem's first.
+
+    About half of the samples of a problem are one text again, which is judged once.
+
+    Args:
+        benchmark: the problems.
+        texts: what was written, ``samples`` for each problem.
+        solver: the judge.
+        samples: texts of each problem.
+        likelihoods: log-probability of each text under the model, in nats.
+
+    Raises:
+        ValueError: not as many texts as problems and samples, or as many likelihoods.
+    """
+    expected = len(benchmark.items) * samples
+    if len(texts) != expected:
+        raise ValueError(
+            f"{benchmark.name}: expected {expected} completions, {samples} a problem, "
+            f"found {len(texts)}"
+        )
+    likely = likelihoods if likelihoods is not None else [None] * expected
+    if len(likely) != expected:
+        raise ValueError(f"expected {expected} likelihoods, found {len(likely)}")
+    judged: list[list[Judged]] = []
+    for number, item in enumerate(benchmark.items):
+        known: dict[str, Judged] = {}
+        group = []
+        for place in range(number * samples, (number + 1) * samples):
+            text = texts[place]
+            if text not in known:
+                known[text] = _judge(item, text, solver)
+            group.append(replace(known[text], log_likelihood=likely[place]))
+        judged.append(group)
+    return judged
+
+
+def _judge(item: Item, text: str, solver: Solver) -> Judged:
+    verdict = solver.verify(text, item.gold, item.expert)
+    found: tuple[Doubt, ...] = ()
+    if verdict.answer is not None and verdict.trace is not None:
+        found = doubts(item.question, solver.execute(verdict.trace, keep_steps=True))
+    return Judged(verdict, found, text)
 
 
 def summarise_samples(judged: Sequence[Sequence[Judged]], greedy_first: bool = False) -> Sampled:

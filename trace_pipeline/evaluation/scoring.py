@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -11,12 +11,13 @@ from msgspec.structs import replace
 
 from trace_pipeline.evaluation.benchmark import Benchmark, BenchmarkKind, Item, fingerprint
 from trace_pipeline.evaluation.diagnosis import Diagnosis, diagnose
-from trace_pipeline.evaluation.plausibility import Doubt, doubts
+from trace_pipeline.evaluation.plausibility import Doubt
 from trace_pipeline.evaluation.sampled import (
     Answering,
     Judged,
     Sampled,
     chosen,
+    judge_samples,
     summarise_samples,
 )
 from trace_pipeline.evaluation.statistics import Proportion
@@ -293,42 +294,49 @@ def score(
     Raises:
         ValueError: not as many completions as problems and samples, or as many likelihoods.
     """
-    expected = len(benchmark.items) * samples
-    if len(completions) != expected:
-        raise ValueError(
-            f"{benchmark.name}: expected {expected} completions, {samples} a problem, "
-            f"found {len(completions)}"
-        )
-    known = likelihoods if likelihoods is not None else [None] * expected
-    if len(known) != expected:
-        raise ValueError(f"expected {expected} likelihoods, found {len(known)}")
-    judged: list[list[Judged]] = []
-    predictions: list[Prediction] = []
-    for place, item in enumerate(benchmark.items):
-        group = completions[place * samples : (place + 1) * samples]
-        likely = known[place * samples : (place + 1) * samples]
-        judged.append(
-            [_judge(item, c, solver, value) for c, value in zip(group, likely, strict=True)]
-        )
-        best = chosen(judged[-1], answering)
-        predictions.append(_prediction(item, group[best], judged[-1][best], solver))
-    return Evaluation(
-        model=model,
-        benchmark=benchmark.name,
-        kind=benchmark.kind,
-        source=benchmark.source,
-        predictions=tuple(predictions),
-        notes=benchmark.notes,
-        sampled=summarise_samples(judged, greedy_first) if samples > 1 else None,
-    )
+    named = {answering: model}
+    return score_each(benchmark, completions, solver, named, samples, greedy_first, likelihoods)[0]
 
 
-def _judge(item: Item, completion: Completion, solver: Solver, likely: float | None) -> Judged:
-    verdict = solver.verify(completion.text, item.gold, item.expert)
-    found: tuple[Doubt, ...] = ()
-    if verdict.answer is not None and verdict.trace is not None:
-        found = doubts(item.question, solver.execute(verdict.trace))
-    return Judged(verdict, found, completion.text, likely)
+def score_each(
+    benchmark: Benchmark,
+    completions: Sequence[Completion],
+    solver: Solver,
+    models: Mapping[Answering, str],
+    samples: int = 1,
+    greedy_first: bool = False,
+    likelihoods: Sequence[float] | None = None,
+) -> list[Evaluation]:
+    """What :func:`score` gives for several ways to choose the answer, judged once for all.
+
+    ``models``: what an evaluation is called, by the way that it chooses.
+
+    Raises:
+        ValueError: as :func:`score`.
+    """
+    texts = [completion.text for completion in completions]
+    judged = judge_samples(benchmark, texts, solver, samples, likelihoods)
+    sampled = summarise_samples(judged, greedy_first) if samples > 1 else None
+    told: dict[int, Prediction] = {}
+    evaluations = []
+    for answering, model in models.items():
+        answers = [n * samples + chosen(group, answering) for n, group in enumerate(judged)]
+        for item, place in zip(benchmark.items, answers, strict=True):
+            if place not in told:
+                one = judged[place // samples][place % samples]
+                told[place] = _prediction(item, completions[place], one, solver)
+        evaluations.append(
+            Evaluation(
+                model=model,
+                benchmark=benchmark.name,
+                kind=benchmark.kind,
+                source=benchmark.source,
+                predictions=tuple(told[place] for place in answers),
+                notes=benchmark.notes,
+                sampled=sampled,
+            )
+        )
+    return evaluations
 
 
 def _group(name: str, predictions: Sequence[Prediction]) -> Group:
