@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from trace_pipeline.cli import cli
-from trace_pipeline.evaluation import real_benchmark
-from trace_pipeline.evaluation.outputs import Header, publish_completions
+from trace_pipeline.evaluation import (
+    Answering,
+    Header,
+    Output,
+    publish_completions,
+    read_outputs,
+    real_benchmark,
+    score,
+    write_evaluation,
+)
 from trace_pipeline.evaluation.outputs import rescore as judge_anew
 from trace_pipeline.gsm8k import load_problems
+from trace_pipeline.pipeline.judging import PREDICTIONS
+from trace_pipeline.pipeline.publishing import publish_outputs
 from trace_pipeline.solver import Solver
 
 ANSWER = (
@@ -93,6 +104,27 @@ def test_a_server_that_is_down_is_said_and_made_up_for(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", database)
     assert CliRunner().invoke(cli, ["sync"]).exit_code == 0  # what the message says to do
     assert len(published(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("answering", "model"), [("first", "x, rl"), ("plausible", "x, rl, plausible@2")]
+)
+def test_what_a_vote_chose_is_not_published_as_a_greedy_trace(
+    tmp_path: Path, answering: Answering, model: str
+) -> None:
+    benchmark = real_benchmark(load_problems("builtin", "test")).first(3)
+    written = [Output(index=0, text=text, tokens=1) for text in ("no", ANSWER)] * 3
+    judged = score(benchmark, written, Solver(), "rl", 2, answering)
+    write_evaluation(tmp_path / PREDICTIONS, judged)
+    config = {"eval": {"answer": answering}}
+    manifest = SimpleNamespace(config=config, parents={"x/rl_checkpoint": "0" * 64})
+    bench = SimpleNamespace(
+        experiment=SimpleNamespace(name="x"),
+        require=lambda _: SimpleNamespace(path=tmp_path, manifest=manifest),
+        key=lambda asset: f"x/{asset}",
+    )
+    publish_outputs(bench, tmp_path / "o.gz")
+    assert read_outputs(tmp_path / "o.gz")[0].model == model
 
 
 def published(folder: Path) -> dict:

@@ -29,8 +29,13 @@ def publish_outputs(bench: Workbench, target: Path) -> str:
     """
     stored = bench.require("gsm8k_eval")
     evaluation = stored_evaluation(stored.path)
+    model = f"{bench.experiment.name}, {evaluation.model}"
+    answering = stored.manifest.config["eval"].get("answer", "first")
+    if evaluation.sampled is not None and answering != "first":
+        # The file has the one that was chosen of each problem's samples, as its name must say.
+        model += f", {answering}@{evaluation.sampled.voters}"
     header = Header(
-        model=f"{bench.experiment.name}, {evaluation.model}",
+        model=model,
         benchmark=evaluation.benchmark,
         problems=evaluation.total,
         fingerprint=evaluation.fingerprint,
