@@ -28,6 +28,7 @@ class Page(Struct, forbid_unknown_fields=True):
     sizes: dict[str, dict[str, int]] = {}
     paper: Literal["a4", "letter"] = "a4"
     rows: list[dict[str, int]] = []
+    margins: dict[Literal["left", "right"], int] = {}
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,14 @@ class Page(Struct, forbid_unknown_fields=True):
         (
             {"shapes": {}, "sizes": {"x": {"w": 1}, "y": {"w": 1, "h": "2"}}},
             "$.sizes.y.h: expected int, found '2'",
+        ),
+        (
+            {"shapes": {}, "rows": [{}, {3: 1}]},
+            "$.rows[1]: name of an entry: expected str, found 3",
+        ),
+        (
+            {"shapes": {}, "margins": {"lft": 1}},
+            "$.margins: unknown key 'lft'; did you mean 'left'? There are: left, right",
         ),
         ({"shapes": {}, "rows": [{}, {"n": None}]}, "$.rows[1].n: expected int, found None"),
         # names with signs that paths are written with

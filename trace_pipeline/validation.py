@@ -42,9 +42,12 @@ def _described(message: str, data: Any, model: type) -> str:
     missing = re.fullmatch(r"Object missing required field `(.*)`", message)
     if missing:
         return f"{path}: the field {missing[1]!r} is missing; add it"
+    strange = re.match(r"Invalid (?:enum )?value ", message)
+    if of_key and strange:
+        return f"{path}: {unknown_name('key', str(found), _keys(model, steps))}"
     if of_key:
         path += ": name of an entry"
-    elif steps and re.match(r"Invalid (?:enum )?value ", message):
+    elif steps and strange:
         return f"{path}: {unknown_name('value', str(found), _choices(model, steps))}"
     expected = re.sub(r", got .*", "", message).replace("Expected", "expected").replace("`", "")
     return f"{path}: {expected}, found {_shown(found)}"
@@ -111,6 +114,16 @@ def _choices(model: type, steps: list[Any]) -> list[str]:
         members = [list(n.cls) for n in values if isinstance(n, msgspec.inspect.EnumType)]
         return [str(value) for found in (*literals, *members) for value in found]
     return [str(tag) for tag in tags]
+
+
+def _keys(model: type, steps: list[Any]) -> list[str]:
+    """The keys that the mapping at ``steps`` may have, where these are a closed set."""
+    nodes = _expanded(msgspec.inspect.type_info(model))
+    for step in steps:
+        nodes = [inner for node in nodes for inner in _inside(node, step)]
+    keys = [node.key_type for node in nodes if isinstance(node, msgspec.inspect.DictType)]
+    literals = [key.values for key in keys if isinstance(key, msgspec.inspect.LiteralType)]
+    return [str(value) for found in literals for value in found]
 
 
 def _expanded(node: msgspec.inspect.Type) -> list[msgspec.inspect.Type]:

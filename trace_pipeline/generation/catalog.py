@@ -16,6 +16,8 @@ from trace_pipeline.solver import Solver
 from trace_pipeline.validation import InvalidInputError, convert, unknown_name
 
 MIXINS = "mixins"
+EDITORS_SCHEMA = "schema.json"
+"""What editors complete by (``json_schema``); it stands beside the experts' folders."""
 TRIALS = 2
 """Examples made of each template when a catalogue is loaded, so that nothing broken gets in."""
 
@@ -38,6 +40,7 @@ class Catalog:
         folder, vocabulary = Path(schemas), load_vocabulary(Path(vocab))
         if not folder.is_dir():
             raise CatalogError(f"{folder}: expected a folder of schemas, found none")
+        _refuse_misplaced(folder)
         plans: dict[str, Plan] = {}
         drawn: set[str] = set()
         for expert_folder in sorted(path for path in folder.iterdir() if path.is_dir()):
@@ -72,6 +75,17 @@ class Catalog:
         if not matches:
             raise CatalogError(unknown_name("schema", name, list(self.plans)))
         return self.plans[matches[0]]
+
+
+def _refuse_misplaced(folder: Path) -> None:
+    """Refuse a schema that would never be read, for it is no ``<expert>/<name>.json``."""
+    for path in sorted(folder.rglob("*.json")):
+        place = path.relative_to(folder).parts
+        hidden = any(part.startswith(".") for part in place)
+        if len(place) != 2 and place != (EDITORS_SCHEMA,) and not hidden:
+            raise CatalogError(
+                f"{path}: schemas are read from {folder}/<expert>/<name>.json alone; move it there"
+            )
 
 
 def _paths_drawn(schema: Schema) -> set[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from trace_pipeline.generation import grammar
 from trace_pipeline.generation.model import (
@@ -63,14 +63,46 @@ def read_json(path: Path) -> Any:
     """Plain data of a JSON file.
 
     Raises:
-        CatalogError: unreadable or not JSON.
+        CatalogError: unreadable, not JSON, or a key that stands twice in one object.
     """
     try:
-        return msgspec.json.decode(path.read_bytes())
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
+        return json.loads(
+            text, object_pairs_hook=_unrepeated, parse_float=_finite, parse_constant=_finite
+        )
     except OSError as error:
         raise CatalogError(f"{path}: cannot be read: {error.strerror}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CatalogError(f"{path}: not JSON: {error}") from None
+    except json.JSONDecodeError as error:
+        place = f"{path}:{error.lineno}:{error.colno}"
+        raise CatalogError(f"{place}: not JSON: {error.msg[:1].lower()}{error.msg[1:]}") from None
+    except UnicodeDecodeError as error:
+        reason = f"byte {error.start} is not UTF-8; save it as UTF-8"
+        raise CatalogError(f"{path}: not JSON: {reason}") from None
+    except RecursionError:
+        raise CatalogError(f"{path}: not JSON: nested too deeply") from None
+    except ValueError as error:  # of the functions below, or a number of thousands of digits
+        raise CatalogError(f"{path}: {error}") from None
+
+
+def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; of a key that stands twice, one value would be lost without a word."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in found if keys.count(key) > 1)
+        raise InvalidInputError(
+            f"the key {twice!r} stands twice in one object, with the keys {', '.join(found)}; "
+            "remove or rename one"
+        )
+    return found
+
+
+def _finite(text: str) -> float:
+    """A number of JSON, which knows neither NaN nor infinities."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise InvalidInputError(f"not JSON: {text} is not a finite number")
+    return number
 
 
 def load_vocabulary(folder: Path) -> Vocabulary:
@@ -87,7 +119,7 @@ def load_vocabulary(folder: Path) -> Vocabulary:
         try:
             file: VocabFile = convert(read_json(path), VocabFile, str(path))  # type: ignore[arg-type]
             for name, entries in _entries(file):
-                _refuse_repeats(entries)
+                _refuse_blanks_and_repeats(entries, f"$.lists.{name}" if name else "$")
                 lists[f"{path.stem}.{name}" if name else path.stem] = tuple(entries)
         except InvalidInputError as error:
             text = str(error)
@@ -113,13 +145,17 @@ def _entries(file: VocabFile) -> Iterable[tuple[str, list[Entry]]]:
                 )
 
 
-def _refuse_repeats(entries: list[Entry]) -> None:
+def _refuse_blanks_and_repeats(entries: list[Entry], where: str) -> None:
     if not entries:
-        raise InvalidInputError("expected at least one entry in each list")
+        raise InvalidInputError(f"{where}: expected at least one entry in each list")
     seen: set[str] = set()
     for entry in entries:
+        for text in entry.forms.values():
+            if not text or text != text.strip():
+                reason = f"expected words without spaces around, found {text!r}"
+                raise InvalidInputError(f"{where}: {reason}")
         if entry.key in seen:
-            raise InvalidInputError(f"{entry.key!r} stands in one list twice; remove one")
+            raise InvalidInputError(f"{where}: {entry.key!r} stands in one list twice; remove one")
         seen.add(entry.key)
 
 
