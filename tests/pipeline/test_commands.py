@@ -183,6 +183,25 @@ def test_generate_refuses_options_out_of_range(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--expert", "arithmetic", "--composition-share", "0.5"), "exclude each other; give one"),
+        (
+            ("--expert", "arithmetic", "--schema", "percent_off"),
+            "mix: the chosen schemas are of percentage, which has no weight in the mix",
+        ),
+    ],
+)
+def test_options_that_contradict_each_other(
+    tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    result = run("generate", "--n", "5", *options, "--out", str(tmp_path / "x.jsonl"))
+    assert result.exit_code in (1, 2)
+    assert message in result.output
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_unknown_schema_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     out = tmp_path / "data.jsonl"
     result = run("generate", "--n", "5", "--schema", "percent_of", "--out", str(out))

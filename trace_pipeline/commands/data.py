@@ -99,6 +99,8 @@ def generate(
 
     if expert and mix:
         raise click.UsageError("--expert and --mix exclude each other; give one")
+    if expert and options["composition_share"] is not None:
+        raise click.UsageError("--expert and --composition-share exclude each other; give one")
     weights = {expert: 1.0} if expert else MIXES[mix] if mix else None
     request = Request(n=count, mix=weights, schemas=[schema] if schema else None, **options)
     root = project_root()
@@ -157,6 +159,9 @@ def show(
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
+    "--schema", help="One schema alone, such as percentage/percent_off; without the --diversity."
+)
+@click.option(
     "--experiment",
     default="quickstart",
     show_default=True,
@@ -173,10 +178,16 @@ def show(
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the findings as JSON.")
 def audit(
-    samples: int, seed: int, experiment: str, lengths: bool, diversity: bool, out: Path | None
+    samples: int,
+    seed: int,
+    schema: str | None,
+    experiment: str,
+    lengths: bool,
+    diversity: bool,
+    out: Path | None,
 ) -> None:
-    """Check every schema on samples; exit status 1 if anything was found."""
-    from trace_pipeline.generation import Catalog
+    """Check every schema on samples, or one; exit status 1 if anything was found."""
+    from trace_pipeline.generation import Catalog, Generator
     from trace_pipeline.generation import audit as audit_catalog
     from trace_pipeline.paths import project_root
     from trace_pipeline.store import write_json
@@ -189,7 +200,9 @@ def audit(
 
         measure = lengths_for(load_experiment(experiment, root / "experiments"))
     catalog = Catalog.load(root / "schemas", root / "vocab")
-    report = audit_catalog(catalog, samples, seed, measure, diversity=diversity)
+    generator = Generator(catalog, seed, schemas=[schema] if schema else None)
+    diversity = diversity and schema is None  # which is of the whole catalogue
+    report = audit_catalog(generator, samples, lengths=measure, diversity=diversity)
     click.echo(report.to_table())
     if out:
         write_json(out, report)

@@ -70,6 +70,11 @@ def allocate(
     missing = sorted(set(weights) - set(groups))
     if missing:
         raise CatalogError(f"mix: there is no schema of {missing[0]!r}; leave it out of the mix")
+    if not weights and restricted and groups:
+        chosen = ", ".join(sorted(groups))
+        raise CatalogError(
+            f"mix: the chosen schemas are of {chosen}, which has no weight in the mix"
+        )
     if not weights:
         raise CatalogError("mix: no expert with a weight has a schema; give one a weight")
     counts: Quota = {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from trace_pipeline.validation import InvalidInputError
+
 
 class Finding(StrEnum):
     """A class of defects."""
@@ -42,7 +44,7 @@ class Finding(StrEnum):
     """More tokens than training or decoding take."""
 
 
-class GenerationError(ValueError):
+class GenerationError(InvalidInputError):
     """A schema that cannot give a sound example; the message says which rule it breaks."""
 
     def __init__(self, kind: Finding, message: str) -> None:
