@@ -144,6 +144,8 @@ def _compile(node: ast.expr, names: set[str]) -> Evaluator:
         case ast.Constant(value=int() | float() as value) if value == value and abs(value) < 1e15:
             number = exact(value)
             return lambda values: number
+        case ast.Constant(value=int() | float()):
+            raise ExpressionError("a number of 10**15 or more is not allowed")
         case ast.Name(id=name):
             names.add(name)
             return operator.itemgetter(name)

@@ -25,6 +25,8 @@ Naming = Literal["hybrid", "semantic", "abstract"]
 NAMINGS: tuple[Naming, ...] = ("hybrid", "semantic", "abstract")
 
 _COMPUTED_LETTERS = "xyzwvut"
+_READ_LETTERS = ascii_lowercase.index("t")
+"""Letters for what is read; those from t on are of what is computed."""
 
 
 def story_names(steps: Sequence[StepSpec]) -> tuple[list[str], list[str]]:
@@ -57,7 +59,10 @@ def printed_names(steps: Sequence[StepSpec], naming: Naming) -> dict[str, str]:
         names = {name: name for name in read}
         names |= {name: f"step{index}" for index, name in enumerate(intermediate, 1)}
     else:
-        names = dict(zip(read, ascii_lowercase, strict=False))
+        names = {
+            name: ascii_lowercase[index] if index < _READ_LETTERS else f"a{index + 1}"
+            for index, name in enumerate(read)
+        }
         names |= {
             name: _COMPUTED_LETTERS[index] if index < len(_COMPUTED_LETTERS) else f"x{index + 1}"
             for index, name in enumerate(intermediate)

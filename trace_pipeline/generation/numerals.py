@@ -36,16 +36,28 @@ def words(value: Number) -> str:
 
 
 def figures(value: Number) -> str:
-    """Figures, with commas from 1,000 on."""
+    """Figures, with commas from 1,000 on.
+
+    Raises:
+        NumeralError: a fraction that never ends as a decimal.
+    """
     if isinstance(value, int):
         return f"{value:,}" if value >= 1000 else str(value)
     text = format_number(value)
+    if "/" in text:
+        raise NumeralError(f"no figures for {text}, which never ends as a decimal; constrain it")
     whole, point, decimals = text.partition(".")
     return f"{int(whole):,}{point}{decimals}" if value >= 1000 else text
 
 
 def money(value: Number) -> str:
-    """Dollars: whole amounts without cents, others with two places."""
+    """Dollars: whole amounts without cents, others with two places.
+
+    Raises:
+        NumeralError: less than nothing, or a fraction of a cent.
+    """
+    if value < 0:
+        raise NumeralError(f"no amount of money is {format_number(value)}; constrain it")
     if isinstance(value, int):
         return f"${value:,}"
     cents = value * 100

@@ -151,8 +151,12 @@ class _SchemaCompiler:
         self.used |= answer.names.union(*(subtrace.reads for subtrace in subtraces))
         self._refuse_unused(derived, wordings)
         implied: dict[Number, tuple[str, ...]] = {}
-        for constant in self.schema.constants.values():
-            value = exact(constant.value)
+        for key, constant in self.schema.constants.items():
+            value = self.constants[key]
+            for phrase in constant.implied_by:  # looked for in the question's small letters
+                if not phrase.strip() or phrase != phrase.lower():
+                    reason = f"expected words in small letters, found {phrase!r}"
+                    raise self.refuse(f"$.constants.{key}.implied_by", reason)
             implied[value] = (*implied.get(value, ()), *constant.implied_by)
         loose = set(self.schema.fractional)
         return Plan(
@@ -165,7 +169,7 @@ class _SchemaCompiler:
             implied_by=implied,
             whole=frozenset(self.schema.derived) - loose,
             whole_answer="answer" not in loose,
-            fractions=any(part.divides for part in subtraces) or self._draws_fractions(),
+            fractions=any(part.divides for part in subtraces) or self._gives_fractions(),
             wordings=tuple(_numbered(wordings)),
         )
 
@@ -177,9 +181,9 @@ class _SchemaCompiler:
             raise self.refuse(path, unknown_name("name", unknown, sorted(self.numbers)))
         return expression
 
-    def _draws_fractions(self) -> bool:
+    def _gives_fractions(self) -> bool:
         families = (self.schema.variables, *(item.variables for item in self.schema.phrasings))
-        return any(
+        return not set(self.schema.derived).isdisjoint(self.schema.fractional) or any(
             isinstance(variable, FloatVariable)
             or (isinstance(variable, ChoiceVariable) and any(v % 1 for v in variable.values))
             for family in families
@@ -198,7 +202,7 @@ class _SchemaCompiler:
         ]
         for group, names in groups:
             for name in names:
-                if not re.match(IDENTIFIER, name):
+                if not re.fullmatch(IDENTIFIER, name):
                     reason = "expected a name of small letters, digits and underscores"
                     raise self.refuse(f"$.{group}.{name}", reason)
                 if name in seen:
@@ -315,8 +319,12 @@ class _SchemaCompiler:
         for name, parts in anchors.items():
             own = self.schema.anchors.get(name) == parts
             at = f"{'$' if own else path}.anchors.{name}"
+            if not parts:
+                raise self.refuse(at, "expected a draw or a word in quotes at least")
             for part in parts:
                 if part.startswith("'"):
+                    if not re.fullmatch(r"'[^']*[A-Za-z0-9][^']*'", part):
+                        raise self.refuse(at, f"expected a word in single quotes, found {part}")
                     continue
                 draw, _, role = part.partition(".")
                 form = f"{role}.slug" if role else "slug"
@@ -354,8 +362,14 @@ class _SchemaCompiler:
             source = expand_snippets(text, self.schema.snippets)
             template = compile_template(source, Scope(self.numbers, pools))
         self.used |= template.names
-        self.used |= {name for name in self.schema.snippets if f"${{{name}}}" in text}
+        self._use_snippets(text)
         return template
+
+    def _use_snippets(self, text: str) -> None:
+        for name, content in self.schema.snippets.items():
+            if name not in self.used and f"${{{name}}}" in text:
+                self.used.add(name)
+                self._use_snippets(content)
 
     def _refuse_unused(
         self, derived: tuple[tuple[str, Expression], ...], wordings: list[Wording]
@@ -367,6 +381,7 @@ class _SchemaCompiler:
             ("variables", self.schema.variables),
             ("derived", self.schema.derived),
             ("constants", self.schema.constants),
+            ("snippets", self.schema.snippets),
             ("draws", {name for item in wordings for name, _ in item.drawer.pools}),
         ]
         for group, names in groups:

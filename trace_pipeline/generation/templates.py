@@ -138,7 +138,8 @@ class _Compiler:
         while position < len(source):
             match = _TOKEN.match(source, position)
             if match is None:
-                raise TemplateError(f"unexpected {source[position : position + 12]!r}")
+                found = source[position : position + 12]
+                raise TemplateError(f"unexpected {found!r}; a placeholder is ${{...}}")
             kind = "placeholder" if match[1] is not None else "bracket" if match[2] else "text"
             self.tokens.append((kind, match[match.lastindex or 0]))
             position = match.end()
@@ -195,7 +196,12 @@ class _Compiler:
     def _placeholder(self, content: str) -> Part:
         match = _PLACEHOLDER.fullmatch(content)
         if match is None:
-            raise TemplateError(f"cannot read the placeholder ${{{content}}}")
+            raise TemplateError(
+                f"cannot read the placeholder ${{{content}}}; expected a name in small letters, or "
+                "a THING, NUMBER THING, NUMBER|form, with single spaces"
+            )
+        if match["count"] == "an" and "an" not in self.scope.numbers:
+            raise TemplateError(f"expected 'a' in ${{{content}}}: it becomes 'an' where it must")
         part = self._thing(match, content)
         if match["count"] is not None:
             count, thing = self._number(match["count"], ""), part
@@ -209,6 +215,8 @@ class _Compiler:
         count, name, form = match["count"], match["name"], match["form"]
         if form == "pick":
             return self._pick(name, match["argument"], content)
+        if match["argument"] is not None:
+            raise TemplateError(f"the form {form!r} takes nothing after it, in ${{{content}}}")
         if match["literal"] is not None:
             one, many = match["literal"], grammar.plural(match["literal"])
             if form or count is None:
@@ -246,7 +254,7 @@ class _Compiler:
 
     def _pick(self, name: str | None, argument: str | None, content: str) -> Part:
         singular, comma, several = (argument or "").partition(",")
-        if name is None or not comma:
+        if name is None or not comma or "," in several:
             raise TemplateError(f"expected ${{number|pick:one,many}}, found ${{{content}}}")
         self._known(name, self.scope.numbers, "number")
         return _agreeing(name, lambda story: singular, lambda story: several)
@@ -264,6 +272,11 @@ class _Compiler:
 
     def _known(self, name: str, known: Mapping[str, object] | frozenset[str], kind: str) -> None:
         if name not in known:
+            if name in self.scope.draws:
+                numbers = ", ".join(sorted(self.scope.numbers)) or "none"
+                raise TemplateError(
+                    f"expected a number, found the word {name!r}. There are: {numbers}"
+                )
             there = sorted(self.scope.numbers) + sorted(self.scope.draws)
             raise TemplateError(unknown_name(kind, name, there))
         self.names.add(name)

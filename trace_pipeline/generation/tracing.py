@@ -225,7 +225,7 @@ def _builder(
 
     match step:
         case InitSpec(var=var, value=None, source=str() as earlier):
-            if not re.match(SOURCE, earlier):
+            if not re.fullmatch(SOURCE, earlier):
                 raise TracePlanError(
                     f"{where}.source: expected prev.result or subN.result, found {earlier!r}"
                 )
@@ -266,7 +266,7 @@ def _builder(
             builder = lambda names, values: operation(  # noqa: E731
                 names[base], rate(names, values), names[var]
             )
-    if not re.match(IDENTIFIER, var):
+    if not re.fullmatch(IDENTIFIER, var):
         raise TracePlanError(f"{where}.var: expected small letters, digits and _, found {var!r}")
     if var in known:
         raise TracePlanError(f"{where}.var: {var!r} exists already; take another name")

@@ -16,6 +16,7 @@ from trace_pipeline.generation.semantics import (
     derive_answer,
     parse_relation,
 )
+from trace_pipeline.generation.semantics.passage import Passage
 
 NUMBERS = frozenset({"base", "other", "n", "m", "k", "rate", "price", "count", "given", "got"})
 
@@ -316,6 +317,13 @@ def test_an_answer_that_does_not_follow(relations: list[str], message: str) -> N
         derive_answer(map(parse_relation, relations), {"n": 3})
 
 
+def test_a_quoted_word_stands_for_itself() -> None:
+    """Signs in it are no pattern: a bracket is none that is open, a dot no other letter."""
+    relations = [parse_relation("total(answer, 'p.m. [late', n)")]
+    passage = Passage("at p.m. [late and pam. [late {N}?", relations, frozenset({"n"}), {})
+    assert [mention.start for mention in passage.mentions if mention.name != "n"] == [3]
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
@@ -331,6 +339,8 @@ def test_an_answer_that_does_not_follow(relations: list[str], message: str) -> N
         ("account(x, n, m)", "expected account"),
         ("has(one.two, n)", "expected names"),
         ("has('', n)", "expected names"),
+        ("has('cats|', n)", "expected names"),
+        ("has(one, 1e999)", "expected names"),
         ("has(one, n=2)", "expected kind"),
         ("has(", "expected kind"),
     ],

@@ -54,7 +54,8 @@ class Mention:
 @cache
 def _words(quoted: str) -> re.Pattern[str]:
     """The pattern of ``next|<two>``: any of these words, or the mark of a draw."""
-    marks = re.sub(r"<([a-z0-9_]+)>", lambda match: f"<{match[1].upper()}>", quoted)
+    words = "|".join(map(re.escape, quoted.split("|")))
+    marks = re.sub(r"<([a-z0-9_]+)>", lambda match: f"<{match[1].upper()}>", words)
     return re.compile(rf"(?<!\w)(?:{marks})(?!\w)")
 
 

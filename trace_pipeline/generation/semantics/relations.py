@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -84,9 +85,11 @@ def _term(node: ast.expr, source: str) -> Term:
             return Term(name, sign=-1)
         case ast.UnaryOp(op=ast.UAdd(), operand=ast.Name(id=name)):
             return Term(name, sign=1)
-        case ast.Constant(value=str() as word) if word.strip():
+        case ast.Constant(value=str() as word) if all(map(str.strip, word.split("|"))):
             return Term(word.lower(), quoted=True)
-        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+        case ast.Constant(value=int() | float() as value) if (
+            not isinstance(value, bool) and value != math.inf
+        ):
             number = exact(value)
             return Term(str(Fraction(number)), number=number)
     raise RelationError(f"expected names, quoted words or numbers as arguments, found {source!r}")
