@@ -77,6 +77,25 @@ def test_two_experiments_are_told_apart(family: Path) -> None:
     assert difference_text("base", "base", family) == "base and base have the same settings"
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("inherits: top", r"top\.yaml: \$\.inherits: a cycle, top -> base -> top"),
+        ("inherits: gone", r"base\.yaml: \$\.inherits: no such file .*gone\.yaml; unknown exp"),
+        ("inherits: [top]", r"base\.yaml: \$\.inherits: expected a name, found \['top'\]"),
+    ],
+)
+def test_a_list_that_goes_back_to_nothing_is_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "base.yaml").write_text(text)
+    (tmp_path / "top.yaml").write_text("inherits: base")
+    with pytest.raises(ExperimentError, match=message):
+        lineage("top", tmp_path)
+    with pytest.raises(ExperimentError, match=r"\$\.inherits"):
+        listing(tmp_path)
+
+
 def test_an_unknown_name_is_refused(family: Path) -> None:
     with pytest.raises(ExperimentError, match="did you mean 'middle'"):
         difference_text("base", "midle", family)

@@ -133,6 +133,21 @@ def test_parameters_are_flat_and_complete() -> None:
         ),
         ("rl: {rewards: {correct: x}}", r"\$\.rl\.rewards\.correct: expected float, found 'x'"),
         ("name: y", r"\$\.name: expected 'x' \(the file's name\), found 'y'"),
+        ("inherits: y", r"\$\.inherits: no such file .*y\.yaml; unknown experiment 'y'.*are: x"),
+        (
+            "sft: {learning_rate: .inf}",
+            r"\$\.sft\.learning_rate: expected a finite number, found inf",
+        ),
+        ("data: {mix: {arithmetic: .inf}}", r"\$\.data\.mix\.arithmetic: expected a finite number"),
+        ("rl: {rewards: {correct: .nan}}", r"\$\.rl\.rewards\.correct: expected a finite number"),
+        ("data: {schemas: []}", r"\$\.data\.schemas: expected array of length >= 1"),
+        ("data: {1: 2}", r"\$\.data: expected str as a key, found \[1\]"),
+        ("a: " + "[" * 5000, r"not YAML: nested too deeply"),
+        ("data: {gsm8k: {variants: 2}}", r"\$\.data\.gsm8k\.variants: nothing reads it.*is empty"),
+        (
+            "data: {gsm8k: {word_problems: [own], contrasts: 2}}",
+            r"\$\.data\.gsm8k\.contrasts: nothing reads it, because data\.gsm8k\.train is 0;",
+        ),
         ("inherits: nowhere", r"\$\.inherits: no such file .*nowhere\.yaml"),
         ("inherits: x", r"a cycle, x -> x"),
         ("inherits: [x]", r"\$\.inherits: expected a name"),
@@ -204,6 +219,15 @@ def test_a_bad_file_is_refused_with_the_place(tmp_path: Path, text: str, message
     write(tmp_path, x=text)
     with pytest.raises(ExperimentError, match=message):
         load_experiment("x", tmp_path)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_bytes("description: café".encode("latin-1"))
+    (tmp_path / "folder.yaml").mkdir()
+    with pytest.raises(ExperimentError, match=r"x\.yaml: not YAML: byte 16 is not UTF-8"):
+        load_experiment("x", tmp_path)
+    with pytest.raises(ExperimentError, match=r"folder\.yaml: cannot be read: Is a directory"):
+        load_experiment("folder", tmp_path)
 
 
 def test_what_is_inherited_may_be_switched_off(tmp_path: Path) -> None:

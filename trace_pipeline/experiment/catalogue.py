@@ -7,7 +7,14 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from trace_pipeline.experiment.experiment import Experiment, load_experiment, read_file
+from trace_pipeline.experiment.experiment import (
+    Experiment,
+    ExperimentError,
+    cycle,
+    load_experiment,
+    parent_in,
+    read_file,
+)
 
 APART = ("name", "description", "departures")
 """Fields that say what an experiment is, not how it is run."""
@@ -28,16 +35,22 @@ def parent_of(name: str, folder: Path) -> str | None:
     """The experiment that ``name`` inherits from.
 
     Raises:
-        ExperimentError: a file that is missing or unreadable.
+        ExperimentError: a file that is missing or unreadable, or inherits from what is not there.
     """
-    parent = read_file(folder / f"{name}.yaml").get("inherits")
-    return None if parent is None else str(parent)
+    path = folder / f"{name}.yaml"
+    return parent_in(read_file(path), path)
 
 
 def lineage(name: str, folder: Path) -> list[str]:
-    """``name`` and what it inherits from, nearest first."""
+    """``name`` and what it inherits from, nearest first.
+
+    Raises:
+        ExperimentError: a file that ``parent_of`` refuses, or a cycle.
+    """
     found = [name]
     while parent := parent_of(found[-1], folder):
+        if parent in found:
+            raise ExperimentError(cycle(folder / f"{parent}.yaml", (*found, parent)))
         found.append(parent)
     return found
 

@@ -63,7 +63,7 @@ class HeldOutConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """
 
     mix: Mix | UnsetType = UNSET
-    schemas: list[str] | UnsetType | None = UNSET
+    schemas: Annotated[list[str], Meta(min_length=1)] | UnsetType | None = UNSET
     phrasings: Positive | Literal["all"] | UnsetType = UNSET
     interleaved_ratio: Share | UnsetType | None = UNSET
     composition_share: Share | UnsetType | None = UNSET
@@ -112,7 +112,7 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Held-out examples that ``synthetic_eval`` scores, once, at the end."""
     mix: Mix = msgspec.field(default_factory=lambda: dict(DEFAULT_MIX))
     """Relative weight of each expert; in a file also the name of one of ``MIXES``."""
-    schemas: list[str] | None = None
+    schemas: Annotated[list[str], Meta(min_length=1)] | None = None
     """Schema ids to draw from; all when absent."""
     naming: Literal["hybrid", "semantic", "abstract"] = "hybrid"
     """How variables are named (NOTEBOOK, runs 5, 6, 12 and 13)."""

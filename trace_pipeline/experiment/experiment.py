@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +100,23 @@ def experiment_from_dict(data: dict[str, Any], where: str = "experiment") -> Exp
         ExperimentError: unknown field, wrong type or value.
     """
     data = _with_named_mixes(data, where)
+    for field, found in _endless(data):
+        raise ExperimentError(f"{where}: {field}: expected a finite number, found {found}")
     try:
         experiment = convert(data, Experiment, where)
     except InvalidInputError as error:
         raise ExperimentError(str(error)) from None
     _check(experiment, where)
     return experiment
+
+
+def _endless(value: Any, path: str = "$") -> Iterator[tuple[str, float]]:
+    """The fields with an infinity or no number, which manifests (JSON) could not hold."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _endless(item, f"{path}.{key}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield path, value
 
 
 def _with_named_mixes(data: dict[str, Any], where: str) -> dict[str, Any]:
@@ -197,19 +210,39 @@ def _check_mix(mix: dict[str, float], where: str) -> None:
 def _merged(name: str, folder: Path, seen: tuple[str, ...]) -> dict[str, Any]:
     path = folder / f"{name}.yaml"
     if name in seen:
-        raise ExperimentError(f"{path}: $.inherits: a cycle, {' -> '.join((*seen, name))}")
-    if not path.is_file():
-        raise ExperimentError(f"{folder / f'{seen[-1]}.yaml'}: $.inherits: no such file {path}")
+        raise ExperimentError(cycle(path, (*seen, name)))
     data = read_file(path)
-    parent = data.pop("inherits", None)
+    parent = parent_in(data, path)
+    data.pop("inherits", None)
     if parent is None:
         return data
-    if not isinstance(parent, str):
-        raise ExperimentError(f"{path}: $.inherits: expected a name, found {parent!r}")
     base = _merged(parent, folder, (*seen, name))
     for own in ("name", "description", "departures"):
         base.pop(own, None)
     return _overlay(base, data)
+
+
+def cycle(path: Path, names: Sequence[str]) -> str:
+    """What is said of ``names`` that inherit from each other, the last of which is at ``path``."""
+    return f"{path}: $.inherits: a cycle, {' -> '.join(names)}; break it"
+
+
+def parent_in(data: dict[str, Any], path: Path) -> str | None:
+    """The experiment that ``data``, the content of ``path``, inherits from.
+
+    Raises:
+        ExperimentError: not a name, or of no file beside this one.
+    """
+    parent = data.get("inherits")
+    if parent is None:
+        return None
+    if not isinstance(parent, str):
+        raise ExperimentError(f"{path}: $.inherits: expected a name, found {parent!r}")
+    file = path.with_name(f"{parent}.yaml")
+    if not file.is_file():
+        known = unknown_name("experiment", parent, available_experiments(path.parent))
+        raise ExperimentError(f"{path}: $.inherits: no such file {file}; {known}")
+    return parent
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -220,6 +253,14 @@ def read_file(path: Path) -> dict[str, Any]:
     """
     try:
         data = load_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ExperimentError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ExperimentError(
+            f"{path}: not YAML: byte {error.start} is not UTF-8; save it as UTF-8"
+        ) from None
+    except RecursionError:
+        raise ExperimentError(f"{path}: not YAML: nested too deeply") from None
     except yaml.MarkedYAMLError as error:
         mark, problem = error.problem_mark or error.context_mark, error.problem or error.context
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""

@@ -110,6 +110,15 @@ RULES = (
         lambda e: e.data.composition_share is not None,
         "data.composition_share is given",
     ),
+    Rule(
+        "data.gsm8k.variants",
+        lambda e: not e.data.gsm8k.has_examples,
+        "data.gsm8k.train is 0 and data.gsm8k.word_problems is empty",
+    ),
+    *(
+        Rule(f"data.gsm8k.{name}", lambda e: not e.data.gsm8k.train, "data.gsm8k.train is 0")
+        for name in ("contrasts", "intermediate", "explanations")
+    ),
 )
 
 
