@@ -88,10 +88,17 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, reason: str) -> None:
         read_examples(tmp_path / "data.jsonl")
 
 
+def test_a_line_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data.jsonl").write_bytes(b'{"question": "\xe9"}\n')
+    with pytest.raises(InvalidInputError, match=r"data\.jsonl:1: not JSON: 'utf-8'"):
+        read_examples(tmp_path / "data.jsonl")
+
+
 def test_a_bad_field_is_named(examples: list[Example], tmp_path: Path) -> None:
     good = example_to_record(examples[0])
     for change, reason in (
         ({"trace": "expert: nobody"}, r"\$\.trace: "),
+        ({"answer": float("nan")}, r"\$\.answer: expected a finite number, found nan"),
         ({"answer": "12"}, r"\$\.answer: expected"),
         ({"extra": 1}, "unknown field 'extra'"),
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -59,6 +60,10 @@ def record_to_example(record: Any, where: str = "record") -> Example:
         InvalidInputError: a field that is missing, unknown or of the wrong type, or no trace.
     """
     found = convert(record, _Record, where)
+    if not math.isfinite(found.answer):
+        raise InvalidInputError(
+            f"{where}: $.answer: expected a finite number, found {found.answer}"
+        )
     try:
         trace = parse_trace(found.trace)
     except TraceError as error:
@@ -194,7 +199,7 @@ def _read_lines(path: Path) -> Iterator[Example]:
             where = f"{path}:{number}"
             try:
                 record = msgspec.json.decode(line)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise InvalidInputError(f"{where}: not JSON: {error}") from None
             yield record_to_example(record, where)
 
