@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from dagster import DagsterInstance
+from mlflow.tracking import MlflowClient
 
 from tests.modeling.tiny import make_tiny_model
 from trace_pipeline.definitions import defs
@@ -58,10 +61,32 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_model(tmp_path_factory.mktemp("base") / "tiny")
 
 
+@pytest.fixture(scope="session")
+def _empty_databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the tables of Dagster and MLflow, which take them seconds to make.
+
+    What makes them in a new project is tested by ``_finished``, which has none before.
+    """
+    folder = tmp_path_factory.mktemp("databases")
+    (folder / "mlruns").mkdir()
+    MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db").search_experiments()
+    shutil.copy(ROOT / "dagster.yaml", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        with DagsterInstance.from_config(str(folder)) as instance:
+            instance.get_runs_count()
+            instance.all_instigator_state()
+    return folder
+
+
 @pytest.fixture
-def project(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(
+    tiny_base: Path, _empty_databases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """An empty project, which is the working directory; its schemas are audited on few samples."""
     folder = make_project(tmp_path / "project", tiny_base)
+    for name in (".dagster", "mlruns"):
+        shutil.copytree(_empty_databases / name, folder / name)
     monkeypatch.setattr(data_assets, "audit", _short_audit)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("DAGSTER_HOME", str(folder))
