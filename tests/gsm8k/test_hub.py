@@ -18,6 +18,7 @@ def empty_home(tmp_path, monkeypatch):
         "HF_HUB_OFFLINE",
         "HF_DATASETS_OFFLINE",
         "HF_DATASETS_CACHE",
+        "XDG_CACHE_HOME",
         "https_proxy",
         "http_proxy",
     ):
@@ -52,6 +53,21 @@ def refusing_endpoint():
     server.server_close()
 
 
+@pytest.fixture
+def other_endpoint():
+    """A server that speaks another protocol."""
+
+    def greet(server):
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(b"SSH-2.0-OpenSSH\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        Thread(target=greet, args=(server,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
 def test_a_silent_hub_is_given_up_within_five_seconds(silent_endpoint, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", silent_endpoint)
     start = time.monotonic()
@@ -70,10 +86,16 @@ def test_a_name_lookup_that_hangs_is_given_up(monkeypatch):
     assert time.monotonic() - start < 1.5
 
 
-@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1", "nonsense", "http://"])
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1", "nonsense", "http://", "http://a:b"])
 def test_an_unreachable_hub_is_named(endpoint, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", endpoint)
     with pytest.raises(HubUnavailableError, match="cannot be reached"):
+        fetch_from_hub("test")
+
+
+def test_what_is_no_web_server_is_quoted(other_endpoint, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", other_endpoint)
+    with pytest.raises(HubUnavailableError, match=r"cannot be reached \(SSH-2\.0-OpenSSH\)"):
         fetch_from_hub("test")
 
 
@@ -110,6 +132,26 @@ def cached(tmp_path):
 @pytest.mark.usefixtures("cached")
 def test_a_cached_dataset_is_loaded_without_a_hub(monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setattr(hub_module, "_WORKER", WORKERS["loads"])
+    assert fetch_from_hub("test") == [{"question": "openai/gsm8k", "answer": "test"}]
+
+
+@pytest.mark.parametrize(
+    ("variables", "cache"),
+    [
+        ({}, ".cache/huggingface/datasets"),
+        ({"HF_HOME": "~/hub"}, "hub/datasets"),
+        ({"XDG_CACHE_HOME": "{home}/caches"}, "caches/huggingface/datasets"),
+        ({"HF_HOME": "/nowhere", "HF_DATASETS_CACHE": "{home}/sets"}, "sets"),
+    ],
+)
+def test_the_cache_is_where_the_hubs_client_has_it(variables, cache, tmp_path, monkeypatch):
+    (tmp_path / cache / "openai___gsm8k" / "main").mkdir(parents=True)
+    monkeypatch.delenv("HF_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value.format(home=tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(hub_module, "_WORKER", WORKERS["loads"])
     assert fetch_from_hub("test") == [{"question": "openai/gsm8k", "answer": "test"}]
 

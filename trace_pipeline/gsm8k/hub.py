@@ -7,6 +7,7 @@ the local cache) does ``datasets`` load it, in a process that can be stopped.
 
 from __future__ import annotations
 
+import http.client
 import os
 import subprocess
 import sys
@@ -87,8 +88,8 @@ def _refusal(seconds: float) -> str:
                 outcome.append("")
         except urllib.error.HTTPError as error:
             outcome.append(f"{host} answers {error.code} for {HUB_ID}")
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "reason", error)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            reason = str(getattr(error, "reason", error)).strip()
             outcome.append(f"{host} cannot be reached ({reason})")
 
     # A name lookup ignores socket timeouts, so the deadline is kept from outside.
@@ -99,6 +100,8 @@ def _refusal(seconds: float) -> str:
 
 
 def _is_cached() -> bool:
-    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-    cache = Path(os.environ.get("HF_DATASETS_CACHE") or home / "datasets")
+    """Whether ``datasets`` has it; where it looks is as in its own ``config.py``."""
+    caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = os.path.expanduser(os.environ.get("HF_HOME", os.path.join(caches, "huggingface")))
+    cache = Path(os.environ.get("HF_DATASETS_CACHE", os.path.join(home, "datasets")))
     return (cache / HUB_ID.replace("/", "___") / CONFIGURATION).is_dir()
