@@ -33,6 +33,18 @@ def test_the_same_words_are_an_exact_hit(variant):
     assert overlap.train_indices == {1}
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "The cafe\u0301 Zoe\u0308 runs",  # letters and accents apart, as some keyboards give them
+        "The ca\u00adf\u00e9 Zo\u00eb\u200d runs",  # a soft hyphen and a joiner
+        "\ufeffThe\u200bcaf\u00e9\u00a0Zo\u00eb runs",  # a mark in front, spaces of other widths
+    ],
+)
+def test_letters_that_look_the_same_are_the_same(written):
+    assert normalised_words(written) == ("the", "caf\u00e9", "zo\u00eb", "runs")
+
+
 def test_a_short_question_can_only_be_an_exact_hit():
     assert find_overlaps(["how many EGGS"], TEST).train_indices == {0}
     assert find_overlaps(["How many eggs are there?"], TEST).clean

@@ -1,14 +1,15 @@
 """Contamination: training questions that repeat test questions, whole or in part.
 
 Two detectors over normalised words (lower case, no punctuation, no thousands
-commas): the same question, and any run of 13 words in common. Thirteen is the
-length that GPT-3's authors settled on (Brown et al. 2020, arXiv:2005.14165,
-appendix C).
+commas, accents composed, nothing invisible): the same question, and any run of 13
+words in common. Thirteen is the length that GPT-3's authors settled on (Brown et al.
+2020, arXiv:2005.14165, appendix C).
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -87,7 +88,19 @@ def find_overlaps(train_questions: Sequence[str], test_questions: Sequence[str])
 
 def normalised_words(question: str) -> tuple[str, ...]:
     """The words that are compared: ``"It's $1,234.50!"`` is ``it s 1234.50``."""
-    return tuple(_WORD.findall(_COMMA.sub("", question.lower())))
+    text = question if question.isascii() else _composed(question)
+    return tuple(_WORD.findall(_COMMA.sub("", text.lower())))
+
+
+def _composed(text: str) -> str:
+    """``text`` with one form of each accented letter, and without soft hyphens and the like.
+
+    A space of no width parts words as any other.
+
+    Compatible forms stay apart (no NFKC): that would move problems to other parts of the split.
+    """
+    composed = unicodedata.normalize("NFC", text.replace("\u200b", " "))
+    return "".join(letter for letter in composed if unicodedata.category(letter) != "Cf")
 
 
 def _runs(words: tuple[str, ...]) -> list[tuple[str, ...]]:
