@@ -123,6 +123,7 @@ def evaluate(expression: Expression) -> Number:
             return normalise(quotient) if expression.operator is Operator.DIV else floor(quotient)
 
 
+@lru_cache(maxsize=256)  # a problem that was just checked is asked for its calculations at once
 def _calculation(body: str) -> Calculation:
     left, equals, right = body.rpartition("=")
     try:
@@ -193,6 +194,8 @@ class _Parser:
 
 
 def _number(token: str) -> Number:
+    if token.isdecimal() and token.isascii():  # mostly
+        return int(token)
     try:
         return parse_number(token)
     except ValueError:
