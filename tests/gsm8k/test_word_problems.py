@@ -82,11 +82,20 @@ def test_what_is_wrong_is_said_with_file_and_line(tmp_path: Path, text: str, rea
     assert reason in rejected.reason
 
 
-def test_a_question_that_comes_again_is_rejected(tmp_path: Path) -> None:
-    folder = project(tmp_path, a=GOOD, b=GOOD)
+@pytest.mark.parametrize("spaces", [" ", "  "])
+def test_a_question_that_comes_again_is_rejected(tmp_path: Path, spaces: str) -> None:
+    folder = project(tmp_path, a=GOOD, b=GOOD.replace(" and ", f"{spaces}and "))
     written = read_word_problems(folder, ["mine"])
     assert len(written.problems) == 2
     assert written.rejected[0].reason == "mine/b.txt: the question of mine/a.txt, line 2 again"
+
+
+def test_lines_are_counted_as_editors_do(tmp_path: Path) -> None:
+    text = f"Ann has 7 pens\u2028and buys 12. How many?\r\n7+12=19\r\n\r\n{GOOD}"
+    folder = project(tmp_path)
+    (folder / "mine" / "a.txt").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    written = read_word_problems(folder, ["mine"])
+    assert written.places == tuple(f"mine/a.txt, line {line}" for line in (1, 5, 8))
 
 
 def test_bad_collections_are_refused(tmp_path: Path) -> None:
@@ -96,6 +105,11 @@ def test_bad_collections_are_refused(tmp_path: Path) -> None:
     (folder / "empty").mkdir()
     with pytest.raises(InvalidInputError, match=r"no file \*\.txt"):
         load_word_problems(folder, ["empty"])
+    (folder / "empty" / "a.txt").write_text("# A remark alone.\n")
+    with pytest.raises(InvalidInputError, match=r"empty: not one problem in its files"):
+        load_word_problems(folder, ["mine", "empty"])
+    with pytest.raises(InvalidInputError, match=r"'mine' is named twice"):
+        load_word_problems(folder, ["mine", "mine"])
     (folder / "mine" / "b.txt").write_bytes(b"caf\xe9\n")
     with pytest.raises(InvalidInputError, match=r"b\.txt: not UTF-8 at byte 3"):
         load_word_problems(folder, ["mine"])
@@ -135,7 +149,8 @@ def test_the_check_finds_what_no_trace_is_sure_of_and_what_is_told_twice(tmp_pat
     )
     checked = check_word_problems(read_word_problems(project(tmp_path, a=text), ["mine"]))
     assert [f.place for f in checked.findings] == ["mine/a.txt, line 9", "mine/a.txt, line 12"]
-    assert "tells the story of mine/a.txt, line 2 again" in checked.findings[0].message
+    assert "tells the story of mine/a.txt, line 2 again (" in checked.findings[0].message
+    assert checked.findings[0].message.endswith("% of their runs of four words)")
     assert checked.findings[1].message.startswith("unsure")
     assert checked.operations == {2: 3}
 
@@ -167,11 +182,37 @@ def test_questions_are_cut_into_quarters_by_resemblance() -> None:
     assert sorted(place for part in quarters(near[:6]) for place in part) == list(range(6))
 
 
-def test_the_command_says_where_and_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project(tmp_path / FOLDER, a=GOOD + "\nOnly a question?\n")
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project without word problems."""
     for name in ("schemas", "experiments"):
         (tmp_path / name).mkdir()
     monkeypatch.setenv("TRACE_PIPELINE_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_the_command_says_that_there_is_nothing_to_check(home: Path) -> None:
+    result = CliRunner().invoke(cli, ["word-problems"])
+    assert result.exit_code == 1
+    assert "word_problems: no collection of word problems" in result.output
+
+
+def test_the_command_compares_what_can_be_read(home: Path) -> None:
+    project(home / FOLDER, a="Only a question?\n")
+    other = home / "other.txt"
+    other.write_text(GOOD)
+    result = CliRunner().invoke(cli, ["word-problems", "--against", str(other)])
+    assert result.exit_code == 1
+    assert result.stdout == "mine: 0 problems to train on; operations: none\n"
+    assert "word_problems/mine/a.txt, line 1: expected a question" in result.stderr
+    (home / FOLDER / "mine" / "a.txt").write_text(GOOD)
+    result = CliRunner().invoke(cli, ["word-problems", "--against", str(other)])
+    assert "other.txt: 2 share 13 words in a row with one of 2\n" in result.stdout
+    assert "nearest, 100.0% of their runs of four words: mine/a.txt, line 5" in result.stdout
+
+
+def test_the_command_says_where_and_fails(home: Path) -> None:
+    project(home / FOLDER, a=GOOD + "\nOnly a question?\n")
     result = CliRunner().invoke(cli, ["word-problems"])
     assert result.exit_code == 1
     assert "word_problems/mine/a.txt, line 9: expected a question" in result.stderr
@@ -179,20 +220,6 @@ def test_the_command_says_where_and_fails(tmp_path: Path, monkeypatch: pytest.Mo
     assert CliRunner().invoke(cli, ["word-problems", "mine", "yours"]).exit_code != 0
     twice = CliRunner().invoke(cli, ["word-problems", "mine", "mine"])
     assert (twice.exit_code, twice.stdout) == (1, result.stdout)
-
-
-def test_a_collection_without_a_problem_has_none_that_is_nearest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project(tmp_path / FOLDER, a="# nothing yet\n")
-    for name in ("schemas", "experiments"):
-        (tmp_path / name).mkdir()
-    monkeypatch.setenv("TRACE_PIPELINE_HOME", str(tmp_path))
-    (tmp_path / "test.jsonl").write_text('{"question": "2 and 3?", "answer": "#### 5"}\n')
-    result = CliRunner().invoke(cli, ["word-problems", "--against", f"{tmp_path}/test.jsonl"])
-    assert result.exit_code == 0, result.output
-    assert "nearest" not in result.output
-    assert "mine: 0 problems" in result.output
 
 
 @pytest.mark.parametrize("name", collections_of(ROOT / FOLDER))

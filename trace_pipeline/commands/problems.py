@@ -61,21 +61,21 @@ def word_problems(collections: tuple[str, ...], against: tuple[Path, ...], proce
 
     folder = project_root() / FOLDER
     names = tuple(dict.fromkeys(collections)) or collections_of(folder)
+    if not names:
+        raise InvalidInputError(f"{folder}: no collection of word problems, that is, no folder")
     written = read_word_problems(folder, names)
     questions = [problem.question for problem in written.problems]
-    for path in against:
+    for path in against if questions else ():
         others = [problem.question for problem in load_problem_file(path).problems]
         shared = len(find_overlaps(questions, others).train_indices)
         click.echo(f"{path.name}: {shared} share {GRAM} words in a row with one of {len(others):,}")
-        if not questions:
-            continue
         share, mine, other = nearest(questions, others)
         click.echo(f"  nearest, {share:.1%} of their runs of four words: {written.places[mine]}")
         click.echo(f"  {questions[mine]}\n  {others[other]}")
     checked = check_word_problems(written, processes)
     for finding in checked.findings:
         click.echo(f"{FOLDER}/{finding.place}: {finding.message}", err=True)
-    counts = ", ".join(f"{count:,} of {n}" for n, count in checked.operations.items())
+    counts = ", ".join(f"{count:,} of {n}" for n, count in checked.operations.items()) or "none"
     click.echo(f"{', '.join(names)}: {checked.sure:,} problems to train on; operations: {counts}")
     if checked.findings:
         click.echo(f"{len(checked.findings):,} to mend", err=True)

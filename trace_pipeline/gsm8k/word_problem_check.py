@@ -47,8 +47,9 @@ def check_word_problems(written: Written, processes: int = 1) -> Checked:
         why = f"{failure.kind}: {failure.message}".rstrip(": ")
         findings.append(Finding(written.places[failure.index], f"no trace, {why}"))
     sure: Counter[int] = Counter()
+    least = Gsm8kConfig().min_confidence
     for conversion in report.conversions:
-        if conversion.confidence >= Gsm8kConfig().min_confidence:
+        if conversion.confidence >= least:
             sure[computations(conversion.trace)] += 1
             continue
         message = (
@@ -61,7 +62,8 @@ def check_word_problems(written: Written, processes: int = 1) -> Checked:
         if "..." in problem.question or "…" in problem.question:
             findings.append(Finding(place, "breaks off (...): say it in whole sentences"))
     for first, second, share in resembling(questions):
-        message = f"tells the story of {written.places[first]} again ({share:.0%} of its words)"
+        message = f"tells the story of {written.places[first]} again"
+        message += f" ({share:.0%} of their runs of four words)"
         findings.append(Finding(written.places[second], message))
     findings.sort(key=lambda finding: _file_and_line(finding.place))
     return Checked(sure.total(), dict(sorted(sure.items())), tuple(findings))
@@ -122,7 +124,7 @@ def _nearest(questions: Sequence[str], others: Sequence[str]) -> Iterator[tuple[
     for question in questions:
         mine = _shingles(question)
         common = Counter(other for shingle in mine for other in having.get(shingle, ()))
-        shares = [(n / len(mine | theirs[other]), other) for other, n in common.items()]
+        shares = [(n / (len(mine) + len(theirs[other]) - n), other) for other, n in common.items()]
         yield max(shares, default=(0.0, 0))
 
 

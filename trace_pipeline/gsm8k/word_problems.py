@@ -68,26 +68,32 @@ def read_word_problems(folder: Path, collections: Sequence[str]) -> Written:
         collections: Their names.
 
     Raises:
-        InvalidInputError: no such collection, one without a file, or a file that cannot be read.
+        InvalidInputError: no such collection, one named twice, one without a file or with nothing
+            but remarks in its files, or a file that cannot be read.
     """
     problems: list[Problem] = []
     rejected: list[Rejected] = []
     places: dict[str, str] = {}
+    empty = set(collections)
     for path in word_problem_files(folder, collections):
         name = path.relative_to(folder).as_posix()
         for line, record in written_records(read_text(path)):
+            empty.discard(path.relative_to(folder).parts[0])
             try:
                 if isinstance(record, ProblemError):
                     raise record
                 problem = problem_from_record(record, len(problems))
                 _require_exact(problem)
                 place = f"{name}, line {line}"
-                if places.setdefault(problem.question, place) != place:
-                    raise ProblemError(f"the question of {places[problem.question]} again")
+                earlier = places.setdefault(" ".join(problem.question.split()), place)
+                if earlier != place:
+                    raise ProblemError(f"the question of {earlier} again")
             except ProblemError as error:
                 rejected.append(Rejected(line, f"{name}: {error}"))
             else:
                 problems.append(problem)
+    if empty:
+        raise InvalidInputError(f"{folder / min(empty)}: not one problem in its files")
     return Written(tuple(problems), tuple(places.values()), tuple(rejected))
 
 
@@ -97,17 +103,19 @@ def collections_of(folder: Path) -> list[str]:
 
 
 def word_problem_files(folder: Path, collections: Sequence[str]) -> list[Path]:
-    """The files of some collections, by collection as given and then by name, each once.
+    """The files of some collections, by collection as given and then by name.
 
     Raises:
-        InvalidInputError: no such collection, or one without a file.
+        InvalidInputError: no such collection, one named twice, or one without a file.
     """
     there = collections_of(folder)
     files: list[Path] = []
-    for name in dict.fromkeys(collections):
+    for name in collections:
         if name not in there:
             known = unknown_name("collection of word problems", name, there)
             raise InvalidInputError(f"{folder}: {known}")
+        if collections.count(name) > 1:
+            raise InvalidInputError(f"{folder}: the collection {name!r} is named twice; once does")
         found = sorted((folder / name).rglob(f"*{SUFFIX}"))
         if not found:
             raise InvalidInputError(f"{folder / name}: no file *{SUFFIX} in it")
@@ -182,7 +190,7 @@ def _blocks(text: str) -> Iterable[tuple[int, list[str]]]:
     """The lines of each problem, without remarks, and the number of the first."""
     block: list[str] = []
     start = 0
-    for number, line in enumerate([*text.splitlines(), ""], start=1):
+    for number, line in enumerate([*text.split("\n"), ""], start=1):
         if line.startswith("#"):
             continue
         if line.strip():
