@@ -100,6 +100,8 @@ def test_a_bad_field_is_named(examples: list[Example], tmp_path: Path) -> None:
         ({"trace": "expert: nobody"}, r"\$\.trace: "),
         ({"answer": float("nan")}, r"\$\.answer: expected a finite number, found nan"),
         ({"answer": "12"}, r"\$\.answer: expected"),
+        ({"answer": "1/0"}, r"\$\.answer: .* divides by zero"),
+        ({"answer": None}, r"\$\.answer: expected"),
         ({"extra": 1}, "unknown field 'extra'"),
     ):
         with pytest.raises(InvalidInputError, match=reason):

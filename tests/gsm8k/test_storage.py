@@ -19,10 +19,10 @@ def test_round_trip(tmp_path):
     assert read_problem_set(tmp_path / "problems.json") == problems
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"name": 3}'])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"name": 3}', b'{"name": "\xff"}'])
 def test_anything_else_is_refused(tmp_path, content):
     path = tmp_path / "problems.json"
-    path.write_text(content, encoding="utf-8")
+    path.write_bytes(content)
     with pytest.raises(InvalidInputError, match=r"problems\.json: not a stored problem set"):
         read_problem_set(path)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from trace_pipeline.experiment import Gsm8kConfig
+from trace_pipeline.generation import read_examples, write_examples
 from trace_pipeline.gsm8k import (
     HubUnavailableError,
+    Problem,
     ProblemSet,
     few_shot_problems,
     find_overlaps,
@@ -20,7 +23,7 @@ from trace_pipeline.gsm8k.annotations import strip_annotations
 from trace_pipeline.gsm8k.conversion import read_conversions, write_conversions
 from trace_pipeline.gsm8k.loading import FOLDER_VARIABLE
 from trace_pipeline.gsm8k.splits import part_of
-from trace_pipeline.gsm8k.training import SHOTS, TrainingTraces, training_traces
+from trace_pipeline.gsm8k.training import NO_PROBLEMS, SHOTS, TrainingTraces, training_traces
 from trace_pipeline.solver import Solver, VerdictKind
 from trace_pipeline.traces import render_trace
 from trace_pipeline.validation import InvalidInputError
@@ -149,7 +152,22 @@ def test_conversions_are_read_as_they_were_written(tmp_path: Path, made: Trainin
     ]
 
 
-@pytest.mark.parametrize("line", ["{", '{"question": "Why?"}', ""])
+def test_an_answer_without_an_end_is_read_as_it_was_written(tmp_path: Path) -> None:
+    question = "Fay eats 1/3 of a cake and then 1/4 of it. How much of the cake does she eat?"
+    cake = Problem(0, question, Fraction(7, 12), "1/3+1/4=<<1/3+1/4=7/12>>7/12\n#### 7/12")
+    made = training_traces(replace(NO_PROBLEMS, problems=(cake,)), [], ALL)
+    write_conversions(tmp_path / "traces.jsonl", made.report)
+    assert [c.answer for c in read_conversions(tmp_path / "traces.jsonl")] == [cake.gold]
+    examples = made.examples + made.validation
+    write_examples(tmp_path / "train.jsonl", examples)
+    assert tuple(read_examples(tmp_path / "train.jsonl")) == examples
+
+
+NO_FRACTION = """{"question": "", "trace": "expert: arithmetic\\ntrace: []", "answer": "7",
+"index": 0, "confidence": 1, "grounded": true}""".replace("\n", "")
+
+
+@pytest.mark.parametrize("line", ["{", '{"question": "Why?"}', "", NO_FRACTION])
 def test_a_line_that_is_no_conversion_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "traces.jsonl"
     path.write_text(f"{line}\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from trace_pipeline.cli import cli
@@ -36,10 +37,17 @@ def test_a_missing_file_is_one_plain_error(tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
-def test_the_source_is_not_written_over(tmp_path: Path) -> None:
-    source = tmp_path / "in.jsonl"
-    source.write_text(before := json.dumps(LINES[0]) + "\n")
-    result = CliRunner().invoke(cli, ["convert-gsm8k", str(source), f"{tmp_path}/./in.jsonl"])
-    assert result.exit_code == 1
-    assert "is the source itself" in result.output
-    assert source.read_text() == before
+@pytest.mark.parametrize(
+    ("target", "complaint"),
+    [(".", "a folder"), ("in.jsonl", "the source itself"), ("link.jsonl", "the source itself")],
+)
+def test_a_target_that_cannot_be_is_refused_before_anything_is_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, complaint: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "\n".join(map(json.dumps, LINES))
+    Path("in.jsonl").write_text(text)
+    Path("link.jsonl").symlink_to("in.jsonl")
+    result = CliRunner().invoke(cli, ["convert-gsm8k", "in.jsonl", target])
+    assert (result.exit_code, complaint in result.output) == (1, True), result.output
+    assert Path("in.jsonl").read_text() == text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -31,7 +30,7 @@ ROW_GROUP = 10_000
 class _Record(Struct, forbid_unknown_fields=True):
     question: str
     trace: str
-    answer: int | float
+    answer: int | float | str
     expert: str
     schema: str
     index: int
@@ -60,18 +59,18 @@ def record_to_example(record: Any, where: str = "record") -> Example:
         InvalidInputError: a field that is missing, unknown or of the wrong type, or no trace.
     """
     found = convert(record, _Record, where)
-    if not math.isfinite(found.answer):
-        raise InvalidInputError(
-            f"{where}: $.answer: expected a finite number, found {found.answer}"
-        )
     try:
         trace = parse_trace(found.trace)
     except TraceError as error:
         raise InvalidInputError(f"{where}: $.trace: {error}") from None
+    try:
+        answer = exact(found.answer)
+    except ValueError as error:
+        raise InvalidInputError(f"{where}: $.answer: {error}") from None
     return Example(
         question=found.question,
         trace=trace,
-        answer=exact(found.answer),
+        answer=answer,
         expert=found.expert,
         schema=found.schema,
         index=found.index,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from trace_pipeline.traces.numbers import Number, normalise
+from trace_pipeline.traces.numbers import Number, normalise, number_to_json, parse_number
 
 Values = Mapping[str, Number]
 Evaluator = Callable[[Values], Number]
@@ -88,8 +88,22 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Number, Number], bool]] = {
 }
 
 
-def exact(value: int | float) -> Number:
-    """The number that was written: ``0.1`` is one tenth, not its binary neighbour."""
+def exact(value: int | float | str) -> Number:
+    """The number that was written: ``0.1`` is one tenth, not its binary neighbour.
+
+    Raises:
+        ValueError: infinite, no number, or a text that ``number_to_json`` would not write.
+    """
+    if isinstance(value, str):
+        number = parse_number(value)
+        if number_to_json(number) != value:
+            raise ValueError(
+                f"expected a number, or the text of one that JSON has none for, such as '1/3'; "
+                f"found {value[:40]!r}"
+            )
+        return number
+    if not math.isfinite(value):
+        raise ValueError(f"expected a finite number, found {value}")
     return int(value) if isinstance(value, int) else normalise(Fraction(repr(value)))
 
 

@@ -57,7 +57,7 @@ def read_problem_set(path: Path) -> ProblemSet:
         )
     except OSError as error:
         raise InvalidInputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (msgspec.MsgspecError, ProblemError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, ProblemError) as error:
         raise InvalidInputError(f"{path}: not a stored problem set: {error}") from None
     return ProblemSet(
         name=stored.name,

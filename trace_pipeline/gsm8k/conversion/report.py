@@ -150,12 +150,17 @@ def convert_file(
     """Convert a file of problems to JSON lines; the target appears whole or not at all.
 
     Raises:
-        InvalidInputError: a source that cannot be read or has no usable problem.
+        InvalidInputError: a source that cannot be read or has no usable problem, or a target that
+            is a folder or the source itself; before anything is converted.
         OSError: a target that cannot be written.
     """
-    problems = load_problem_file(source)
+    problems, path = load_problem_file(source), Path(target)
+    if path.is_dir():
+        raise InvalidInputError(f"{path}: a folder; name the file to write in it")
+    if path.exists() and path.samefile(Path(source).expanduser()):
+        raise InvalidInputError(f"{path}: the source itself; name another file to write")
     report = convert(problems.problems, policy, problems.rejected, processes)
-    write_conversions(Path(target), report)
+    write_conversions(path, report)
     return report
 
 
@@ -188,7 +193,7 @@ def read_conversions(path: Path) -> list[ConvertedTrace]:
                     record.grounded,
                 )
             )
-        except (msgspec.MsgspecError, TraceError) as error:
+        except (msgspec.MsgspecError, TraceError, ValueError) as error:
             raise InvalidInputError(f"{path}:{number}: not a conversion: {error}") from None
     return found
 
@@ -196,7 +201,7 @@ def read_conversions(path: Path) -> list[ConvertedTrace]:
 class _Record(Struct, forbid_unknown_fields=True):
     question: str
     trace: str
-    answer: int | float
+    answer: int | float | str
     index: int
     confidence: float
     grounded: bool
