@@ -126,7 +126,10 @@ def killed(number: int) -> int:
 
 
 def test_a_map_by_several_processes_keeps_the_order(tmp_path: Path) -> None:
-    made = shared_map(partial(met, tmp_path), range(100), 3, piece=7)
+    heard: list[int] = []
+    made = shared_map(partial(met, tmp_path), range(100), 3, piece=7, progress=heard.append)
+    assert heard == sorted(heard)
+    assert heard[-1] == 100
     assert [number for number, _ in made] == [-number for number in range(100)]
     assert len({process for _, process in made}) == 3
     assert not multiprocessing.active_children()
@@ -134,7 +137,9 @@ def test_a_map_by_several_processes_keeps_the_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("items", "processes"), [(range(5), 3), (range(50), 1), ([], 3)])
 def test_little_is_mapped_here(items: list[int], processes: int) -> None:
-    made = shared_map(negated, items, processes, piece=5)
+    heard: list[int] = []
+    made = shared_map(negated, items, processes, piece=5, progress=heard.append)
+    assert heard == [number + 1 for number in items]
     assert made == [(-number, os.getpid()) for number in items]
 
 

@@ -211,12 +211,14 @@ def test_the_command_compares_what_can_be_read(home: Path) -> None:
     assert "nearest, 100.0% of their runs of four words: mine/a.txt, line 5" in result.stdout
 
 
-def test_the_command_says_where_and_fails(home: Path) -> None:
+def test_the_command_says_where_and_fails(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="trace_pipeline.progress")
     project(home / FOLDER, a=GOOD + "\nOnly a question?\n")
     result = CliRunner().invoke(cli, ["word-problems"])
     assert result.exit_code == 1
     assert "word_problems/mine/a.txt, line 9: expected a question" in result.stderr
     assert "mine: 2 problems to train on; operations: 2 of 2" in result.stdout
+    assert [m.partition(",")[0] for m in caplog.messages] == ["word problems: 2/2 converted"]
     assert CliRunner().invoke(cli, ["word-problems", "mine", "yours"]).exit_code != 0
     twice = CliRunner().invoke(cli, ["word-problems", "mine", "mine"])
     assert (twice.exit_code, twice.stdout) == (1, result.stdout)

@@ -19,11 +19,15 @@ LINES = [
 ]
 
 
-def test_what_reaches_gold_is_written_and_the_rest_is_said(tmp_path: Path) -> None:
+def test_what_reaches_gold_is_written_and_the_rest_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text("\n".join(map(json.dumps, LINES)) + "\n")
+    caplog.set_level("INFO", logger="trace_pipeline.progress")
     result = CliRunner().invoke(cli, ["convert-gsm8k", str(source), str(target)])
     assert result.exit_code == 0, result.output
+    assert [m.partition(",")[0] for m in caplog.messages] == ["in.jsonl: 1/1 problems"]
     assert "line 2: " in result.output
     (record,) = [json.loads(line) for line in target.read_text().splitlines()]
     assert list(record) == ["question", "trace", "answer", "index", "confidence", "grounded"]

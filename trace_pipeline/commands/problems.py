@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -29,8 +31,14 @@ def convert_gsm8k(source: Path, target: Path, experts: str, processes: int) -> N
     and counted.
     """
     from trace_pipeline.gsm8k.conversion import Policy, convert_file
+    from trace_pipeline.modeling.progress import Progress
 
-    report = convert_file(source, target, Policy(experts), processes)
+    with ExitStack() as stack:
+
+        def begin(total: int) -> Callable[[int], None]:
+            return stack.enter_context(Progress(source.name, total, "problems")).update
+
+        report = convert_file(source, target, Policy(experts), processes, begin)
     for rejected in report.rejected:
         click.echo(f"{source}: line {rejected.line}: {rejected.reason}", err=True)
     click.echo(report.describe())
@@ -55,6 +63,7 @@ def word_problems(collections: tuple[str, ...], against: tuple[Path, ...], proce
     from trace_pipeline.gsm8k.overlap import GRAM, find_overlaps
     from trace_pipeline.gsm8k.word_problem_check import check_word_problems, nearest
     from trace_pipeline.gsm8k.word_problems import FOLDER, collections_of, read_word_problems
+    from trace_pipeline.modeling.progress import Progress
     from trace_pipeline.paths import project_root
 
     folder = project_root() / FOLDER
@@ -70,7 +79,8 @@ def word_problems(collections: tuple[str, ...], against: tuple[Path, ...], proce
         share, mine, other = nearest(questions, others)
         click.echo(f"  nearest, {share:.1%} of their runs of four words: {written.places[mine]}")
         click.echo(f"  {questions[mine]}\n  {others[other]}")
-    checked = check_word_problems(written, processes)
+    with Progress("word problems", len(questions), "converted") as shown:
+        checked = check_word_problems(written, processes, shown.update)
     for finding in checked.findings:
         click.echo(f"{FOLDER}/{finding.place}: {finding.message}", err=True)
     counts = ", ".join(f"{count:,} of {n}" for n, count in checked.operations.items()) or "none"

@@ -42,7 +42,11 @@ def usable_cores() -> int:
 
 
 def shared_map(
-    function: Callable[[Item], Result], items: Sequence[Item], processes: int, piece: int = PIECE
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    processes: int,
+    piece: int = PIECE,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> list[Result]:
     """``function`` of each of ``items`` in their order, whatever the number of processes.
 
@@ -53,6 +57,7 @@ def shared_map(
         processes: How many share the work, this one among them, which does it all where there
             are no more than ``piece`` items.
         piece: Items that one of them takes at a time.
+        progress: Told now and then how many items are done.
 
     Raises:
         ChildProcessError: one of the processes was killed.
@@ -60,7 +65,11 @@ def shared_map(
     """
     starts = range(0, len(items), piece)
     if min(processes, len(starts)) <= 1:
-        return [function(item) for item in items]
+        made_here = []
+        for item in items:
+            made_here.append(function(item))
+            progress(len(made_here))
+        return made_here
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         here: dict[int, list[Result]] = {}
@@ -74,7 +83,8 @@ def shared_map(
             for number, start in enumerate(starts):
                 (folder / f"{number}.items").write_bytes(pickle.dumps(items[start : start + piece]))
             for _ in helpers.share(range(len(starts)), make):
-                pass
+                done = len(here) + sum(1 for _ in folder.glob("*.results"))
+                progress(min(done * piece, len(items)))
         results: list[Result] = []
         for number in range(len(starts)):
             made = here.pop(number, None)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
 from trace_pipeline.experiment import Gsm8kConfig
-from trace_pipeline.gsm8k.conversion import Policy, convert
+from trace_pipeline.gsm8k.conversion import convert
 from trace_pipeline.gsm8k.overlap import normalised_words
 from trace_pipeline.gsm8k.word_problems import Written
 from trace_pipeline.traces import Compute, Trace
@@ -39,10 +39,15 @@ class Checked(Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
-def check_word_problems(written: Written, processes: int = 1) -> Checked:
-    """Convert every problem, by so many ``processes``, and compare each with those before it."""
+def check_word_problems(
+    written: Written, processes: int = 1, progress: Callable[[int], None] = lambda done: None
+) -> Checked:
+    """Convert every problem, by so many ``processes``, and compare each with those before it.
+
+    ``progress`` is told now and then how many are converted.
+    """
     findings = [Finding(*_rejected(r.reason, r.line)) for r in written.rejected]
-    report = convert(written.problems, Policy.ARITHMETIC, processes=processes)
+    report = convert(written.problems, processes=processes, progress=progress)
     for failure in report.failures:
         why = f"{failure.kind}: {failure.message}".rstrip(": ")
         findings.append(Finding(written.places[failure.index], f"no trace, {why}"))

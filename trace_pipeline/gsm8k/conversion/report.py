@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,7 @@ def convert(
     policy: Policy = Policy.ARITHMETIC,
     rejected: Iterable[Rejected] = (),
     processes: int = 1,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> ConversionReport:
     """Convert ``problems``; see :func:`convert_problem`.
 
@@ -117,11 +118,13 @@ def convert(
         policy: To which experts the traces may be given.
         rejected: Lines that were no problems, for the report.
         processes: That share the work; the report is the same for any number.
+        progress: Told now and then how many are done.
 
     Raises:
         ChildProcessError: one of the processes was killed.
     """
-    outcomes = shared_map(partial(convert_problem, policy=policy), problems, processes)
+    converted = partial(convert_problem, policy=policy)
+    outcomes = shared_map(converted, problems, processes, progress=progress)
     return ConversionReport(
         conversions=tuple(one for one in outcomes if isinstance(one, Conversion)),
         failures=tuple(one for one in outcomes if isinstance(one, Failure)),
@@ -146,8 +149,16 @@ def convert_file(
     target: str | Path,
     policy: Policy = Policy.ARITHMETIC,
     processes: int = 1,
+    begin: Callable[[int], Callable[[int], None]] = lambda total: lambda done: None,
 ) -> ConversionReport:
     """Convert a file of problems to JSON lines; the target appears whole or not at all.
+
+    Args:
+        source: Problems as :func:`load_problem_file` reads them.
+        target: The file to write.
+        policy: To which experts the traces may be given.
+        processes: That share the work.
+        begin: Told how many problems there are; what it gives is told how many are done.
 
     Raises:
         InvalidInputError: a source that cannot be read or has no usable problem, or a target that
@@ -159,7 +170,8 @@ def convert_file(
         raise InvalidInputError(f"{path}: a folder; name the file to write in it")
     if path.exists() and path.samefile(Path(source).expanduser()):
         raise InvalidInputError(f"{path}: the source itself; name another file to write")
-    report = convert(problems.problems, policy, problems.rejected, processes)
+    progress = begin(len(problems.problems))
+    report = convert(problems.problems, policy, problems.rejected, processes, progress)
     write_conversions(path, report)
     return report
 
