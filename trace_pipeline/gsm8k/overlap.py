@@ -95,9 +95,8 @@ def normalised_words(question: str) -> tuple[str, ...]:
 def _composed(text: str) -> str:
     """``text`` with one form of each accented letter, and without soft hyphens and the like.
 
-    A space of no width parts words as any other.
-
-    Compatible forms stay apart (no NFKC): that would move problems to other parts of the split.
+    A space of no width parts words as any other. Compatible forms stay apart (no NFKC): that would
+    change which problems are chosen, and perhaps their part of the split.
     """
     composed = unicodedata.normalize("NFC", text.replace("\u200b", " "))
     return "".join(letter for letter in composed if unicodedata.category(letter) != "Cf")

@@ -59,7 +59,8 @@ def intermediate_questions(
             made = _made(conversion, place, f"{story} {asked}", len(story), policy)
             if made is not None:
                 found.append(made)
-    # Two results that the author describes alike: the question would not say which.
+    # Two results that the author describes alike: the question would not say which. Those of which
+    # no question is made, the answer among them, are not compared.
     questions = [c.question for c in found]
     return [c for c in found if questions.count(c.question) == 1]
 
