@@ -141,7 +141,7 @@ def test_parameters_are_flat_and_complete() -> None:
         ("data: {mix: {arithmetic: .inf}}", r"\$\.data\.mix\.arithmetic: expected a finite number"),
         ("rl: {rewards: {correct: .nan}}", r"\$\.rl\.rewards\.correct: expected a finite number"),
         ("data: {schemas: []}", r"\$\.data\.schemas: expected array of length >= 1"),
-        ("data: {1: 2}", r"\$\.data: expected str as a key, found \[1\]"),
+        ("data: {1: 2}", r"\$\.data: name of an entry: expected str, found 1"),
         ("a: " + "[" * 5000, r"not YAML: nested too deeply"),
         ("data: {gsm8k: {variants: 2}}", r"\$\.data\.gsm8k\.variants: nothing reads it.*is empty"),
         (
