@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 from msgspec import Struct
 
@@ -86,13 +87,18 @@ def resembling(questions: Sequence[str], share: float = ALIKE) -> Iterator[tuple
     The resemblance is the share of runs of four words that both have among those that either has.
     Of each question at most one pair is given, with the one before it that resembles it most.
     """
-    shingles = [_shingles(question) for question in questions]
-    frequency = Counter(shingle for mine in shingles for shingle in mine)
-    having: dict[tuple[str, ...], list[int]] = {}
+    number: dict[tuple[str, ...], int] = {}  # numbers are compared and sorted faster than words
+    shingles = [
+        frozenset([number.setdefault(shingle, len(number)) for shingle in _shingles(question)])
+        for question in questions
+    ]
+    frequency = Counter(chain.from_iterable(shingles))
+    rank = [frequency[shingle] * len(number) + shingle for shingle in range(len(number))]
+    having: dict[int, list[int]] = {}
     for second, mine in enumerate(shingles):
         # Sets of which each shares so many elements with the other have one in common among the
         # rarest of each, too few being left behind these (prefix filter, Chaudhuri et al. 2006).
-        rarest = sorted(mine, key=lambda shingle: (frequency[shingle], shingle))
+        rarest = sorted(mine, key=rank.__getitem__)
         rarest = rarest[: len(mine) - math.ceil(share * len(mine) - 1e-9) + 1]
         before = {first for shingle in rarest for first in having.get(shingle, ())}
         found = [(len(mine & shingles[i]) / len(mine | shingles[i]), i) for i in before]
@@ -139,9 +145,11 @@ def _file_and_line(place: str) -> tuple[str, int]:
 
 
 def _shingles(question: str) -> frozenset[tuple[str, ...]]:
-    words = [_NUMBER.sub("0", word) for word in normalised_words(question)]
-    runs = range(max(1, len(words) - SHINGLE + 1))
-    return frozenset(tuple(words[start : start + SHINGLE]) for start in runs)
+    told = normalised_words(question)
+    words = [word if word.isalpha() else _NUMBER.sub("0", word) for word in told]
+    if len(words) < SHINGLE:
+        return frozenset([tuple(words)])
+    return frozenset(zip(*(words[start:] for start in range(SHINGLE)), strict=False))
 
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
