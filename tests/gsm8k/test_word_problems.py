@@ -123,7 +123,9 @@ def test_convert_reads_them_too(tmp_path: Path) -> None:
 def test_they_are_trained_on_beside_the_others(tmp_path: Path) -> None:
     own = load_word_problems(project(tmp_path, a=GOOD), ["mine"])
     config = Gsm8kConfig(word_problems=["mine"], variants=2)
-    made = training_traces(NO_PROBLEMS, [], config, own=own)
+    done: list[int] = []
+    made = training_traces(NO_PROBLEMS, [], config, own=own, progress=done.append)
+    assert done == [1, 2]
     assert [e.schema for e in made.examples] == ["word_problems/original"] * 2 + [
         "word_problems/variant"
     ] * len(made.own.variants)

@@ -114,6 +114,7 @@ def training_traces(
     seed: int = 0,
     own: ProblemSet = NO_PROBLEMS,
     processes: int = 1,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> TrainingTraces:
     """Convert ``problems`` and choose what to train on.
 
@@ -127,9 +128,11 @@ def training_traces(
         seed: Of the choice and of the variants' numbers.
         own: Word problems to train on beside them.
         processes: That share the conversion; what is made is the same for any number.
+        progress: Told now and then how many of ``problems`` and ``own`` are converted.
     """
     kept, overlap = drop_overlaps(problems.problems, test_questions)
-    report = convert(kept, Policy(config.policy), problems.rejected, processes)
+    report = convert(kept, Policy(config.policy), problems.rejected, processes, progress)
+    converted = len(problems.problems)
     sure = sorted(
         (c for c in report.conversions if c.confidence >= config.min_confidence),
         key=lambda c: fingerprint("gsm8k-order", seed, *normalised_words(c.question)),
@@ -163,7 +166,14 @@ def training_traces(
         validation=tuple(_example(c, ORIGINAL, c.index, "validation") for c in validation),
         available=len(ours),
         unvaried=dict(unvaried),
-        own=own_traces(own, [*test_questions, *held_out], config, seed, processes),
+        own=own_traces(
+            own,
+            [*test_questions, *held_out],
+            config,
+            seed,
+            processes,
+            lambda done: progress(converted + done),
+        ),
         dropped_variants=copies - len(variants) - len(others) - len(partial),
         shots=_shots(problems, ours),
     )
@@ -175,10 +185,11 @@ def own_traces(
     config: Gsm8kConfig,
     seed: int,
     processes: int = 1,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> OwnProblems:
     """Convert word problems as those of GSM-8K are; what overlaps with ``reserved`` is dropped."""
     kept, overlap = drop_overlaps(problems.problems, reserved)
-    report = convert(kept, Policy(config.policy), problems.rejected, processes)
+    report = convert(kept, Policy(config.policy), problems.rejected, processes, progress)
     sure = [c for c in report.conversions if c.confidence >= config.min_confidence]
     if config.naming == "semantic":
         sure = [with_named_results(c, Policy(config.policy)) for c in sure]

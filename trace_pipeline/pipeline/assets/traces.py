@@ -78,6 +78,8 @@ def gsm8k_train_traces(
 
     Without GSM-8K at hand these are the built-in examples, which are never scored.
     """
+    from trace_pipeline.modeling.progress import Progress
+
     bench = open_workbench(experiment, artifacts, tracking, solver)
     config, test = bench.experiment.data.gsm8k, bench.require("gsm8k_problems")
     test_set = read_problem_set(test.path / "problems.json")
@@ -85,7 +87,11 @@ def gsm8k_train_traces(
     source = bench.experiment.eval.gsm8k
     problems = load_training_problems(source, required=bool(config.train))
     own = bench.word_problems()
-    made = training_traces(problems, asked, config, bench.experiment.seed, own, usable_cores())
+    count = len(problems.problems) + len(own.problems)
+    with Progress("converting", count, "problems") as shown:
+        made = training_traces(
+            problems, asked, config, bench.experiment.seed, own, usable_cores(), shown.update
+        )
     for note in problems.notes:
         (context.log.warning if config.train else context.log.info)(note)
     context.log.info("%s: %s", problems.name, made.report.describe())
