@@ -83,7 +83,7 @@ def load_problems(
         try:
             return _limited(_from_hub(split, fetch), limit)
         except HubUnavailableError as error:
-            raise InvalidInputError(f"{error}. {_REMEDY}") from None
+            raise InvalidInputError(f"{error}; {_REMEDY}") from None
     if source == "builtin":
         return _limited(_builtin(split), limit)
     notes = [f"no local folder: {FOLDER_VARIABLE} is not set"]
@@ -131,7 +131,7 @@ def load_training_problems(
             return msgspec.structs.replace(found, notes=(*notes, *found.notes))
     except HubUnavailableError as error:
         if strict:
-            raise InvalidInputError(f"{error}. {_REMEDY}") from None
+            raise InvalidInputError(f"{error}; {_REMEDY}") from None
         return _builtin_examples([*notes, f"no hub: {error}"])
     return load_problems(source, "train", folder, fetch=fetch)
 
@@ -166,7 +166,7 @@ def few_shot_problems() -> tuple[FewShotProblem, ...]:
 
 
 _REMEDY = (
-    f"Set {FOLDER_VARIABLE} to a folder with GSM-8K's train.jsonl and test.jsonl, "
+    f"set {FOLDER_VARIABLE} to a folder with GSM-8K's train.jsonl and test.jsonl, "
     "or use the built-in sample (builtin)"
 )
 
@@ -233,7 +233,7 @@ def _builtin(split: str, tried: Iterable[str] = ()) -> ProblemSet:
         before = "".join(f"{note}; " for note in tried)
         raise InvalidInputError(
             f"no problems for the {split} split: {before}the built-in sample has only a test "
-            f"split. {_REMEDY.partition(', or')[0]}"
+            f"split; {_REMEDY.partition(', or')[0]}"
         )
     problems, _ = _typed(_lines(_resource("builtin_test.jsonl")))
     return ProblemSet(
