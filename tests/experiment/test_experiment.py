@@ -134,6 +134,8 @@ def test_parameters_are_flat_and_complete() -> None:
         ("rl: {rewards: {correct: x}}", r"\$\.rl\.rewards\.correct: expected float, found 'x'"),
         ("name: y", r"\$\.name: expected 'x' \(the file's name\), found 'y'"),
         ("inherits: y", r"\$\.inherits: no such file .*y\.yaml; unknown experiment 'y'.*are: x"),
+        ("inherits: a/y", r"\$\.inherits: no such file .*a/y\.yaml; unknown experiment 'a/y'"),
+        ("sft: &itself {a: *itself}", r"\$\.sft: unknown field 'a'"),
         (
             "sft: {learning_rate: .inf}",
             r"\$\.sft\.learning_rate: expected a finite number, found inf",

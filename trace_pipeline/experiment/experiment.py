@@ -100,12 +100,12 @@ def experiment_from_dict(data: dict[str, Any], where: str = "experiment") -> Exp
         ExperimentError: unknown field, wrong type or value.
     """
     data = _with_named_mixes(data, where)
-    for field, found in _endless(data):
-        raise ExperimentError(f"{where}: {field}: expected a finite number, found {found}")
     try:
         experiment = convert(data, Experiment, where)
     except InvalidInputError as error:
         raise ExperimentError(str(error)) from None
+    for field, found in _endless(experiment.to_dict()):
+        raise ExperimentError(f"{where}: {field}: expected a finite number, found {found}")
     _check(experiment, where)
     return experiment
 
@@ -238,7 +238,7 @@ def parent_in(data: dict[str, Any], path: Path) -> str | None:
         return None
     if not isinstance(parent, str):
         raise ExperimentError(f"{path}: $.inherits: expected a name, found {parent!r}")
-    file = path.with_name(f"{parent}.yaml")
+    file = path.parent / f"{parent}.yaml"
     if not file.is_file():
         known = unknown_name("experiment", parent, available_experiments(path.parent))
         raise ExperimentError(f"{path}: $.inherits: no such file {file}; {known}")
@@ -259,8 +259,6 @@ def read_file(path: Path) -> dict[str, Any]:
         raise ExperimentError(
             f"{path}: not YAML: byte {error.start} is not UTF-8; save it as UTF-8"
         ) from None
-    except RecursionError:
-        raise ExperimentError(f"{path}: not YAML: nested too deeply") from None
     except yaml.MarkedYAMLError as error:
         mark, problem = error.problem_mark or error.context_mark, error.problem or error.context
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
