@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trace_pipeline.generation.expressions import ExpressionError, compile_expression
+from trace_pipeline.generation.expressions import ExpressionError, compile_expression, exact
 
 VALUES = {"a": 7, "b": 2, "c": Fraction(1, 2)}
 
@@ -87,6 +87,11 @@ def test_division_by_zero_is_an_expression_error() -> None:
 
 def test_names_are_reported() -> None:
     assert compile_expression("min(a, b) + a if c else 1").names == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("written", [10**400, -(10**400)])
+def test_whole_numbers_beyond_floats_are_what_was_written(written: int) -> None:
+    assert exact(written) == written
 
 
 @given(st.text(alphabet="ab()+-*/%.,'[]{}<>=!: 019_efixno", max_size=40))

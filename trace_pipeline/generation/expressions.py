@@ -102,9 +102,11 @@ def exact(value: int | float | str) -> Number:
                 f"found {value[:40]!r}"
             )
         return number
+    if isinstance(value, int):
+        return int(value)
     if not math.isfinite(value):
         raise ValueError(f"expected a finite number, found {value}")
-    return int(value) if isinstance(value, int) else normalise(Fraction(repr(value)))
+    return normalise(Fraction(repr(value)))
 
 
 def compile_expression(source: str | int | float) -> Expression:
