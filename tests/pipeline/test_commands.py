@@ -106,6 +106,7 @@ def test_verify_writes_a_repeating_fraction_as_text() -> None:
         ('{"text": "x", "answer": 1, "expert": 3}', "line 2: $.expert: expected a string"),
         ('{"text": "x", "answer": 1, "expert": "aritmetic"}', "did you mean 'arithmetic'?"),
         ('{"text": "x", "answer": 1, "expert": "\\ud800"}', "unknown expert '\\ud800'"),
+        (f'{{"text": "x", "answer": 1e{"9" * 20}}}', "line 2: expected smaller exponents"),
         pytest.param("[" * 100_000, "line 2: nested too deeply", id="deep"),
         pytest.param(
             '{"text": "x", "answer": ' + "1" * 5000 + "}", "line 2: $.answer: the gold", id="huge"

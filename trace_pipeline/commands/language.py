@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 import click
@@ -85,6 +85,9 @@ def _requests(file: str, data: str) -> Iterator[tuple[str, Any, str | None]]:
             record = json.loads(line, parse_float=Decimal, parse_int=_whole_number)
         except json.JSONDecodeError as error:
             raise InvalidInputError(f"{where}: not JSON: {error}") from None
+        except InvalidOperation:
+            reason = "expected smaller exponents, found one that no number here has"
+            raise InvalidInputError(f"{where}: {reason}") from None
         except RecursionError:
             raise InvalidInputError(f"{where}: nested too deeply; expected an object") from None
         if not isinstance(record, dict):
