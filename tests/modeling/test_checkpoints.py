@@ -4,20 +4,24 @@ from pathlib import Path
 
 import pytest
 import torch
+from msgspec.structs import replace
 from safetensors.torch import load_file, save_file
 
 from tests.modeling.tiny import experiment, make_tiny_model, problems
 from trace_pipeline.modeling.base_models import BaseModel, load_model, resolve_base
 from trace_pipeline.modeling.changes import checkpoint_differs_from
 from trace_pipeline.modeling.checkpoints import (
+    INFO,
     Policy,
     export_checkpoint,
+    hand_on_checkpoint,
     load_checkpoint,
     read_info,
     save_checkpoint,
 )
 from trace_pipeline.modeling.decoding import Decoder
 from trace_pipeline.modeling.trainable import select_trainable
+from trace_pipeline.store import write_json
 from trace_pipeline.validation import InvalidInputError
 
 
@@ -66,6 +70,14 @@ def test_another_base_is_refused(folder: Path, tmp_path: Path) -> None:
     other = resolve_base(str(make_tiny_model(tmp_path / "other", seed=1)))
     with pytest.raises(InvalidInputError, match="give the base that it was trained from"):
         load_checkpoint(folder, other)
+
+
+def test_a_record_of_another_base_is_not_handed_on(folder: Path, tmp_path: Path) -> None:
+    other = resolve_base(str(make_tiny_model(tmp_path / "other", seed=1)))
+    write_json(folder / INFO, replace(read_info(folder), elsewhere=True))
+    with pytest.raises(InvalidInputError, match="give the base that it was trained from"):
+        hand_on_checkpoint(folder, tmp_path / "on", other, stage="rl", run="r", config={})
+    assert not (tmp_path / "on").exists()
 
 
 def test_damage_is_recognised(folder: Path, base: BaseModel, tmp_path: Path) -> None:

@@ -199,9 +199,10 @@ def hand_on_checkpoint(
         InvalidInputError: no checkpoint of ``base`` there, or its weights are missing or altered.
     """
     info = read_info(source)
+    _require_base(source, info, base)
     folder.mkdir(parents=True, exist_ok=True)
     if not info.elsewhere:
-        require_weights(source, info, base)
+        require_weights(source, info)
         staged = folder / f".{WEIGHTS}.partial"
         try:
             shutil.copyfile(source / WEIGHTS, staged)
@@ -231,11 +232,8 @@ def require_weights(folder: Path, info: CheckpointInfo, base: BaseModel | None =
         InvalidInputError: they are elsewhere, lost, not these, or changes of another base than
             ``base``.
     """
-    if base is not None and base.sha256 != info.base_sha256:
-        raise InvalidInputError(
-            f"{folder}: a checkpoint of base model {info.base!r} ({info.base_sha256[:12]}), not of "
-            f"{base.reference!r} ({base.sha256[:12]}); give the base that it was trained from"
-        )
+    if base is not None:
+        _require_base(folder, info, base)
     weights = folder / WEIGHTS
     if info.elsewhere:
         raise InvalidInputError(
@@ -245,6 +243,14 @@ def require_weights(folder: Path, info: CheckpointInfo, base: BaseModel | None =
     if not weights.is_file() or file_sha256(weights) != info.weights_sha256:
         raise InvalidInputError(f"{weights}: missing or altered since it was saved; train it again")
     return weights
+
+
+def _require_base(folder: Path, info: CheckpointInfo, base: BaseModel) -> None:
+    if base.sha256 != info.base_sha256:
+        raise InvalidInputError(
+            f"{folder}: a checkpoint of base model {info.base!r} ({info.base_sha256[:12]}), not of "
+            f"{base.reference!r} ({base.sha256[:12]}); give the base that it was trained from"
+        )
 
 
 def _kind(policy: Policy, everything: bool) -> Literal["delta", "full", "lora"]:
