@@ -10,11 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from tests.pipeline.conftest import FinishedRun
-from trace_pipeline.modeling.checkpoints import CheckpointInfo, read_info
+from trace_pipeline.modeling.checkpoints import INFO, WEIGHTS, CheckpointInfo, read_info
 from trace_pipeline.modeling.finetuning import train_sft
 from trace_pipeline.modeling.records import read_records
 from trace_pipeline.pipeline.policies import (
     Tell,
+    _twin,
     open_base,
     require_rl_data,
     train_checkpoint,
@@ -22,7 +23,7 @@ from trace_pipeline.pipeline.policies import (
 )
 from trace_pipeline.pipeline.resources import bench_of
 from trace_pipeline.pipeline.workbench import Workbench
-from trace_pipeline.store import Artifact
+from trace_pipeline.store import MANIFEST, Artifact, write_json
 from trace_pipeline.validation import InvalidInputError
 
 SECTIONS = ("seed", "model", "prompt", "sft")
@@ -65,6 +66,24 @@ def test_the_same_training_of_another_experiment_is_taken_over(
     original = tiny.require("sft_checkpoint")
     assert stored.sha256 == original.sha256
     assert stored.manifest.files == original.manifest.files  # nothing was trained anew
+
+
+def test_a_record_alone_is_not_taken_over(finished: FinishedRun, budget: Workbench) -> None:
+    tiny = finished.bench()
+    made, settings = tiny.require("sft_checkpoint"), budget.settings(*SECTIONS)
+
+    def train(folder: Path, _: Tell) -> CheckpointInfo:
+        shutil.rmtree(folder)
+        shutil.copytree(made.path, folder, ignore=shutil.ignore_patterns(WEIGHTS, MANIFEST))
+        info = replace(read_info(folder), elsewhere=True)
+        write_json(folder / INFO, info)
+        return info
+
+    train_checkpoint(
+        budget, "sft_checkpoint", parents(tiny), settings, train, lambda _, values: None
+    )
+    hashes = {parent.manifest.key: parent.sha256 for parent in parents(tiny)}
+    assert _twin(budget, "sft_checkpoint", settings, hashes) == made.manifest.key
 
 
 def test_rl_without_its_problems_is_refused_before_sft(finished: FinishedRun) -> None:

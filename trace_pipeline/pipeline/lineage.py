@@ -33,7 +33,10 @@ def trained_model(bench: Workbench) -> Artifact:
     Raises:
         MissingUpstreamError: never made, with other settings than the file has now, of an earlier
             SFT checkpoint, or on earlier data.
+        InvalidInputError: only its record is here.
     """
+    from trace_pipeline.modeling.checkpoints import read_info, require_weights
+
     trained = _as_configured(bench, "rl_checkpoint", OF_RL)
     parent = bench.require("sft_checkpoint")
     if trained.manifest.parents.get(parent.manifest.key) != parent.sha256:
@@ -41,6 +44,7 @@ def trained_model(bench: Workbench) -> Artifact:
             f"{trained.manifest.key} was made of an earlier version of {parent.manifest.key}; make "
             f"it anew with\n  {bench.command('rl_checkpoint')}"
         )
+    require_weights(trained.path, read_info(trained.path))
     return _of_data_in_force(bench, trained)
 
 

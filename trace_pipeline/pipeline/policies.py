@@ -252,7 +252,7 @@ def _twin(
 
     One of which only the record is here is none.
     """
-    from trace_pipeline.modeling.checkpoints import read_info
+    from trace_pipeline.modeling.checkpoints import WEIGHTS
 
     for key in bench.store.keys():  # noqa: SIM118 (a method of the store, not of a mapping)
         if key.endswith(f"/{asset}"):
@@ -260,7 +260,7 @@ def _twin(
             same = sorted(manifest.parents.values()) == sorted(parents.values())
             # By hash: what was stored as JSON has lists where settings may have tuples.
             same = same and object_sha256(manifest.config) == object_sha256(settings)
-            if same and not read_info(bench.store.read(key).path).elsewhere:
+            if same and WEIGHTS in manifest.files:
                 return key
     return None
 
