@@ -150,7 +150,6 @@ def test_parameters_are_flat_and_complete() -> None:
             "data: {gsm8k: {word_problems: [own], contrasts: 2}}",
             r"\$\.data\.gsm8k\.contrasts: nothing reads it, because data\.gsm8k\.train is 0;",
         ),
-        ("inherits: nowhere", r"\$\.inherits: no such file .*nowhere\.yaml"),
         ("inherits: x", r"a cycle, x -> x"),
         ("inherits: [x]", r"\$\.inherits: expected a name"),
         ("- 1", r"expected a mapping, found list"),
