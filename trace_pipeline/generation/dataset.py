@@ -24,6 +24,8 @@ FIELDS = ("question", "trace", "answer", "expert", "schema", "index", "split", "
 """The fields of a record, in their order; a record without an explanation lacks the last."""
 
 ROW_GROUP = 10_000
+EXACT_INTEGERS = 2**53
+"""Up to here a float holds every integer."""
 """Records per Parquet row group: memory stays flat however many are written."""
 
 
@@ -137,10 +139,22 @@ def _write_parquet(file: BinaryIO, examples: Iterable[Example]) -> int:
     with _parquet_writer(file) as writer:
         remaining = iter(examples)
         while batch := [example_to_record(item) for item in islice(remaining, ROW_GROUP)]:
+            for record in batch:
+                _require_float(record)
             columns = [[record.get(name) for record in batch] for name in FIELDS]
             writer.write_table(pa.table(columns, schema=writer.schema))
             count += len(batch)
     return count
+
+
+def _require_float(record: dict[str, Any]) -> None:
+    """Refuse an answer that a column of floats would round."""
+    answer = record["answer"]
+    if isinstance(answer, str) or abs(answer) > EXACT_INTEGERS:
+        raise InvalidInputError(
+            f"{record['schema']} #{record['index']}: Parquet, whose answers are floats, cannot "
+            f"hold {str(answer)[:40]} exactly; write .jsonl"
+        )
 
 
 def _parquet_writer(file: BinaryIO) -> Any:

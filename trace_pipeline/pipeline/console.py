@@ -18,6 +18,7 @@ _SHOWN_EVENTS = {"STEP_START": "started", "STEP_SUCCESS": "done"}
 _PLAIN_ERRORS = (
     "InvalidInputError",
     "ExperimentError",
+    "GenerationError",
     "CatalogError",
     "MissingUpstreamError",
     "ArtifactError",

@@ -129,7 +129,8 @@ def bring(bench: Workbench, source: Path, parents: Sequence[Workbench] = ()) -> 
     """Keep the checkpoints that the script made in ``source`` for the assets to take over.
 
     Only the last one needs its weights; of those before it the record is enough, if the weights
-    are not wanted here: a checkpoint is recognised by what it was made from.
+    are not wanted here: a checkpoint is recognised by what it was made from. Weights that are here
+    already stay.
 
     Args:
         bench: whose checkpoints are in ``source`` itself.
@@ -152,16 +153,17 @@ def bring(bench: Workbench, source: Path, parents: Sequence[Workbench] = ()) -> 
     if not found:
         raise InvalidInputError(f"{source}: holds no finished checkpoint (sft/{INFO}, rl/{INFO})")
     last = list(found.values())[-1]
-    infos = {made: read_info(made) for made in found.values()}
-    for made, info in infos.items():
-        if made == last or (made / WEIGHTS).exists():
-            require_weights(made, info)
-        else:
-            infos[made] = structs.replace(info, elsewhere=True)
+    weights: dict[Path, Path | None] = {}
     for (owner, asset), made in found.items():
-        _keep(made, brought(owner, asset), infos[made])
+        info = read_info(made)
+        if made == last or (made / WEIGHTS).exists():
+            weights[made] = require_weights(made, info)
+        else:
+            weights[made] = _weights_here(owner, asset, info)
+    for (owner, asset), made in found.items():
+        _keep(made, weights[made], brought(owner, asset))
     said = [
-        f"{asset} of {owner.experiment.name}{' (its record, no weights)' * infos[made].elsewhere}"
+        f"{asset} of {owner.experiment.name}{' (its record, no weights)' * (not weights[made])}"
         for (owner, asset), made in found.items()
     ]
     name = bench.experiment.name
@@ -175,9 +177,26 @@ def bring(bench: Workbench, source: Path, parents: Sequence[Workbench] = ()) -> 
     )
 
 
-def _keep(made: Path, place: Path, info: CheckpointInfo) -> None:
-    """Copy a checkpoint to where an asset looks for it, whole or not at all."""
-    from trace_pipeline.modeling.checkpoints import INFO
+def _weights_here(bench: Workbench, asset: str, info: CheckpointInfo) -> Path | None:
+    """The weights that ``info`` describes, if they were brought before or trained here."""
+    from trace_pipeline.modeling.checkpoints import INFO, read_info, require_weights
+
+    places, key = [brought(bench, asset)], bench.key(asset)
+    if bench.store.has(key):
+        places.append(bench.store.read(key).path)
+    for place in places:
+        there = read_info(place) if (place / INFO).is_file() else None
+        if there and there.weights_sha256 == info.weights_sha256 and not there.elsewhere:
+            return require_weights(place, there)
+    return None
+
+
+def _keep(made: Path, weights: Path | None, place: Path) -> None:
+    """Copy a checkpoint to where an asset looks for it, whole or not at all.
+
+    Without ``weights`` it is its record.
+    """
+    from trace_pipeline.modeling.checkpoints import INFO, WEIGHTS, read_info
 
     staging = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
     staging.mkdir(parents=True)
@@ -186,8 +205,10 @@ def _keep(made: Path, place: Path, info: CheckpointInfo) -> None:
             # An artifact of another experiment has a manifest, which is that artifact's alone.
             if path.is_file() and path.name != MANIFEST:
                 shutil.copy2(path, staging / path.name)
-        if info.elsewhere:
-            write_json(staging / INFO, info)
+        if weights is None:
+            write_json(staging / INFO, structs.replace(read_info(made), elsewhere=True))
+        elif weights.parent != made:
+            shutil.copy2(weights, staging / WEIGHTS)
         shutil.rmtree(place, ignore_errors=True)
         os.rename(staging, place)
     finally:

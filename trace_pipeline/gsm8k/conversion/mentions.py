@@ -17,6 +17,8 @@ from trace_pipeline.gsm8k.conversion.constants import words
 from trace_pipeline.gsm8k.conversion.solution import NUMBER
 from trace_pipeline.traces.numbers import Number, normalise
 
+LONGEST = 300
+"""Characters of a number; what is longer counts nothing, and Python does not read it."""
 _TOKEN = re.compile(
     rf"(?P<number>{NUMBER})"
     r"|(?P<word>[^\W\d_½⅓⅔¼¾⅛]+(?:['’][a-z]+)?)|(?P<mark>[^\s\w]|[_½⅓⅔¼¾⅛])"
@@ -152,7 +154,7 @@ class _Scanner:
     def scan(self) -> list[Mention]:
         position = 0
         while position < len(self._tokens):
-            if self._tokens[position].kind == "number":
+            if self._is_number(position):
                 position = self._figures(position)
             elif self._tokens[position].kind == "word":
                 position = self._word(position)
@@ -168,11 +170,12 @@ class _Scanner:
         return self._lower[position] if 0 <= position < len(self._lower) else ""
 
     def _is_number(self, position: int) -> bool:
-        return position < len(self._tokens) and self._tokens[position].kind == "number"
+        there = position < len(self._tokens) and self._tokens[position].kind == "number"
+        return there and len(self._lower[position]) <= LONGEST
 
     def _whole(self, position: int) -> int | None:
         text = self._at(position)
-        return int(text) if text.isdecimal() else None
+        return int(text) if text.isdecimal() and len(text) <= LONGEST else None
 
     def _adjacent(self, position: int) -> bool:
         """Whether the token at ``position`` touches the one before it."""
