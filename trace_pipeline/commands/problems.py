@@ -67,7 +67,7 @@ def word_problems(collections: tuple[str, ...], against: tuple[Path, ...], proce
     from trace_pipeline.paths import project_root
 
     folder = project_root() / FOLDER
-    names = tuple(dict.fromkeys(collections)) or collections_of(folder)
+    names = collections or collections_of(folder)
     if not names:
         raise InvalidInputError(f"{folder}: no collection of word problems, that is, no folder")
     written = read_word_problems(folder, names)
