@@ -82,6 +82,9 @@ def test_the_card_says_what_training_was_and_what_it_cost() -> None:
     assert "the most frequent of 5 traces;" in card(decoding=drawn, eval={"answer": "majority"})
     assert "the least doubtful of which vote;" in card(decoding=drawn, eval={"answer": "plausible"})
     assert "the most probable of 5 traces," in card(decoding=drawn, eval={"answer": "probable"})
+    assert "cannot become a valid trace" in card(decoding={"constrained": True})
+    assert "constrain" not in plain
+    assert "cannot become a valid trace" not in plain
     assert "- RL: none" in plain
     assert "Goes on" not in plain
     further = card(sft={"continues": "y"}, data={"gsm8k": {"train": 5, "word_problems": ["mine"]}})

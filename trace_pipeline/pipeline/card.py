@@ -82,6 +82,7 @@ def model_card(
         "## Evaluation",
         "",
         f"{_answered(experiment)}; intervals are Wilson's, 95 %.",
+        *_constrained(experiment),
         "",
         "| problems | correct | accuracy | interval | valid traces |",
         "|---|---|---|---|---|",
@@ -117,6 +118,16 @@ def _answered(experiment: Experiment) -> str:
         return f"One answer a problem, the most {most} of {decoding.samples} traces{voters}"
     drawn = decoding.temperature and not decoding.greedy_first
     return f"One {'drawn' if drawn else 'greedy'} answer a problem"
+
+
+def _constrained(experiment: Experiment) -> list[str]:
+    """That the figures are not those of a decoder without the grammar."""
+    if not experiment.decoding.constrained:
+        return []
+    return [
+        "The decoder of trace_pipeline lets nothing through that cannot become a valid trace;",
+        "plain transformers do, so that some of their traces are not valid.",
+    ]
 
 
 def _forgotten(forgetting: Forgetting | None) -> list[str]:
