@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from trace_pipeline.generation import Catalog
+from trace_pipeline.generation import Catalog, CatalogError
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,6 +65,13 @@ class Folders:
 
     def load(self) -> Catalog:
         return Catalog.load(self.schemas, self.vocab)
+
+    def refuse(self, schema: Any, reason: str) -> None:
+        """Assert that the schema is refused, with its file, a path inside it and the reason."""
+        path = self.schema(schema)
+        with pytest.raises(CatalogError, match=reason) as caught:
+            self.load()
+        assert str(caught.value).startswith(f"{path}: $")
 
 
 @pytest.fixture
