@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
@@ -17,12 +18,14 @@ from trace_pipeline.generation.lint import lint, question_count
 from trace_pipeline.generation.plan import Plan, Wording
 from trace_pipeline.generation.realisation import Realisation, faults
 from trace_pipeline.generation.semantics import (
+    Relation,
     UnderivableError,
     contradictions,
     derive_answer,
 )
 from trace_pipeline.generation.structure import broken_rules
 from trace_pipeline.traces import TraceError, format_number, parse_trace, render_trace
+from trace_pipeline.traces.numbers import Number
 
 EXAMPLES_KEPT = 3
 """Findings quoted per schema and class."""
@@ -30,6 +33,8 @@ EXAMPLES_KEPT = 3
 
 MOST_DUPLICATES = 0.1
 """Share of a schema's samples that may repeat an earlier question before it counts as narrow."""
+_REMEMBERED = 8192
+"""Wordings whose judgement is remembered: a few catalogues of them."""
 _SHARE_SAMPLES = 100
 """Examples per schema of the allocation that shows whether the mix reaches every schema."""
 
@@ -245,7 +250,19 @@ def misread(plan: Plan, wording: Wording) -> list[str]:
         return ["the text declares no relations (docs/add-a-schema.md, What the words say)"]
     drawer = wording.drawer
     numbers = frozenset(name for name, _ in (*drawer.samplers, *drawer.derived))
-    return contradictions(wording.template.source, wording.relations, numbers, plan.constants)
+    constants = tuple(sorted(plan.constants.items()))
+    return list(_disagreements(wording.template.source, wording.relations, numbers, constants))
+
+
+# A process that runs several experiments audits the same schemas for each; only draws differ.
+@functools.lru_cache(_REMEMBERED)
+def _disagreements(
+    source: str,
+    relations: tuple[Relation, ...],
+    numbers: frozenset[str],
+    constants: tuple[tuple[str, Number], ...],
+) -> tuple[str, ...]:
+    return tuple(contradictions(source, relations, numbers, dict(constants)))
 
 
 def not_derived(plan: Plan, wording: Wording, drawn: Realisation) -> Iterator[str]:
