@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from trace_pipeline.evaluation import (
+    Proportion,
     accuracy_figure,
     diagnoses_figure,
     groups_figure,
@@ -15,6 +16,7 @@ from trace_pipeline.evaluation import (
     sample_size_figure,
     verdicts_figure,
 )
+from trace_pipeline.evaluation.reference import load_reference
 
 LOSS = [{"step": i, "loss": 2 / (i + 1)} for i in range(100)]
 REWARD = [{"iteration": i, "reward": 0.5 + i / 20, "baseline": 0.5} for i in range(5)]
@@ -54,6 +56,15 @@ def test_a_figure_as_svg_keeps_its_text_and_is_the_same_every_time(evaluation):
 def test_the_first_10_30_and_100_problems_are_named(evaluate):
     svg = sample_size_figure(evaluate(correct=20, wrong=90), "svg").decode()
     assert all(text in svg for text in ("10: 100.0 %", "30: 66.7 %", "100: 20.0 %"))
+
+
+def test_accuracies_from_elsewhere_stand_above_the_others(evaluation):
+    best = load_reference().best()
+    assert best == {"notebook:run_23, Llama-3.2-3B-Instruct": Proportion(8, 30)}
+    svg = accuracy_figure([evaluation], "svg", best).decode()
+    (name,) = best
+    assert svg.index(f">{name}<") < svg.index(f">{evaluation.model}<")
+    assert "26.7 %" in svg
 
 
 def test_more_models_make_a_taller_figure(evaluation):

@@ -222,6 +222,20 @@ def test_only_what_was_answered_is_converted_for_a_diagnosis(
     assert converted == [p.index for p in evaluation.predictions]
 
 
+def test_accuracies_are_drawn(evaluation: Evaluation, tmp_path: Path) -> None:
+    path, target = tmp_path / "x.gz", tmp_path / "accuracy.svg"
+    write_outputs(path, evaluation, header_of(evaluation))
+    told = {
+        "accuracy.jpg": "ends in .png or .svg",
+        "nowhere/accuracy.png": "there is no folder",
+        "accuracy.svg": f"{target}: 1 accuracies",
+    }
+    for name, message in told.items():
+        arguments = ["rescore", str(path), "--gsm8k", "builtin", "--figure", str(tmp_path / name)]
+        assert message in CliRunner().invoke(cli, arguments).output
+    assert b"x, rl" in target.read_bytes()
+
+
 def test_completions_that_are_no_text_are_refused(benchmark: Benchmark, tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").write_bytes(
         b'{"question": "a", "text": "", "tokens": 1, "clipped": false}\n{"question": "\xff"}\n'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -93,6 +94,11 @@ def outputs(
 )
 @click.option("--diagnose", is_flag=True, help="Also say where they are right and how they fail.")
 @click.option("--mlflow", is_flag=True, help="Also record each as a run in MLflow, to compare.")
+@click.option(
+    "--figure",
+    type=click.Path(path_type=Path),
+    help="Also draw the accuracies, below the notebook's best, as this file (.png or .svg).",
+)
 def rescore(
     sources: tuple[Path, ...],
     gsm8k: Literal["auto", "folder", "hub", "builtin"],
@@ -100,6 +106,7 @@ def rescore(
     answerings: tuple[Literal["first", "majority", "plausible", "probable"], ...],
     diagnose: bool,
     mlflow: bool,
+    figure: Path | None,
 ) -> None:
     """Let the solver judge the completions in SOURCES anew, and print the figures.
 
@@ -119,6 +126,7 @@ def rescore(
     from trace_pipeline.gsm8k import load_problems
     from trace_pipeline.solver import Solver
 
+    draw = _drawing(figure) if figure else None
     problems = load_problems(gsm8k, "test" if part == "test" else "train")
     benchmark = real_benchmark(problems)
     if diagnose:
@@ -155,8 +163,31 @@ def rescore(
         if part == "validation":  # what is added to the training data is not chosen by the test
             click.echo(f"\n{evaluation.model}, computations that fail most often:")
             click.echo(shapes_table(evaluation).to_text())
+    if draw:
+        draw(found)
     if mlflow:
         _record(list(zip(files, found, strict=True)))
+
+
+def _drawing(target: Path) -> Callable[[list[Evaluation]], None]:
+    """What draws accuracies as ``target``; refused before anything is judged."""
+    from trace_pipeline.evaluation import accuracy_figure
+    from trace_pipeline.evaluation.figures import Form
+    from trace_pipeline.evaluation.reference import load_reference
+    from trace_pipeline.store import write_atomic
+
+    forms: dict[str, Form] = {".png": "png", ".svg": "svg"}
+    form = forms.get(target.suffix.lower())
+    if form is None:
+        raise click.UsageError(f"--figure {target}: expected a file that ends in .png or .svg")
+    if not target.absolute().parent.is_dir():
+        raise click.UsageError(f"--figure {target}: there is no folder {target.parent}")
+
+    def draw(found: list[Evaluation]) -> None:
+        write_atomic(target, accuracy_figure(found, form, load_reference().best()))
+        click.echo(f"{target}: {len(found)} accuracies")
+
+    return draw
 
 
 def _record(found: list[tuple[Path, Evaluation]]) -> None:

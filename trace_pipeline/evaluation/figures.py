@@ -38,20 +38,29 @@ PREFIXES = (10, 30, 100)
 """Sizes of the samples that the notebook judged runs by."""
 
 
-def accuracy_figure(evaluations: Sequence[Evaluation], form: Form = "png") -> bytes:
+def accuracy_figure(
+    evaluations: Sequence[Evaluation],
+    form: Form = "png",
+    beside: Mapping[str, Proportion] | None = None,
+) -> bytes:
     """Accuracy of several models with 95 percent intervals, one row each.
+
+    Args:
+        evaluations: One or more; the last stands out.
+        form: Of the picture.
+        beside: Accuracies from elsewhere by their names, above the others.
 
     Raises:
         ValueError: no evaluation.
     """
     if not evaluations:
         raise ValueError("expected at least one evaluation, found none")
-    figure, axes = _canvas(6.4, 1.0 + 0.5 * len(evaluations))
-    rows = range(len(evaluations))
-    for row, evaluation in zip(rows, evaluations, strict=True):
-        correct = evaluation.correct
+    shown = [(name, correct, SECOND) for name, correct in (beside or {}).items()]
+    shown += [(evaluation.model, evaluation.correct, MUTED) for evaluation in evaluations[:-1]]
+    shown.append((evaluations[-1].model, evaluations[-1].correct, ACCENT))
+    figure, axes = _canvas(6.4, 1.0 + 0.5 * len(shown))
+    for row, (_, correct, colour) in enumerate(shown):
         low, high = 100 * correct.interval.low, 100 * correct.interval.high
-        colour = ACCENT if row == len(evaluations) - 1 else MUTED
         axes.plot(
             [low, high], [row, row], color=colour, linewidth=8, alpha=0.3, solid_capstyle="butt"
         )
@@ -65,11 +74,11 @@ def accuracy_figure(evaluations: Sequence[Evaluation], form: Form = "png") -> by
             fontsize=9,
             color=INK,
         )
-    highest = max(100 * evaluation.correct.interval.high for evaluation in evaluations)
-    axes.set_xlim(0, highest * 1.3 + 1)  # room for the text behind the longest interval
-    axes.set_ylim(-0.6, len(evaluations) - 0.4)
+    highest = max(100 * correct.interval.high for _, correct, _ in shown)
+    axes.set_xlim(0, highest * 1.45 + 1)  # room for the text behind the longest interval
+    axes.set_ylim(-0.6, len(shown) - 0.4)
     axes.invert_yaxis()
-    axes.set_yticks(list(rows), [evaluation.model for evaluation in evaluations])
+    axes.set_yticks(range(len(shown)), [name for name, _, _ in shown])
     axes.set_xlabel("accuracy in percent, with 95 % interval")
     axes.grid(axis="x", color=GRID)
     _title(axes, evaluations[-1].benchmark)

@@ -14,6 +14,9 @@ from trace_pipeline.yaml_core import load_yaml
 SOURCE = "notebook"
 """How the runs are tagged, and the prefix of their names in comparisons."""
 
+LARGE = 30
+"""Problems of a sample that can be told from luck at all."""
+
 DATE = "2026-01-26"
 """Of the notebook; a run may have its own."""
 
@@ -125,6 +128,13 @@ class Reference(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     problems: dict[str, PublishedProblem]
     runs: list[ReferenceRun]
+
+    def best(self) -> dict[str, Proportion]:
+        """Name and accuracy of its best run on a sample of GSM-8K of 30 problems or more."""
+        samples = [(sample.accuracy, run) for run in self.runs for sample in run.gsm8k]
+        large = [(accuracy, run) for accuracy, run in samples if accuracy.total >= LARGE]
+        accuracy, run = max(large, key=lambda one: one[0].rate)
+        return {f"{run.label}, {run.changed}": accuracy}
 
 
 def load_reference() -> Reference:
