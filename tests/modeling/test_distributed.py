@@ -9,6 +9,9 @@ is averaged by process instead of by token, or a batch dealt out twice, differs 
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +85,17 @@ def test_two_processes_follow_it_too(base: BaseModel, tmp_path: Path) -> None:
     assert left == ["checkpoint.json", "metrics.jsonl", "weights.safetensors"]
 
 
+def test_a_finished_folder_is_judged_without_processes(base: BaseModel, tmp_path: Path) -> None:
+    first = train_sft(settings(1), base, examples(3), tmp_path)
+    told: list[int] = []
+    again = run_sft(
+        settings(1), base, examples(3), tmp_path, lambda step, _: told.append(step), processes=2
+    )
+    assert (again, told) == (first, [])  # its figures were told when it was trained
+    with pytest.raises(InvalidInputError, match="finished checkpoint of another run"):
+        run_sft(settings(1), base, examples(4), tmp_path, processes=2)
+
+
 def test_two_processes_go_on_from_another_model_as_one_does(
     base: BaseModel, tmp_path: Path
 ) -> None:
@@ -124,3 +138,31 @@ def test_other_processes_go_on_only_with_the_same_steps(caplog: pytest.LogCaptur
 def test_one_gpu_is_not_shared_by_processes() -> None:
     with pytest.raises(InvalidInputError, match=r"names one GPU for 2 processes"):
         require_devices("cuda:0", 2)
+
+
+def test_the_processes_end_with_the_one_that_started_them(base: BaseModel, tmp_path: Path) -> None:
+    """Killed, it lets go of the lock that keeps another run from training the same."""
+    out = tmp_path / "out"
+    ours, theirs = os.pipe()
+
+    def start() -> None:
+        for descriptor in (1, 2):  # all that it starts have them too
+            os.dup2(theirs, descriptor)
+        endless = experiment(sft={"epochs": 20_000})
+        run_sft(endless, base, examples(2), out, processes=2)
+
+    starter = multiprocessing.get_context("fork").Process(target=start)
+    starter.start()
+    os.close(theirs)
+    while not read_records(out / "metrics.jsonl"):
+        assert starter.is_alive()
+        time.sleep(0.05)
+    starter.kill()
+    starter.join()
+    with os.fdopen(ours, "rb") as said:
+        os.set_blocking(ours, False)
+        deadline = time.monotonic() + 20
+        while said.read() != b"":  # none while there is nothing to read; b"" once nobody can write
+            assert time.monotonic() < deadline, "they go on training"
+            time.sleep(0.05)
+    assert not (out / "checkpoint.json").exists()

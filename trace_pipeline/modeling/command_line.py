@@ -26,6 +26,7 @@ from trace_pipeline.modeling.checkpoints import (
     read_info,
 )
 from trace_pipeline.modeling.decoding import Completion
+from trace_pipeline.modeling.distributed import TIED, end_with_stdin
 from trace_pipeline.modeling.engines import open_engine
 from trace_pipeline.modeling.likelihood import likelihoods_of_samples, log_likelihoods
 from trace_pipeline.modeling.progress import Progress
@@ -46,6 +47,9 @@ def sft_main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--validation", type=Path, help="held-out examples (.jsonl)")
     parser.add_argument("--start", type=Path, help="checkpoint to go on from, for sft.continues")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
+    parser.add_argument(
+        TIED, action="store_true", help="end as soon as standard input does, with what holds it"
+    )
     return _guarded(_run_sft, parser.parse_args(arguments))
 
 
@@ -125,6 +129,8 @@ def _rank() -> int:
 def _run_sft(options: argparse.Namespace) -> None:
     from trace_pipeline.modeling.finetuning import train_sft
 
+    if options.until_stdin_ends:
+        end_with_stdin()
     experiment, base = _experiment(options)
     data = read_examples(options.data)
     held_out = read_examples(options.validation) if options.validation else []

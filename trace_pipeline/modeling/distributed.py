@@ -8,6 +8,8 @@ the case without any communication.
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -17,6 +19,9 @@ import torch.distributed as dist
 from msgspec import Struct
 
 T = TypeVar("T")
+
+TIED = "--until-stdin-ends"
+"""The option by which a command ends with the process that started it."""
 
 
 class World(Struct, frozen=True):
@@ -97,3 +102,19 @@ def current_world() -> World:
     if not dist.is_available() or not dist.is_initialized():
         return World()
     return World(dist.get_rank(), dist.get_world_size())
+
+
+def end_with_stdin() -> None:
+    """End this process, wherever it is, once its standard input ends.
+
+    That is a pipe, of which the process that started this one holds the other end and writes
+    nothing: the system closes it with that process, however that ends. What a kill at any moment
+    leaves behind, this leaves too: a run goes on from its last snapshot.
+    """
+    threading.Thread(target=_await_end, name="until stdin ends", daemon=True).start()
+
+
+def _await_end() -> None:
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    os._exit(1)

@@ -15,7 +15,8 @@ import msgspec
 from trace_pipeline.experiment import Experiment
 from trace_pipeline.generation import Example, write_examples
 from trace_pipeline.modeling.base_models import BaseModel
-from trace_pipeline.modeling.checkpoints import CheckpointInfo, read_info
+from trace_pipeline.modeling.checkpoints import INFO, CheckpointInfo, read_info
+from trace_pipeline.modeling.distributed import TIED
 from trace_pipeline.modeling.finetuning import METRICS, train_sft
 from trace_pipeline.modeling.records import read_records
 from trace_pipeline.modeling.training import OnMetrics, TrainingError
@@ -37,11 +38,13 @@ def run_sft(
 ) -> CheckpointInfo:
     """:func:`train_sft`, here or by ``torchrun`` in ``processes`` processes of this machine.
 
+    The processes end with this one, however it ends. A folder with a checkpoint needs none.
+
     Raises:
         InvalidInputError: data, model or settings that cannot be used; fewer GPUs than processes.
         TrainingError: training diverged, or a process failed (it has said why on stderr).
     """
-    if processes == 1:
+    if processes == 1 or (out_dir / INFO).exists():
         return train_sft(experiment, base, examples, out_dir, on_metrics, start, validation)
     require_devices(experiment.model.device, processes)
     with tempfile.TemporaryDirectory() as name:
@@ -93,23 +96,30 @@ def _torchrun(
     """Exit status of ``python -m module`` in so many processes; figures are told meanwhile."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     # Behind "--" torchrun takes no argument for one of its own: --start is short for several.
-    command += [f"--nproc_per_node={processes}", "-m", "--", module, *arguments]
+    command += [f"--nproc_per_node={processes}", "-m", "--", module, *arguments, TIED]
     threads = max(1, (os.cpu_count() or 1) // processes)
     environment = {"OMP_NUM_THREADS": str(threads)} | os.environ
-    running = subprocess.Popen(command, env=environment)
+    # A kill of this process would leave its children training, without the lock that it holds. They
+    # inherit the other end of this pipe, through torchrun, which closes all descriptors but three.
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as running:
+        try:
+            return _followed(running, out_dir, on_metrics)
+        finally:
+            if running.poll() is None:
+                running.terminate()
+                running.wait()
+
+
+def _followed(running: subprocess.Popen[bytes], out_dir: Path, on_metrics: OnMetrics | None) -> int:
+    """The exit status of ``running``; figures that it writes into ``out_dir`` are told."""
     told = 0
-    try:
-        while True:
-            code = running.poll()
-            for record in read_records(out_dir / METRICS):
-                step = int(record.pop("step"))
-                if step > told and on_metrics:
-                    on_metrics(step, record)
-                told = max(told, step)
-            if code is not None:
-                return code
-            time.sleep(POLL_SECONDS)
-    finally:
-        if running.poll() is None:
-            running.terminate()
-            running.wait()
+    while True:
+        code = running.poll()
+        for record in read_records(out_dir / METRICS):
+            step = int(record.pop("step"))
+            if step > told and on_metrics:
+                on_metrics(step, record)
+            told = max(told, step)
+        if code is not None:
+            return code
+        time.sleep(POLL_SECONDS)
