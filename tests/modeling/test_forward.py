@@ -13,7 +13,6 @@ from trace_pipeline.experiment import LoraConfig
 from trace_pipeline.modeling.batching import Batch, collate, tokenise
 from trace_pipeline.modeling.checkpoints import Policy
 from trace_pipeline.modeling.forward import frozen_layers, lower_states, runs_on_trees
-from trace_pipeline.modeling.frozen import keep_frozen_states
 from trace_pipeline.modeling.lora import add_adapters
 from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.modeling.trainable import select_trainable
@@ -60,30 +59,6 @@ def test_frozen_layers_are_those_below_what_is_trained(
     assert frozen_layers(policy.model) == frozen
     states = lower_states(policy.model, batch_of(policy))
     assert not states.requires_grad
-
-
-def test_kept_states_are_those_of_any_batch(policy: Policy, tmp_path: Path) -> None:
-    """Also where an epoch groups the sequences in another way than the first one did."""
-    select_trainable(policy.model, "last_layers", 1)
-    sequences = tokenise(policy.prompt, problems(5), 1024)
-    kept = keep_frozen_states(policy.model, sequences, [[0, 1], [2, 3, 4]], tmp_path)
-    assert kept is not None
-    for indices in ([0, 1], [4, 0, 2], [3], [1, 2, 3, 4]):
-        batch = collate([sequences[i] for i in indices])
-        with_kept, _ = completion_logprobs(policy.model, batch, lower=kept.of(indices, batch))
-        without, _ = completion_logprobs(policy.model, batch)
-        torch.testing.assert_close(with_kept, without, rtol=1e-5, atol=1e-5)
-    assert not list(tmp_path.iterdir())  # nothing that a kill could leave behind
-
-
-def test_states_are_not_kept_without_room(
-    policy: Policy, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    select_trainable(policy.model, "last_layers", 1)
-    sequences = tokenise(policy.prompt, problems(5), 1024)
-    with patch("trace_pipeline.modeling.frozen.DISK_SHARE", 0):
-        assert keep_frozen_states(policy.model, sequences, [[0, 1, 2, 3, 4]], tmp_path) is None
-    assert "computed anew in each epoch" in caplog.text
 
 
 def test_models_with_a_sliding_window_run_on_padded_rows(tmp_path: Path) -> None:

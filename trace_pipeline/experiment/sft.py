@@ -76,7 +76,7 @@ class SftConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Optimizer steps between snapshots from which a killed run resumes, or more where saving would
     take over 2.5 % of the time."""
     reuse_frozen: bool = True
-    """Compute what the frozen layers make of an example once, not in every epoch."""
+    """Compute what the frozen layers make of an example once, not in every epoch or evaluation."""
     evaluate_every: Count = 0
     """Steps between evaluations on the validation examples; 0 evaluates after each epoch."""
     evaluate_problems: Count = 0

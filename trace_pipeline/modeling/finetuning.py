@@ -43,7 +43,7 @@ from trace_pipeline.modeling.checkpoints import (
 from trace_pipeline.modeling.continuing import require_same
 from trace_pipeline.modeling.devices import peak_memory
 from trace_pipeline.modeling.distributed import World, joined
-from trace_pipeline.modeling.frozen import keep_frozen_states
+from trace_pipeline.modeling.frozen import FrozenStates, keep_frozen_states
 from trace_pipeline.modeling.linear import (
     Matmul,
     kernels_of,
@@ -201,17 +201,29 @@ class _Trainer:
         prepare(policy.model, chosen, config)
         self._plan: Plan = plan_steps(self._sequences, experiment, world.size)
         self._validation = Validation(experiment, policy, validation, world)
-        self._frozen = None
-        if config.reuse_frozen and config.epochs > 1:
-            epoch = self._plan.first_epoch
-            self._frozen = keep_frozen_states(
-                policy.model, self._sequences, epoch, out_dir, self._kernels
-            )
+        self._frozen = self._kept_states()
         self._optimizer = MasterAdamW(policy.model, chosen.names, config.weight_decay)
         self._ahead: dict[int, list[Batch]] = {}
         """Batches of the next step, put together while a device worked on those before."""
         self._snapshots = Snapshots(out_dir / SNAPSHOTS, run)
         self._resume()
+
+    def _kept_states(self) -> FrozenStates | None:
+        """What frozen layers give in training, if kept; the validation keeps its own then."""
+        kept, taken, size = None, 0, self._world.size
+        if self._config.reuse_frozen and self._config.epochs > 1:
+            kept = keep_frozen_states(
+                self._policy.model,
+                self._sequences,
+                self._plan.first_epoch,
+                self._out_dir,
+                self._kernels,
+                processes=size,
+            )
+            taken = size * kept.size if kept else 0
+        if self._config.reuse_frozen and len(self._plan.evaluations) > 1:
+            self._validation.keep_frozen(self._out_dir, taken)
+        return kept
 
     def _resume(self) -> None:
         """Take over the newest snapshot, or start anew."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
@@ -11,6 +12,7 @@ from trace_pipeline.modeling.batching import TraceExample, collate, fill_batches
 from trace_pipeline.modeling.checkpoints import Policy
 from trace_pipeline.modeling.decoding import Decoder
 from trace_pipeline.modeling.distributed import World
+from trace_pipeline.modeling.frozen import FrozenStates, keep_frozen_states
 from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.modeling.rollouts import make_solver, scored
 
@@ -26,15 +28,27 @@ class Validation:
         self._experiment = experiment
         self._problems = examples[: config.evaluate_problems]
         self._sequences = []
+        self._frozen: FrozenStates | None = None
         if examples:
             self._sequences = tokenise(policy.prompt, examples, config.max_len, config.overflow)
             lengths = [len(s) for s in self._sequences]
             order = sorted(range(len(lengths)), key=lambda index: lengths[index])
-            self._batches = fill_batches(order, lengths, config.batch_tokens)
+            self._batches = [*world.share(fill_batches(order, lengths, config.batch_tokens))]
 
     def __bool__(self) -> bool:
         """Whether there are any examples."""
         return bool(self._sequences)
+
+    def keep_frozen(self, folder: Path, taken: int = 0) -> None:
+        """Compute what frozen layers give for the examples once, for several evaluations.
+
+        Losses stay what they are, bit for bit. Of the file in ``folder`` each process fills its
+        part; ``taken`` is what others are going to fill (see :func:`keep_frozen_states`).
+        """
+        if self._sequences:
+            self._frozen = keep_frozen_states(
+                self._policy.model, self._sequences, self._batches, folder, taken=taken
+            )
 
     def evaluate(self) -> dict[str, float]:
         """Mean loss per target token, and the solver's accuracy where problems are decoded.
@@ -43,10 +57,15 @@ class Validation:
         """
         loss = 0.0
         with torch.no_grad():
-            for indices in self._world.share(self._batches):
+            for indices in self._batches:
                 batch = collate([self._sequences[i] for i in indices])
-                batch = batch.to(self._policy.model.device)
-                logprobs, _ = completion_logprobs(self._policy.model, batch, entropies=False)
+                lower = self._frozen.of(indices, batch) if self._frozen else None
+                logprobs, _ = completion_logprobs(
+                    self._policy.model,
+                    batch.to(self._policy.model.device),
+                    lower=lower,
+                    entropies=False,
+                )
                 loss -= float(logprobs.sum())
         targets = sum(len(s.completion) for s in self._sequences)
         figures = {"val_loss": self._world.sum([loss])[0] / targets}
