@@ -4,11 +4,13 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.modeling.tiny import experiment, problems
+from trace_pipeline.modeling import command_line
 from trace_pipeline.modeling.base_models import BaseModel
 from trace_pipeline.modeling.command_line import (
     decode_main,
@@ -87,6 +89,13 @@ def test_the_stages_run_from_files(
         ('{"name": "x"}', '{"question": 3}\n', "line 1: the field 'question'"),
         ('{"name": "x"}', "nonsense\n", "line 1: not JSON"),
         ('{"name": "x"}', "", "no questions"),
+        ('{"name": "\xe9"}', "", r"x\.json: not JSON: 'utf-8' codec"),
+        ("[]", "", r"x\.json: expected an object of an experiment's sections"),
+        pytest.param("[" * 10**5, "", r"x\.json: not JSON: maximum recursion", id="deep settings"),
+        ('{"name": "x"}', '{"question": "\xe9"}\n', "line 1: not JSON: 'utf-8' codec"),
+        pytest.param(
+            '{"name": "x"}', "[" * 10**5, "1: not JSON: maximum recursion", id="deep data"
+        ),
     ],
 )
 def test_bad_input_gets_one_clear_line(
@@ -99,14 +108,57 @@ def test_bad_input_gets_one_clear_line(
 ) -> None:
     path, data = tmp_path / "x.json", tmp_path / "data.jsonl"
     if experiment_text is not None:
-        path.write_text(experiment_text)
-    data.write_text(data_text)
+        path.write_text(experiment_text, encoding="latin-1")
+    data.write_text(data_text, encoding="latin-1")
     options = ["--experiment", str(path), "--data", str(data), "--base", str(base.folder)]
     assert decode_main([*options, "--out", str(tmp_path / "out")]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert re.search(message, error)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["y.yml", "y.JSON", "y"])
+def test_a_file_of_another_kind_is_not_taken_for_the_one_beside_it(
+    name: str, base: BaseModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "y.yaml").write_text("name: y\n")
+    (tmp_path / name).write_text("name: other\n")
+    (tmp_path / "data.jsonl").write_text('{"question": "How many?"}\n')
+    files = ["--experiment", str(tmp_path / name), "--data", str(tmp_path / "data.jsonl")]
+    out = str(tmp_path / "out")
+    assert decode_main([*files, "--base", base.reference, "--out", out]) == 1
+    assert f"{name}: expected a name ending in .yaml or .json" in capsys.readouterr().err
+
+
+def test_a_folder_as_the_file_to_write_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = ["--experiment", str(tmp_path / "none.json"), "--data", str(tmp_path / "none.jsonl")]
+    assert decode_main([*files, "--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"error: {tmp_path}: is a folder; name a file\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "work", "told"),
+    [
+        (sft_main, "_run_sft", "the same command goes on from the last snapshot"),
+        (decode_main, "_run_decode", "nothing was written"),
+    ],
+)
+def test_an_interruption_says_what_is_left(
+    command: Callable[[Sequence[str]], int],
+    work: str,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line, work, interrupted)
+    assert command(["--experiment", "x.json", "--data", "x.jsonl", "--out", "x"]) == 130
+    assert capsys.readouterr().err == f"interrupted; {told}\n"
 
 
 def test_the_commands_need_nothing_of_the_pipeline() -> None:

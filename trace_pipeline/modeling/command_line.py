@@ -76,7 +76,7 @@ def decode_main(arguments: Sequence[str] | None = None) -> int:
         required=True,
         help="completions (.jsonl); decoding.samples lines of each question",
     )
-    return _guarded(_run_decode, parser.parse_args(arguments))
+    return _guarded(_run_decode, parser.parse_args(arguments), resumes=False)
 
 
 def likelihoods_main(arguments: Sequence[str] | None = None) -> int:
@@ -89,7 +89,7 @@ def likelihoods_main(arguments: Sequence[str] | None = None) -> int:
         "--data", type=Path, required=True, help="JSON lines with `question` and `text`"
     )
     parser.add_argument("--out", type=Path, required=True, help="the same lines, with one more key")
-    return _guarded(_run_likelihoods, parser.parse_args(arguments))
+    return _guarded(_run_likelihoods, parser.parse_args(arguments), resumes=False)
 
 
 def _parser(name: str, description: str) -> argparse.ArgumentParser:
@@ -105,7 +105,11 @@ def _parser(name: str, description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _guarded(function: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
+def _guarded(
+    function: Callable[[argparse.Namespace], None],
+    options: argparse.Namespace,
+    resumes: bool = True,
+) -> int:
     """Run a command; errors of the input end it with their message alone."""
     level = logging.WARNING if _rank() else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", stream=sys.stderr)
@@ -116,7 +120,8 @@ def _guarded(function: Callable[[argparse.Namespace], None], options: argparse.N
         print(f"error: {where}{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last snapshot", file=sys.stderr)
+        left = "the same command goes on from the last snapshot"
+        print(f"interrupted; {left if resumes else 'nothing was written'}", file=sys.stderr)
         return 130
     return 0
 
@@ -171,6 +176,7 @@ def _run_rl(options: argparse.Namespace) -> None:
 
 
 def _run_decode(options: argparse.Namespace) -> None:
+    _require_file(options.out)
     experiment, base = _experiment(options)
     model = experiment.model
     questions = _questions(options.data)
@@ -202,6 +208,7 @@ def _run_decode(options: argparse.Namespace) -> None:
 
 
 def _run_likelihoods(options: argparse.Namespace) -> None:
+    _require_file(options.out)
     experiment, base = _experiment(options)
     model = experiment.model
     records = _records(options.data, ("question", "text"))
@@ -221,13 +228,14 @@ def _experiment(options: argparse.Namespace) -> tuple[Experiment, BaseModel]:
     if not path.is_file():
         raise InvalidInputError(f"{path}: no such experiment file")
     if path.suffix == ".json":
-        try:
-            data = msgspec.json.decode(path.read_bytes())
-        except msgspec.DecodeError as error:
-            raise InvalidInputError(f"{path}: not JSON: {error}") from None
+        data = _decoded(path.read_bytes(), str(path))
+        if not isinstance(data, dict):
+            raise InvalidInputError(f"{path}: expected an object of an experiment's sections")
         experiment = experiment_from_dict(data, str(path))
-    else:
+    elif path.suffix == ".yaml":
         experiment = load_experiment(path.stem, path.parent)
+    else:
+        raise InvalidInputError(f"{path}: expected a name ending in .yaml or .json")
     reference = options.base
     if reference is None and getattr(options, "checkpoint", None):
         reference = read_info(options.checkpoint).base
@@ -242,10 +250,7 @@ def _records(path: Path, fields: Sequence[str]) -> list[dict[str, Any]]:
     """JSON lines, each with a text in every one of ``fields``."""
     records: list[dict[str, Any]] = []
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        try:
-            record = msgspec.json.decode(line)
-        except msgspec.DecodeError as error:
-            raise InvalidInputError(f"{path}: line {number}: not JSON: {error}") from None
+        record = _decoded(line, f"{path}: line {number}")
         for name in fields:
             if not isinstance(record, dict) or not isinstance(record.get(name), str):
                 raise InvalidInputError(
@@ -255,6 +260,19 @@ def _records(path: Path, fields: Sequence[str]) -> list[dict[str, Any]]:
     if not records:
         raise InvalidInputError(f"{path}: no questions")
     return records
+
+
+def _decoded(text: bytes, where: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInputError(f"{where}: not JSON: {error}") from None
+
+
+def _require_file(out: Path) -> None:
+    """Refuse, before hours of work, a place where no file can be written."""
+    if out.is_dir():
+        raise InvalidInputError(f"{out}: is a folder; name a file")
 
 
 def _record(question: str, completion: Completion) -> dict[str, Any]:
