@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -119,3 +120,12 @@ def test_a_round_of_a_curriculum_draws_what_is_admitted_once() -> None:
     data = RlData([chain(length) for length in (1, 1, 2, 3)], [], [], [])
     stream = ProblemStream(data, config(curriculum=1.0, iterations=4), 0)
     assert sorted(problem.length for problem in stream.draw_distinct(10, 0)) == [1, 1]
+
+
+def test_drawing_is_no_slower_the_more_problems_there_are() -> None:
+    """A round of expert iteration draws all of them."""
+    many = [chain(1)] * 20_000
+    drawing = ProblemStream(RlData(many, [], many, []), config(), 0)
+    started = time.process_time()
+    assert len(drawing.draw_distinct(len(many), 0)) == len(many)
+    assert time.process_time() - started < 5  # a look at all for each would take a minute

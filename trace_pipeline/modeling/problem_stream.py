@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -98,6 +99,10 @@ class ProblemStream:
             for name, examples in sources.items()
             if name != unused and examples
         }
+        self._lengths = {
+            name: sorted(problem.length for problem in problems)
+            for name, problems in self._problems.items()
+        }
         self._orders = {
             name: _Order(len(problems), f"{seed}/{_STREAMS[name]}")
             for name, problems in self._problems.items()
@@ -109,8 +114,8 @@ class ProblemStream:
 
     def longest(self, iteration: int) -> int:
         """The longest chain that ``iteration`` (from 0) admits."""
-        lengths = [problem.length for found in self._problems.values() for problem in found]
-        low, high = min(lengths), max(lengths)
+        low = min(lengths[0] for lengths in self._lengths.values())
+        high = max(lengths[-1] for lengths in self._lengths.values())
         ramp = self._config.curriculum * self._config.iterations
         return high if iteration >= ramp else low + int((high - low) * iteration / ramp)
 
@@ -126,8 +131,8 @@ class ProblemStream:
         """
         limit = self.longest(iteration)
         left = {
-            name: sum(problem.length <= self._admitted(name, limit) for problem in problems)
-            for name, problems in self._problems.items()
+            name: bisect_right(lengths, self._admitted(name, limit))
+            for name, lengths in self._lengths.items()
         }
         found: dict[tuple[str, int], Problem] = {}
         while len(found) < wanted and any(left.values()):
@@ -159,7 +164,7 @@ class ProblemStream:
 
     def _admitted(self, source: str, limit: int) -> int:
         """The longest chain of ``source``; one whose shortest is longer gives its shortest."""
-        return max(limit, min(problem.length for problem in self._problems[source]))
+        return max(limit, self._lengths[source][0])
 
 
 class _Order:
