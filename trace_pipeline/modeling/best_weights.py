@@ -13,7 +13,7 @@ from trace_pipeline.modeling.training import TrainingError
 from trace_pipeline.modeling.weights import write_tensors
 from trace_pipeline.store import file_sha256
 
-_FILE = "best.safetensors"
+_FILES = "best*.safetensors"
 
 
 class Best(Struct, frozen=True):
@@ -29,14 +29,17 @@ class Best(Struct, frozen=True):
 class BestWeights:
     """Keeps the best of a run that is offered to it.
 
-    A run that was killed repeats the steps after its snapshot exactly; so what was offered
-    in them is offered again, and the file holds what it held.
+    What the newest snapshot names stays beside what has been better since: a run that was killed
+    repeats the steps after its snapshot, and with another number of processes, or on a GPU,
+    the sums may be ordered otherwise, so that these steps are not better again.
     """
 
     def __init__(
         self, folder: Path, model: Any, names: tuple[str, ...], best: Best | None = None
     ) -> None:
-        self._path = folder / _FILE
+        self._folder = folder
+        self._kept = set(folder.glob(_FILES)) if best else set()
+        self._newest: Path | None = None
         parameters = dict(model.named_parameters())
         self._parameters = {name: parameters[name] for name in names}
         self.best = best
@@ -45,11 +48,24 @@ class BestWeights:
         """Keep the weights as they are now if ``score`` beats all before it."""
         if self.best is not None and score <= self.best.score:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(".partial")  # what a kill left there is overwritten
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"best-{step:08d}.safetensors"
+        partial = self._folder / "best.partial"  # what a kill left there is overwritten
         write_tensors(partial, self._parameters)
-        os.replace(partial, self._path)
-        self.best = Best(step, score, file_sha256(self._path))
+        os.replace(partial, path)
+        self.best, self._newest = Best(step, score, file_sha256(path)), path
+        self._drop_others()
+
+    def saved(self) -> None:
+        """A snapshot that names :attr:`best` has been stored: only that counts from now on."""
+        if self._newest is not None:
+            self._kept = {self._newest}
+            self._drop_others()
+
+    def _drop_others(self) -> None:
+        for path in self._folder.glob(_FILES):
+            if path != self._newest and path not in self._kept:
+                path.unlink()
 
     @torch.no_grad()
     def restore(self) -> None:
@@ -61,10 +77,12 @@ class BestWeights:
         from safetensors.torch import load_file
 
         assert self.best is not None
-        if not self._path.is_file() or file_sha256(self._path) != self.best.sha256:
+        there = sorted(self._folder.glob(_FILES))
+        path = next((path for path in there if file_sha256(path) == self.best.sha256), None)
+        if path is None:
             raise TrainingError(
-                f"{self._path}: missing or altered since step {self.best.step}; remove "
-                f"{self._path.parent} and train again"
+                f"{self._folder}: the best weights, those of step {self.best.step}, are missing "
+                "or were altered; remove the folder and train again"
             )
-        for name, tensor in load_file(self._path).items():
+        for name, tensor in load_file(path).items():
             self._parameters[name].copy_(tensor)

@@ -355,6 +355,7 @@ class _Trainer:
             **self._plan.counters,
         }
         self._snapshots.save(number, Snapshot(counters, tensors))
+        self._best.saved()
 
     def _finish(self, metrics: dict[str, float]) -> None:
         metrics = metrics | {"snapshot_share": self._snapshots.share}

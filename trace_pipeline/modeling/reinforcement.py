@@ -345,6 +345,7 @@ class _Loop:
             **self._processes,
         }
         self._snapshots.save(number, Snapshot(counters, tensors))
+        self._best.saved()
 
     def _finish(self, files: _Files, metrics: dict[str, float], stopped: str) -> None:
         files.metrics.close()
