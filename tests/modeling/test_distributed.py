@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.experiment import Experiment, experiment_from_dict
 from trace_pipeline.generation import Example
+from trace_pipeline.modeling import distributed
 from trace_pipeline.modeling.base_models import BaseModel
 from trace_pipeline.modeling.batching import Sequences
-from trace_pipeline.modeling.distributed import World
+from trace_pipeline.modeling.distributed import World, joined
 from trace_pipeline.modeling.finetuning import train_sft
 from trace_pipeline.modeling.launch import require_devices, run_sft
 from trace_pipeline.modeling.records import read_records
@@ -166,3 +168,24 @@ def test_the_processes_end_with_the_one_that_started_them(base: BaseModel, tmp_p
             assert time.monotonic() < deadline, "they go on training"
             time.sleep(0.05)
     assert not (out / "checkpoint.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("device", "backend"), [("cpu", "gloo"), ("auto", "nccl"), ("cuda", "nccl")]
+)
+def test_processes_speak_as_their_device_can(
+    device: str, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine with GPUs, which experiments for the CPU leave alone."""
+    taken: list[int] = []
+    spoken: list[str] = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    monkeypatch.setattr(distributed.dist, "init_process_group", spoken.append)
+    monkeypatch.setattr(distributed.dist, "destroy_process_group", lambda: None)
+    with joined(device):
+        pass
+    assert spoken == [backend]
+    assert taken == ([1] if backend == "nccl" else [])

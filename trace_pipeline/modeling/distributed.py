@@ -82,15 +82,19 @@ def _device() -> torch.device:
 
 
 @contextmanager
-def joined() -> Iterator[World]:
-    """The run that ``torchrun`` made this process a part of; alone, a world of one."""
+def joined(device: str = "auto") -> Iterator[World]:
+    """The run that ``torchrun`` made this process a part of; alone, a world of one.
+
+    ``device`` is what its processes compute on, as ``model.device`` names it.
+    """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or dist.is_initialized():
         yield current_world()
         return
-    if torch.cuda.is_available():
+    on_gpus = torch.cuda.is_available() and device != "cpu"
+    if on_gpus:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    dist.init_process_group("nccl" if on_gpus else "gloo")
     try:
         yield current_world()
     finally:

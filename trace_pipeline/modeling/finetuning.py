@@ -119,7 +119,7 @@ def train_sft(
             "sft.select: best needs validation examples; raise data.validation, or set "
             "sft.select: last"
         )
-    with joined() as world:
+    with joined(experiment.model.device) as world:
         parent = read_info(start).weights_sha256 if start else None
         # Products of bytes give other weights: what auto means here is part of the run.
         meanings: tuple[Matmul, ...] = ("float", "int8")

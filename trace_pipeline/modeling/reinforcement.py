@@ -108,7 +108,7 @@ def train_rl(
     base = base or resolve_base(parent.base)
     used = [examples, validation, real, real_validation]
     run = run_fingerprint("rl", experiment, base, used, parent.weights_sha256)
-    with joined() as world:
+    with joined(model.device) as world:
         done = finished_run(out_dir, run) is not None
         world.wait()
         if not done and not config.iterations:
