@@ -210,3 +210,12 @@ def test_rollouts_of_other_problems_are_not_taken_for_these(
     path.write_text("".join(reversed(lines)))
     with pytest.raises(InvalidInputError, match="drew other problems for this round; finish"):
         run(base, sft_folder, tmp_path)
+
+
+def test_a_start_of_another_part_is_refused_before_a_round_is_sampled(
+    base: BaseModel, sft_folder: Path, tmp_path: Path
+) -> None:
+    settings = experiment(rl=SETTINGS, sft={"trainable": "lora"})
+    with pytest.raises(InvalidInputError, match=r"trained all; set sft.trainable to that"):
+        train_rl(settings, sft_folder, problems(4), problems(2), tmp_path, base)
+    assert not list(tmp_path.iterdir())

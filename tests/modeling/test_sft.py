@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.modeling.tiny import experiment, make_tiny_model, problems
+from tests.modeling.tiny import experiment, make_tiny_model, problem, problems
 from trace_pipeline.experiment import ExperimentError, SftConfig
 from trace_pipeline.modeling.base_models import BaseModel, resolve_base
 from trace_pipeline.modeling.checkpoints import (
@@ -170,6 +170,14 @@ def test_a_prompt_over_the_models_context_is_refused(tmp_path: Path) -> None:
     short = resolve_base(str(make_tiny_model(tmp_path / "short", max_position_embeddings=60)))
     with pytest.raises(InvalidInputError, match=r"takes 60 tokens, the longest example has \d+"):
         train_sft(experiment(), short, problems(3), tmp_path / "run")
+
+
+def test_held_out_examples_over_the_models_context_are_refused(tmp_path: Path) -> None:
+    base = resolve_base(str(make_tiny_model(tmp_path / "short", max_position_embeddings=270)))
+    long = [problem(10**12, 10**11, "Bartholomew")]
+    with pytest.raises(InvalidInputError, match="takes 270 tokens, the longest validation example"):
+        train_sft(experiment(), base, problems(3), tmp_path / "run", validation=long)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_memory_estimate_is_near_the_measured_peak(tmp_path: Path) -> None:

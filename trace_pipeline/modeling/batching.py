@@ -159,12 +159,15 @@ def tokenise(
     return [Sequences(s.prompt, s.completion[: max_len - len(s.prompt)]) for s in sequences]
 
 
-def require_context(sequences: Sequence[Sequences], context: int | None) -> None:
+def require_context(
+    sequences: Sequence[Sequences], context: int | None, what: str = "example"
+) -> None:
     """Refuse sequences that are longer than the model can take.
 
     Args:
         sequences: prompts and completions.
         context: the model's longest input in tokens; None if it names none.
+        what: what they are, for the message.
 
     Raises:
         InvalidInputError: one is longer.
@@ -173,7 +176,7 @@ def require_context(sequences: Sequence[Sequences], context: int | None) -> None
     if context is None or len(longest) <= context:
         return
     raise InvalidInputError(
-        f"the base model takes {context} tokens, the longest example has {len(longest)} "
+        f"the base model takes {context} tokens, the longest {what} has {len(longest)} "
         f"({len(longest.prompt)} of prompt); take a model with a longer context, or a shorter "
         "prompt (prompt.system: one_line)"
     )

@@ -31,6 +31,7 @@ from trace_pipeline.modeling.checkpoints import (
     save_checkpoint,
 )
 from trace_pipeline.modeling.collapse import CollapseWatch
+from trace_pipeline.modeling.continuing import require_same
 from trace_pipeline.modeling.decoding import Decoder
 from trace_pipeline.modeling.devices import resolve_device
 from trace_pipeline.modeling.distributed import World
@@ -105,6 +106,8 @@ class _Rounds:
         world: World,
     ) -> None:
         config = experiment.rl
+        if config.expert_iteration.start == "current":  # training would refuse it after a round
+            require_same(read_info(sft_folder), experiment, sft_folder)
         self._experiment, self._base, self._data = experiment, base, data
         self._sft_folder, self._out_dir, self._run = sft_folder, out_dir, run
         self._world = world

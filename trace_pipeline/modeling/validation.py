@@ -8,7 +8,14 @@ from pathlib import Path
 import torch
 
 from trace_pipeline.experiment import Experiment
-from trace_pipeline.modeling.batching import TraceExample, collate, fill_batches, tokenise
+from trace_pipeline.modeling.base_models import context_of
+from trace_pipeline.modeling.batching import (
+    TraceExample,
+    collate,
+    fill_batches,
+    require_context,
+    tokenise,
+)
 from trace_pipeline.modeling.checkpoints import Policy
 from trace_pipeline.modeling.decoding import Decoder
 from trace_pipeline.modeling.distributed import World
@@ -23,6 +30,7 @@ class Validation:
     def __init__(
         self, experiment: Experiment, policy: Policy, examples: Sequence[TraceExample], world: World
     ) -> None:
+        """Refuses (InvalidInputError) examples that are too long for the settings or the model."""
         config = experiment.sft
         self._policy, self._world, self._batches = policy, world, list[list[int]]()
         self._experiment = experiment
@@ -31,6 +39,7 @@ class Validation:
         self._frozen: FrozenStates | None = None
         if examples:
             self._sequences = tokenise(policy.prompt, examples, config.max_len, config.overflow)
+            require_context(self._sequences, context_of(policy.base), "validation example")
             lengths = [len(s) for s in self._sequences]
             order = sorted(range(len(lengths)), key=lambda index: lengths[index])
             self._batches = [*world.share(fill_batches(order, lengths, config.batch_tokens))]
