@@ -11,6 +11,7 @@ from trace_pipeline.modeling import snapshots as module
 from trace_pipeline.modeling import weights
 from trace_pipeline.modeling.records import RecordFile, read_records
 from trace_pipeline.modeling.snapshots import KEPT, MOST, Snapshot, Snapshots
+from trace_pipeline.validation import InvalidInputError
 
 
 def snapshot(step: int) -> Snapshot:
@@ -130,3 +131,11 @@ def test_records_are_cut_back_to_the_snapshot(tmp_path: Path) -> None:
     records.append({"step": 5})
     records.close()
     assert read_records(path) == [{"step": 1}, {"step": 5}]
+
+
+def test_records_that_are_gone_are_not_made_up(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step":1}\n')
+    with pytest.raises(InvalidInputError, match="9 of 20 bytes of the interrupted run's records"):
+        RecordFile(path, 20)
+    assert path.read_bytes() == b'{"step":1}\n'

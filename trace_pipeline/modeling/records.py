@@ -8,13 +8,25 @@ from typing import Any
 
 import msgspec
 
+from trace_pipeline.validation import InvalidInputError
+
 
 class RecordFile:
     """Records of a run, one JSON object a line, written through to the disk."""
 
     def __init__(self, path: Path, size: int = 0) -> None:
-        """Open ``path`` and drop what lies beyond ``size`` bytes: a snapshot's count of them."""
+        """Open ``path`` and drop what lies beyond ``size`` bytes: a snapshot's count of them.
+
+        Raises:
+            InvalidInputError: records that the snapshot counts are gone.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
+        there = path.stat().st_size if path.exists() else 0
+        if there < size:
+            raise InvalidInputError(
+                f"{path}: {size - there} of {size} bytes of the interrupted run's records are "
+                f"gone; put the file back, or remove {path.parent} to start anew"
+            )
         self._file = path.open("r+b" if path.exists() else "w+b")
         self._file.truncate(size)
         self._file.seek(size)
