@@ -108,6 +108,12 @@ def test_the_change_against_a_parent_is_measured(
     save_file(tensors, child / "weights.safetensors")
     with pytest.raises(InvalidInputError, match="not finite"):
         checkpoint_differs_from(child, folder, base)
+    # Rows for tokens of its own, of which the parent has none.
+    head = load_file(folder / "weights.safetensors")["lm_head.weight"]
+    tensors["lm_head.weight"] = torch.cat((head, torch.full((1, head.shape[1]), torch.inf)))
+    save_file(tensors, child / "weights.safetensors")
+    with pytest.raises(InvalidInputError, match="not finite"):
+        checkpoint_differs_from(child, folder, base)
 
 
 def test_an_export_needs_no_base(sft_folder: Path, base: BaseModel, tmp_path: Path) -> None:

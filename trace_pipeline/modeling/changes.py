@@ -43,6 +43,8 @@ def checkpoint_differs_from(
         missing = child.keys() - before.keys()
         if missing:
             before |= _base_tensors(base or resolve_base(info.base), missing)
+    if not all(bool(tensor.isfinite().all()) for tensor in child.values()):
+        raise InvalidInputError(f"{folder}: holds weights that are not finite; train it again")
     # Tokens of its own give a checkpoint rows that its base lacks.
     changes = [
         float((child[name][: len(tensor)].float() - tensor.float()).abs().max())
