@@ -131,6 +131,9 @@ def test_a_killed_run_goes_on_within_the_round(
     assert figures(tmp_path) == figures(calm)
     assert read_rollouts(tmp_path) == read_rollouts(calm)
     assert told == ([] if function == "write_table" else [1, 2])
+    # Nothing is said of the speed of what was sampled before the kill.
+    rates = ["rollout_tokens_per_second" in r for r in read_records(tmp_path / "metrics.jsonl")]
+    assert rates == [function != "validate", True]
 
 
 def test_references_are_added_and_known(base: BaseModel, sft_folder: Path, tmp_path: Path) -> None:

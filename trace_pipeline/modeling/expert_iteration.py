@@ -144,13 +144,14 @@ class _Rounds:
             for number in range(1, config.iterations + 1):
                 started = time.perf_counter()
                 problems = self._stream.draw_distinct(config.prompts, number - 1)
-                rollouts = self._sample(problems, number)
+                rollouts, drawn = self._sample(problems, number)
                 figures = summarise(rollouts) | self._take_up(problems, rollouts)
                 if config.curriculum:
                     figures["longest_chain"] = self._stream.longest(number - 1)
                 if number not in self._recorded:
                     sampling = time.perf_counter() - started
-                    figures["rollout_tokens_per_second"] = figures["tokens"] / sampling
+                    if drawn:  # not all of it by an interrupted run
+                        figures["rollout_tokens_per_second"] = drawn / sampling
                     figures |= self._train(number)
                     figures |= self._validate(number)
                     figures["seconds"] = time.perf_counter() - started
@@ -197,8 +198,11 @@ class _Rounds:
             self._checkpoint(number), self._base, model.dtype, model.device, merge
         )
 
-    def _sample(self, problems: Sequence[Problem], number: int) -> list[Rollout]:
-        """Completions of ``problems`` by the policy before round ``number``, chunk by chunk."""
+    def _sample(self, problems: Sequence[Problem], number: int) -> tuple[list[Rollout], int]:
+        """Completions of ``problems`` by the policy before round ``number``, chunk by chunk.
+
+        With them the tokens of those that were sampled now, not by a run that was interrupted.
+        """
         config = self._experiment.rl
         path = self._folder(number) / LINES
         device = resolve_device(self._experiment.model.device)
@@ -219,6 +223,7 @@ class _Rounds:
         there = len(rollouts) // config.samples
         there = there if there >= len(problems) else there - there % chunk
         del rollouts[there * config.samples :]
+        known = len(rollouts)
         self._world.wait()  # all have read what rank 0 may now cut
         lines = None
         if self._world.writes:
@@ -242,7 +247,7 @@ class _Rounds:
         if lines is not None:
             lines.sync()
             lines.close()
-        return rollouts
+        return rollouts, sum(rollout.tokens for rollout in rollouts[known:])
 
     def _take_up(
         self, problems: Sequence[Problem], rollouts: Sequence[Rollout]
