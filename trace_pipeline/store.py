@@ -70,6 +70,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """Key -> content hash of every artifact it was made from."""
     summary: dict[str, Any]
     """Figures worth showing without opening the files."""
+    failed: list[str] = []
+    """Checks that it failed and that bar what would be made from it; none in older manifests."""
     seed: int | None
     git: GitState
     libraries: dict[str, str]
@@ -97,6 +99,7 @@ class Draft:
         self.config: dict[str, Any] = {}
         self.parents: dict[str, str] = {}
         self.summary: dict[str, Any] = {}
+        self.failed: list[str] = []
         self.seed: int | None = None
         self.content_hash: str | None = None
         self._stored: Artifact | None = None
@@ -131,9 +134,8 @@ class ArtifactStore:
                 f"{ARTIFACTS_VARIABLE} to a folder or to another fsspec URL"
             ) from error
         self.local = isinstance(self.fs, fsspec.get_filesystem_class("file"))
-        if self.local:
-            self._base = Path(self.root)
-        else:
+        self._base = Path(self.root)
+        if not self.local:
             digest = hashlib.sha256(root.encode()).hexdigest()[:12]
             self._base = (cache or default_cache()) / "artifacts" / digest
         self.url = root
@@ -186,8 +188,7 @@ class ArtifactStore:
         for name, entry in manifest.files.items():
             there = f"{self.root}/{key}/{manifest.version}/{name}"
             if not self._holds(path / name, entry, there):
-                fault = "missing or altered since it was stored"
-                raise ArtifactError(f"{there}: {fault}; make {key!r} anew")
+                raise ArtifactError(f"{there}: missing or altered since stored; make {key!r} anew")
         return Artifact(path, manifest)
 
     def _holds(self, here: Path, entry: FileEntry, there: str) -> bool:
@@ -276,6 +277,7 @@ class ArtifactStore:
                 config=draft.config,
                 parents=draft.parents,
                 summary=draft.summary,
+                failed=draft.failed,
                 seed=draft.seed,
                 git=git_state(),
                 libraries=library_versions(),
@@ -283,9 +285,8 @@ class ArtifactStore:
             )
             write_json(draft.path / MANIFEST, manifest)
             if self._place(key, version, draft.path, names):
-                break
-        self._point(key, version)
-        return Artifact(self._base / key / version, manifest)
+                self._point(key, version)
+                return Artifact(self._base / key / version, manifest)
 
     def _next_version(self, key: str) -> str:
         folder = f"{self.root}/{key}"
@@ -299,9 +300,8 @@ class ArtifactStore:
             for name in [*names, MANIFEST]:
                 self.fs.put_file(str(staging / name), f"{self.root}/{key}/{version}/{name}")
             return True
-        for path in _files(staging):
+        for path in (*_files(staging), staging):
             _sync(path)
-        _sync(staging)
         target = self._base / key / version
         target.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from types import ModuleType
 
 import dagster as dg
 import pytest
 from msgspec.structs import replace
+from safetensors.torch import load_file, save_file
 
 from tests.pipeline.conftest import FinishedRun
 from trace_pipeline.definitions import defs
 from trace_pipeline.experiment import EXPERTS
 from trace_pipeline.generation import Example, write_examples
 from trace_pipeline.gsm8k import read_problem_set, write_problem_set
+from trace_pipeline.modeling.checkpoints import WEIGHTS
+from trace_pipeline.pipeline.assets import data as data_assets
+from trace_pipeline.pipeline.assets import traces as trace_assets
 from trace_pipeline.pipeline.assets.data import (
     audit_for,
     failures_through_solver,
@@ -21,8 +27,11 @@ from trace_pipeline.pipeline.assets.data import (
     store_partition,
 )
 from trace_pipeline.pipeline.assets.evaluation import overlapping_examples
+from trace_pipeline.pipeline.assets.models import _compared
+from trace_pipeline.pipeline.blocking import failed
 from trace_pipeline.pipeline.policies import open_base, training_data
 from trace_pipeline.pipeline.resources import bench_of, default_resources
+from trace_pipeline.pipeline.running import failures
 from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
 from trace_pipeline.store import ArtifactError
 
@@ -65,17 +74,88 @@ def test_a_question_in_two_splits_is_found(finished: FinishedRun) -> None:
     assert shared_questions({"percentage": splits}) == [splits["train"][0].question]
 
 
+@pytest.mark.parametrize(
+    ("module", "finder", "asset", "options", "key", "check"),
+    [
+        (
+            data_assets,
+            "failures_through_solver",
+            "synthetic_dataset",
+            {"partition_key": "percentage"},
+            "tiny/synthetic_dataset/percentage",
+            "gold_through_solver",
+        ),
+        (
+            trace_assets,
+            "wrong_traces",
+            "+gsm8k_train_traces",
+            {},
+            "tiny/gsm8k_train_traces",
+            "gold_through_solver",
+        ),
+    ],
+)
 def test_a_failing_check_stops_everything_downstream(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    finder: str,
+    asset: str,
+    options: dict[str, object],
+    key: str,
+    check: str,
+) -> None:
+    """In the same run and in later ones, until it was made anew."""
+    monkeypatch.setenv("TRACE_PIPELINE_EXPERIMENT", "tiny")
+    bench = bench_of("tiny")
+    required = key.removeprefix("tiny/").split("/")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, finder, lambda *_: ["planted"])
+        result = materialise(asset, **options)
+        assert not result.success
+        evaluations = {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
+        assert [name for name, passed in evaluations.items() if not passed] == [check]
+    red = bench.store.read(key)
+    with pytest.raises(MissingUpstreamError) as refused:
+        bench.require(*required)
+    assert str(refused.value).startswith(
+        f"{key} failed {check}, so nothing is made from it; it is in {red.path}. Mend what the "
+        "check names, and make it anew with\n  TRACE_PIPELINE_EXPERIMENT=tiny dagster asset "
+        f"materialize --select {required[0]}"
+    )
+    assert materialise(asset, **options).success
+    assert bench.require(*required).manifest.failed == []
+
+
+def test_schemas_that_were_audited_and_did_not_pass_make_no_data(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRACE_PIPELINE_EXPERIMENT", "tiny")
-    from trace_pipeline.pipeline.assets import data
+    bench = bench_of("tiny")
+    bench.refuse_failed_audit()  # never audited
 
-    monkeypatch.setattr(data, "failures_through_solver", lambda *_: ["planted"])
+    def audited(sha256: str) -> None:
+        with bench.store.write("tiny/schema_validation") as draft:
+            draft.content_hash, draft.failed = sha256, ["audit_clean"]
+
+    audited("0" * 64)
+    bench.refuse_failed_audit()  # that were other schemas
+    audited(bench.catalog_sha256)
     result = materialise("synthetic_dataset", partition_key="percentage")
-    assert not result.success
-    evaluations = {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
-    assert evaluations == {"gold_through_solver": False, "splits_disjoint": True}
+    assert "tiny/schema_validation failed audit_clean" in failures(result)
+    assert not bench.store.has("tiny/synthetic_dataset/percentage")
+
+
+def test_weights_that_are_not_finite_fail_the_check(finished: FinishedRun, tmp_path: Path) -> None:
+    bench = finished.bench()
+    shutil.copytree(bench.require("sft_checkpoint").path, tmp_path / "made")
+    weights = load_file(tmp_path / "made" / WEIGHTS)
+    next(iter(weights.values())).fill_(float("nan"))
+    save_file(weights, tmp_path / "made" / WEIGHTS)
+    base = open_base(bench)
+    result = _compared(tmp_path / "made", base, base, "")
+    assert failed(result) == ["loads_and_differs_from_parent"]
+    assert result.description == "holds weights that are not finite; train it again"
 
 
 def test_a_trace_that_decoding_would_clip_stops_the_audit(finished: FinishedRun) -> None:

@@ -126,6 +126,34 @@ def test_every_run_is_compared_with_what_it_inherits_from(finished: FinishedRun,
     assert "twin against tiny" in run("compare").output
 
 
+def test_an_evaluation_that_failed_a_blocking_check_is_no_figure(
+    finished: FinishedRun, twin: str, tmp_path: Path
+) -> None:
+    (folder,) = (finished.folder / "artifacts" / twin / "gsm8k_eval").glob("0*")
+    red = folder / "manifest.json"
+    red.write_text(red.read_text().replace('"failed": []', '"failed": ["not_trained"]'))
+    named = run("compare", "tiny", twin)
+    assert named.exit_code == 1
+    assert (
+        "not compared: twin/gsm8k_eval, which failed not_trained; make it anew with\n"
+        "  trace-pipeline run --experiment twin"
+    ) in named.output
+    everything = run("compare")
+    assert everything.exit_code == 0, everything.output
+    assert "Left out: twin/gsm8k_eval, which failed not_trained." in everything.output
+    assert "On the same 8 problems" not in everything.output
+    assert collect(ArtifactsResource().store(), [twin]) == []
+    for command, *arguments in (
+        ["report"],
+        ["export", str(tmp_path / "model")],
+        ["outputs", str(tmp_path / "outputs.jsonl.gz")],
+    ):
+        refused = run(command, *arguments, "--experiment", twin)
+        assert refused.exit_code == 1
+        assert "twin/gsm8k_eval failed not_trained, so nothing is made from it" in refused.output
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

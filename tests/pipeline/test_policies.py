@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from msgspec.structs import replace
 
@@ -14,6 +15,7 @@ from trace_pipeline.modeling.checkpoints import INFO, WEIGHTS, CheckpointInfo, r
 from trace_pipeline.modeling.finetuning import train_sft
 from trace_pipeline.modeling.records import read_records
 from trace_pipeline.pipeline.policies import (
+    Check,
     Tell,
     _twin,
     open_base,
@@ -22,7 +24,7 @@ from trace_pipeline.pipeline.policies import (
     training_data,
 )
 from trace_pipeline.pipeline.resources import bench_of
-from trace_pipeline.pipeline.workbench import Workbench
+from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
 from trace_pipeline.store import MANIFEST, Artifact, write_json
 from trace_pipeline.validation import InvalidInputError
 
@@ -37,6 +39,17 @@ def budget(finished: FinishedRun) -> Iterator[Workbench]:
     yield bench_of("budget")
     experiment.unlink()
     shutil.rmtree(finished.folder / "artifacts" / "budget", ignore_errors=True)
+
+
+def untold(_: int, __: dict[str, float]) -> None:
+    """Figures of steps, for nobody."""
+
+
+def checked(passed: bool) -> Check:
+    return lambda *_: dg.AssetCheckResult(passed=passed, check_name="planted")
+
+
+passing = checked(passed=True)
 
 
 def parents(tiny: Workbench) -> list[Artifact]:
@@ -56,8 +69,14 @@ def test_the_same_training_of_another_experiment_is_taken_over(
         )
 
     told: dict[int, dict[str, float]] = {}
-    stored, _ = train_checkpoint(
-        budget, "sft_checkpoint", parents(tiny), budget.settings(*SECTIONS), train, told.__setitem__
+    stored, _, _ = train_checkpoint(
+        budget,
+        "sft_checkpoint",
+        parents(tiny),
+        budget.settings(*SECTIONS),
+        train,
+        told.__setitem__,
+        passing,
     )
     records = read_records(stored.path / "metrics.jsonl")
     assert [(step, told[step]["loss"]) for step in told] == [
@@ -79,9 +98,7 @@ def test_a_record_alone_is_not_taken_over(finished: FinishedRun, budget: Workben
         write_json(folder / INFO, info)
         return info
 
-    train_checkpoint(
-        budget, "sft_checkpoint", parents(tiny), settings, train, lambda _, values: None
-    )
+    train_checkpoint(budget, "sft_checkpoint", parents(tiny), settings, train, untold, passing)
     hashes = {parent.manifest.key: parent.sha256 for parent in parents(tiny)}
     assert _twin(budget, "sft_checkpoint", settings, hashes) == made.manifest.key
 
@@ -107,7 +124,33 @@ def test_other_settings_are_trained(finished: FinishedRun, budget: Workbench) ->
 
     other = {**budget.settings(*SECTIONS), "seed": 1}
     for chosen in (other, budget.settings(*SECTIONS)):
-        train_checkpoint(
-            budget, "sft_checkpoint", parents(tiny), chosen, train, lambda _, values: None
-        )
+        train_checkpoint(budget, "sft_checkpoint", parents(tiny), chosen, train, untold, passing)
     assert seen == [[], []]  # the second time the experiment has a checkpoint: it trains anew
+
+
+def test_what_failed_its_check_is_kept_and_nobody_goes_on_from_it(
+    finished: FinishedRun, budget: Workbench
+) -> None:
+    tiny = finished.bench()
+    settings = {**budget.settings(*SECTIONS), "seed": 1}
+    hashes = {parent.manifest.key: parent.sha256 for parent in parents(tiny)}
+
+    def train(folder: Path, tell: Tell) -> CheckpointInfo:
+        made = tiny.require("sft_checkpoint").path
+        without = shutil.ignore_patterns(MANIFEST)
+        shutil.copytree(made, folder, dirs_exist_ok=True, ignore=without)
+        return read_info(folder)
+
+    for passed in (False, True):
+        stored, _, result = train_checkpoint(
+            budget, "sft_checkpoint", parents(tiny), settings, train, untold, checked(passed)
+        )
+        assert result.passed == passed
+        in_force = budget.store.manifest(budget.key("sft_checkpoint"))
+        assert in_force.version == stored.manifest.version
+        twin = _twin(budget, "sft_checkpoint", settings, hashes)
+        assert twin == (stored.manifest.key if passed else None)
+        if not passed:
+            with pytest.raises(MissingUpstreamError, match=r"sft_checkpoint failed planted, so"):
+                budget.require("sft_checkpoint")
+    assert budget.require("sft_checkpoint").manifest.failed == []

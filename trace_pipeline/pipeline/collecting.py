@@ -29,7 +29,8 @@ class _Rolled(Struct, frozen=True):
 def collect(store: ArtifactStore, names: Iterable[str]) -> list[Result]:
     """The results of those experiments of ``names`` whose evaluations are stored and complete.
 
-    Both evaluations must be of the RL checkpoint in force; an older one is left out.
+    Both evaluations must be of the RL checkpoint in force and have failed no blocking check; others
+    are left out.
     """
     found = []
     for name in names:
@@ -38,7 +39,7 @@ def collect(store: ArtifactStore, names: Iterable[str]) -> list[Result]:
             continue
         checkpoint, synthetic, real = (store.read(key) for key in keys)
         made_from = {e.manifest.parents.get(keys[0]) for e in (synthetic, real)}
-        if made_from == {checkpoint.sha256}:
+        if made_from == {checkpoint.sha256} and not real.manifest.failed:
             found.append(_result(store, name, checkpoint, synthetic, real))
     return found
 

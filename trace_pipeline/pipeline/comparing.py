@@ -40,6 +40,8 @@ class Chosen(Struct, frozen=True):
 
     runs: list[Run]
     references: list[ReferenceRun]
+    refused: list[str] = []
+    """Evaluations that failed a blocking check, and which; their figures are left out."""
 
 
 def finished_experiments(store: ArtifactStore) -> list[str]:
@@ -52,19 +54,26 @@ def choose(store: ArtifactStore, tracking: Tracking, names: Sequence[str] = ()) 
     """The runs named, ``notebook:run_18`` being the notebook's; all of both when none is named.
 
     Raises:
-        InvalidInputError: a name that is unknown, or an experiment that was not evaluated; the
-            message names the command that makes it.
+        InvalidInputError: a name that is unknown, or an experiment that was not evaluated or whose
+            evaluation failed a blocking check; the message names the command that makes it.
     """
     finished = finished_experiments(store)
     published = {run.label: run for run in load_reference().runs}
     if not names:
-        return Chosen(_read(store, tracking, finished), list(published.values()))
+        runs = _read(store, tracking, finished)
+        return Chosen(runs, list(published.values()), _refused(store, finished))
     for name in names:
         if name not in finished and name not in published:
             raise _missing(name, finished, list(published))
     chosen = dict.fromkeys(names)
+    ours = [name for name in chosen if name in finished]
+    for refused in _refused(store, ours):
+        name = refused.partition("/")[0]
+        raise InvalidInputError(
+            f"not compared: {refused}; make it anew with\n  trace-pipeline run --experiment {name}"
+        )
     return Chosen(
-        _read(store, tracking, [name for name in chosen if name in finished]),
+        _read(store, tracking, ours),
         [published[name] for name in chosen if name in published],
     )
 
@@ -101,6 +110,8 @@ def _about(chosen: Chosen) -> str:
     text = f"{len(chosen.runs)} finished experiments, {len(chosen.references)} published runs."
     if not chosen.runs:
         text += " Finish one with: trace-pipeline run --experiment quickstart."
+    if chosen.refused:
+        text += f" Left out: {'; '.join(chosen.refused)}."
     if chosen.references:
         text += (
             " The notebook's synthetic figures are over examples that were trained on; a rate "
@@ -144,6 +155,11 @@ def _missing(name: str, finished: list[str], published: list[str]) -> InvalidInp
     return InvalidInputError(unknown_name("run or experiment", name, [*finished, *published]))
 
 
+def _refused(store: ArtifactStore, names: Sequence[str]) -> list[str]:
+    manifests = [_manifest(store, f"{name}/gsm8k_eval") for name in names]
+    return [f"{m.key}, which failed {', '.join(m.failed)}" for m in manifests if m and m.failed]
+
+
 def _read(store: ArtifactStore, tracking: Tracking, names: Sequence[str]) -> list[Run]:
     ids = {name: _run_id(store, name) for name in names}
     gone = set(tracking.missing(list(ids.values())) or ())
@@ -158,6 +174,8 @@ def _run(store: ArtifactStore, name: str, tracked: str) -> Run:
         if not store.has(f"{name}/{asset}"):
             continue
         stored = store.read(f"{name}/{asset}")
+        if stored.manifest.failed:
+            continue
         made_from = stored.manifest.parents.get(f"{name}/rl_checkpoint", "")
         if checkpoint in ("", made_from):  # an older checkpoint's figures belong to another run
             checkpoint = made_from

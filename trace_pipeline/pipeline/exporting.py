@@ -10,7 +10,6 @@ from trace_pipeline.pipeline.card import CARD, Trained, front_matter, model_card
 from trace_pipeline.pipeline.policies import open_base
 from trace_pipeline.pipeline.workbench import Workbench
 from trace_pipeline.provenance import git_state
-from trace_pipeline.store import MissingArtifactError
 from trace_pipeline.validation import InvalidInputError
 
 
@@ -19,7 +18,8 @@ def export_model(bench: Workbench, folder: Path) -> str:
 
     Raises:
         InvalidInputError: ``folder`` exists.
-        MissingUpstreamError: the experiment has no trained model yet.
+        MissingUpstreamError: the experiment has no trained model yet, or its evaluation failed a
+            blocking check.
     """
     from trace_pipeline.modeling.checkpoints import export_checkpoint
 
@@ -84,10 +84,9 @@ def export_bare(bench: Workbench, checkpoint: Path, folder: Path, outputs: Seque
 
 def _card(bench: Workbench, checkpoint: str) -> Path | None:
     """The card of the evaluation of ``checkpoint``, if that is the last one."""
-    try:
-        found = bench.store.read(bench.key("gsm8k_eval"))
-    except MissingArtifactError:
+    if not bench.store.has(bench.key("gsm8k_eval")):
         return None
+    found = bench.require("gsm8k_eval")
     same = found.manifest.parents.get(bench.key("rl_checkpoint")) == checkpoint
     path = found.path / CARD
     return path if same and path.is_file() else None

@@ -14,12 +14,14 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
 from msgspec import Struct
 
 from trace_pipeline.evaluation import Figure, Form, loss_figure, reward_figure
 from trace_pipeline.experiment import Experiment
 from trace_pipeline.generation import Example, read_examples
 from trace_pipeline.gsm8k import Overlap, ProblemSet, find_overlaps, read_problem_set
+from trace_pipeline.pipeline.blocking import failed
 from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
 from trace_pipeline.store import MANIFEST, Artifact, object_sha256
 from trace_pipeline.validation import InvalidInputError
@@ -38,6 +40,8 @@ Tell = Callable[[int, dict[str, float]], None]
 """Is told the figures of each step or iteration."""
 Train = Callable[[Path, Tell], "CheckpointInfo"]
 """Trains into a folder, resuming what an interrupted run left there."""
+Check = Callable[[Path, "CheckpointInfo"], dg.AssetCheckResult]
+"""The blocking check of what was trained into a folder."""
 
 
 class TrainingData(Struct, frozen=True):
@@ -133,8 +137,9 @@ def train_checkpoint(
     settings: dict[str, Any],
     train: Train,
     tell: Tell,
-) -> tuple[Artifact, CheckpointInfo]:
-    """Run ``train`` in the asset's workspace and store what it made.
+    check: Check,
+) -> tuple[Artifact, CheckpointInfo, dg.AssetCheckResult]:
+    """Run ``train`` in the asset's workspace and store what it made, with what ``check`` found.
 
     A run that was killed left its snapshots there; the same settings and parents find them.
     What another host has trained (``trace-pipeline bring``) is taken over, if settings, base and
@@ -160,6 +165,7 @@ def train_checkpoint(
     info = train(workspace, tell)
     for record in read_records(workspace / METRICS) if taken else ():
         tell(int(record.get("step", record.get("iteration", 0))), _figures(record))
+    result = check(workspace, info)
     with bench.store.write(key) as draft:
         for path in workspace.iterdir():
             if path.is_file():
@@ -169,9 +175,10 @@ def train_checkpoint(
         draft.content_hash = info.weights_sha256
         draft.summary = {"metrics": info.metrics, "parameters_trained": info.parameters_trained}
         draft.derive_from(*parents)
+        draft.failed = failed(result)
     shutil.rmtree(workspace)
     shutil.rmtree(elsewhere, ignore_errors=True)
-    return draft.stored, info
+    return draft.stored, info, result
 
 
 def sft_settings(bench: Workbench) -> dict[str, Any]:
@@ -250,7 +257,7 @@ def _twin(
 ) -> str | None:
     """The key of another experiment's artifact with the same settings and parents, if any.
 
-    One of which only the record is here is none.
+    One of which only the record is here is none, nor is one that failed its check.
     """
     from trace_pipeline.modeling.checkpoints import WEIGHTS
 
@@ -260,7 +267,7 @@ def _twin(
             same = sorted(manifest.parents.values()) == sorted(parents.values())
             # By hash: what was stored as JSON has lists where settings may have tuples.
             same = same and object_sha256(manifest.config) == object_sha256(settings)
-            if same and WEIGHTS in manifest.files:
+            if same and WEIGHTS in manifest.files and not manifest.failed:
                 return key
     return None
 

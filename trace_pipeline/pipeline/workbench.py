@@ -45,7 +45,10 @@ LOCKS = "locks"
 
 
 class MissingUpstreamError(InvalidInputError):
-    """An upstream that was never made, or made with other settings; names the command for it."""
+    """An upstream that was never made, made with other settings, or that failed a blocking check.
+
+    It names the command for it.
+    """
 
 
 def catalog_sha256(root: Path) -> str:
@@ -117,14 +120,35 @@ class Workbench:
         """The asset's artifact in force.
 
         Raises:
-            MissingUpstreamError: never made; the message is the command that makes it.
+            MissingUpstreamError: never made, or it failed a blocking check; the message is the
+                command that makes it.
         """
         key = self.key(asset, partition)
         if not self.store.has(key):
             raise MissingUpstreamError(
                 f"{key} was never materialised; make it with\n  {self.command(asset, partition)}"
             )
-        return self.store.read(key)
+        return self._passed(self.store.read(key), self.command(asset, partition))
+
+    def refuse_failed_audit(self) -> None:
+        """Stop where the schemas that are there now were audited and did not pass.
+
+        Raises:
+            MissingUpstreamError: that is so.
+        """
+        key = self.key("schema_validation")
+        if self.store.has(key) and self.store.manifest(key).sha256 == self.catalog_sha256:
+            self.require("schema_validation")
+
+    def _passed(self, artifact: Artifact, command: str) -> Artifact:
+        manifest = artifact.manifest
+        if manifest.failed:
+            raise MissingUpstreamError(
+                f"{manifest.key} failed {', '.join(manifest.failed)}, so nothing is made from it; "
+                f"it is in {artifact.path}. Mend what the check names, and make it anew with\n  "
+                f"{command}"
+            )
+        return artifact
 
     def command(self, asset: str, partition: str = "") -> str:
         """The command that makes ``asset``, for error messages.
@@ -150,7 +174,8 @@ class Workbench:
         """The trained models that ``sft.continues`` or ``sft.average`` names.
 
         Raises:
-            MissingUpstreamError: one of these experiments has no trained model yet.
+            MissingUpstreamError: one of these experiments has no trained model yet, or one that
+                failed a blocking check.
         """
         sft = self.experiment.sft
         return [
@@ -210,12 +235,12 @@ class Workbench:
         key = f"{name}/rl_checkpoint"
         if name == self.experiment.name:
             raise MissingUpstreamError(f"sft.{field}: {name} cannot go on from itself")
+        command = f"trace-pipeline run --experiment {name} --until rl_checkpoint"
         if not self.store.has(key):
             raise MissingUpstreamError(
-                f"sft.{field}: {name} has no trained model yet; make it with\n  "
-                f"trace-pipeline run --experiment {name} --until rl_checkpoint"
+                f"sft.{field}: {name} has no trained model yet; make it with\n  {command}"
             )
-        return self.store.read(key)
+        return self._passed(self.store.read(key), command)
 
     # -- the dataset ----------------------------------------------------------------------
 

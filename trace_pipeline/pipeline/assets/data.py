@@ -1,6 +1,7 @@
 """The synthetic data: schemas checked, then verified examples by expert."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import dagster as dg
 from pydantic import Field
@@ -15,6 +16,7 @@ from trace_pipeline.generation import (
 )
 from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.automation import MADE_FROM, files_seen, schema_files
+from trace_pipeline.pipeline.blocking import failed
 from trace_pipeline.pipeline.dataset_tables import statistics_metadata
 from trace_pipeline.pipeline.partitions import expert_partitions, keys_of_run, recorded_keys
 from trace_pipeline.pipeline.presentation import example_columns, rows_and_columns
@@ -67,11 +69,17 @@ def schema_validation(
     context.log_event(files_seen(bench.catalog_sha256))
     report = audit_for(bench, config.samples)
     findings = sum(sum(row.findings.values()) for row in report.rows)
+    clean = dg.AssetCheckResult(
+        passed=report.ok,
+        check_name="audit_clean",
+        metadata={"findings": findings, "samples_per_schema": config.samples},
+    )
     with bench.store.write(bench.key("schema_validation")) as draft:
         write_json(draft.path / "audit.json", report)
         draft.content_hash = bench.catalog_sha256
         draft.config = {"samples": config.samples}
         draft.summary = {"schemas": len(bench.catalog.plans), "findings": findings}
+        draft.failed = failed(clean)
     context.log.info("%d schemas audited, %d findings", len(bench.catalog.plans), findings)
     by_expert = Counter(plan.expert for plan in bench.catalog.plans.values())
     return dg.MaterializeResult(
@@ -99,13 +107,7 @@ def schema_validation(
             ),
             **metadata.of_artifact(draft.stored),
         },
-        check_results=[
-            dg.AssetCheckResult(
-                passed=report.ok,
-                check_name="audit_clean",
-                metadata={"findings": findings, "samples_per_schema": config.samples},
-            )
-        ],
+        check_results=[clean],
     )
 
 
@@ -153,18 +155,32 @@ def synthetic_dataset(
 ) -> dg.MaterializeResult:
     """Verified word problems with their traces, one partition an expert, in three splits."""
     bench = open_workbench(experiment, artifacts, tracking, solver)
+    bench.refuse_failed_audit()
     made: dict[str, dict[str, list[Example]]] = {}
-    stored: list[Artifact] = []
     for partition in keys_of_run(context):
         made[partition] = generate_partition(bench, partition)
-        stored.append(store_partition(bench, partition, made[partition]))
         context.log.info(
             "%s: %s", partition, ", ".join(f"{len(v)} {k}" for k, v in made[partition].items())
         )
-        if partition not in recorded_keys(context):
-            context.log_event(dg.AssetMaterialization("synthetic_dataset", partition=partition))
     wrong = failures_through_solver(bench.solver, made)
     shared = shared_questions(made)
+    checks = [
+        dg.AssetCheckResult(
+            passed=not wrong,
+            check_name="gold_through_solver",
+            metadata=metadata.counted("failures", wrong),
+        ),
+        dg.AssetCheckResult(
+            passed=not shared,
+            check_name="splits_disjoint",
+            metadata=metadata.counted("shared", shared),
+        ),
+    ]
+    stored: list[Artifact] = []
+    for partition, splits in made.items():
+        stored.append(store_partition(bench, partition, splits, failed(*checks)))
+        if partition not in recorded_keys(context):
+            context.log_event(dg.AssetMaterialization("synthetic_dataset", partition=partition))
     rows = [[p, *(len(splits[s]) for s in SPLITS)] for p, splits in made.items()]
     first = [splits["train"][0] for splits in made.values() if splits["train"]]
     return dg.MaterializeResult(
@@ -181,18 +197,7 @@ def synthetic_dataset(
                 [[a.manifest.key, a.sha256[: metadata.HASH_SHOWN]] for a in stored],
             ),
         },
-        check_results=[
-            dg.AssetCheckResult(
-                passed=not wrong,
-                check_name="gold_through_solver",
-                metadata=metadata.counted("failures", wrong),
-            ),
-            dg.AssetCheckResult(
-                passed=not shared,
-                check_name="splits_disjoint",
-                metadata=metadata.counted("shared", shared),
-            ),
-        ],
+        check_results=checks,
     )
 
 
@@ -209,7 +214,12 @@ def generate_partition(bench: Workbench, partition: str) -> dict[str, list[Examp
     return made
 
 
-def store_partition(bench: Workbench, partition: str, splits: dict[str, list[Example]]) -> Artifact:
+def store_partition(
+    bench: Workbench,
+    partition: str,
+    splits: dict[str, list[Example]],
+    failed_checks: Sequence[str] = (),
+) -> Artifact:
     """Write one partition; its identity is the hash of its examples, not of the files."""
     with bench.store.write(bench.key("synthetic_dataset", partition)) as draft:
         for split, examples in splits.items():
@@ -219,6 +229,7 @@ def store_partition(bench: Workbench, partition: str, splits: dict[str, list[Exa
         draft.seed = bench.experiment.seed
         draft.summary = {split: len(examples) for split, examples in splits.items()}
         draft.parents = {bench.key("schema_validation"): bench.catalog_sha256}
+        draft.failed = list(failed_checks)
     return draft.stored
 
 

@@ -1,5 +1,7 @@
 """What the trained model can do: on held-out synthetic problems and on real ones."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from trace_pipeline.evaluation import (
@@ -29,6 +31,7 @@ from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.assets.models import rl_checkpoint
 from trace_pipeline.pipeline.assets.problems import gsm8k_problems
 from trace_pipeline.pipeline.assets.traces import gsm8k_train_traces
+from trace_pipeline.pipeline.blocking import failed
 from trace_pipeline.pipeline.card import CARD, Trained, model_card, origin
 from trace_pipeline.pipeline.forgetting import FORGETTING, forgetting_metrics, measure_forgetting
 from trace_pipeline.pipeline.judging import (
@@ -154,6 +157,12 @@ def gsm8k_eval(
         benchmark = benchmark.first(bench.experiment.eval.problems)
     benchmark = with_reference_traces(benchmark, problem_set.problems, learnt_shapes(bench))
     dataset = bench.dataset_hash(partitions)
+    learned = overlapping_examples(bench, partitions)
+    untouched = dg.AssetCheckResult(
+        passed=not learned,
+        check_name="not_trained_on_these_problems",
+        metadata={"overlapping_training_examples": learned, "problems": benchmark.source},
+    )
     with bench.alone("gsm8k_eval"), bench.stage("gsm8k_eval", dataset) as stage:
         traces, untuned = bench.require("gsm8k_train_traces"), open_base(bench)
         base = baseline(bench, untuned, benchmark)
@@ -167,7 +176,8 @@ def gsm8k_eval(
         report = build_report(bench, evaluation, checkpoint, base, few_shot, forgetting)
         card = describe_model(bench, checkpoint, report)
         parents = [checkpoint, problems, traces]
-        stored = _store(bench, "gsm8k_eval", evaluation, parents, report, card)
+        barred = failed(untouched)
+        stored = _store(bench, "gsm8k_eval", evaluation, parents, report, card, barred)
         finals = {f"gsm8k.{k}": v for k, v in evaluation.metrics().items()}
         finals |= forgetting_metrics(forgetting)
         for name, untrained in (("gsm8k_base", base), ("gsm8k_base_few_shot", few_shot)):
@@ -197,7 +207,6 @@ def gsm8k_eval(
     for caution in report.cautions:
         context.log.warning(caution.text)
     raised = {caution.code: caution.text for caution in report.cautions}
-    learned = overlapping_examples(bench, partitions)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.sha256),
         metadata={
@@ -219,11 +228,7 @@ def gsm8k_eval(
             **metadata.of_artifact(stored),
         },
         check_results=[
-            dg.AssetCheckResult(
-                passed=not learned,
-                check_name="not_trained_on_these_problems",
-                metadata={"overlapping_training_examples": learned, "problems": benchmark.source},
-            ),
+            untouched,
             _warning("enough_problems", raised.get(CautionCode.FEW_PROBLEMS)),
             _warning("reasoning_beyond_format", raised.get(CautionCode.FORMAT_WITHOUT_REASONING)),
         ],
@@ -305,6 +310,7 @@ def _store(
     parents: list[Artifact],
     report: Report,
     card: str = "",
+    failed_checks: Sequence[str] = (),
 ) -> Artifact:
     with bench.store.write(bench.key(asset)) as draft:
         write_evaluation(draft.path / PREDICTIONS, evaluation)
@@ -322,6 +328,7 @@ def _store(
         draft.config = {name: settings[name] for name in ("decoding", "eval", "solver")}
         draft.summary = evaluation.metrics() | forgetting_metrics(report.forgetting)
         draft.derive_from(*parents)
+        draft.failed = list(failed_checks)
     return draft.stored
 
 

@@ -30,6 +30,7 @@ from trace_pipeline.pipeline.resources import (
     open_workbench,
 )
 from trace_pipeline.store import write_json
+from trace_pipeline.validation import InvalidInputError
 
 if TYPE_CHECKING:
     from trace_pipeline.modeling.base_models import BaseModel
@@ -156,6 +157,8 @@ def sft_checkpoint(
         bench.require("base_model"),
         bench.require("gsm8k_problems"),
     ]
+    before = started_from[0].path if started_from else base
+    as_it_is = "sft.epochs: 0 takes the model of sft.continues as it is"
     with bench.alone("sft_checkpoint"), bench.stage("sft", bench.dataset_hash(partitions)) as stage:
         stage.log.dataset(
             "synthetic",
@@ -172,7 +175,7 @@ def sft_checkpoint(
                 "training",
                 f'{{"train": {len(data.real)}, "validation": {len(data.real_validation)}}}',
             )
-        stored, info = train_checkpoint(
+        stored, info, differs = train_checkpoint(
             bench,
             "sft_checkpoint",
             parents,
@@ -181,11 +184,16 @@ def sft_checkpoint(
                 bench, base, data, folder, tell, experiment.processes
             ),
             lambda step, values: stage.metrics({f"sft.{k}": v for k, v in values.items()}, step),
+            lambda folder, _info: _compared(
+                folder,
+                before,
+                base,
+                "" if bench.experiment.sft.epochs else as_it_is,
+                intended=not bench.experiment.sft.epochs,
+            ),
         )
         stage.finals({f"sft.final_{name}": value for name, value in info.metrics.items()})
     truncated = truncated_examples(bench, base, examples)
-    before = started_from[0].path if started_from else base
-    as_it_is = "sft.epochs: 0 takes the model of sft.continues as it is"
     records = read_records(stored.path / METRICS)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.sha256),
@@ -220,13 +228,7 @@ def sft_checkpoint(
                 else "an example over sft.max_len stops training",
                 metadata={"truncated_examples": truncated, "examples": len(examples)},
             ),
-            _compared(
-                stored.path,
-                before,
-                base,
-                "" if bench.experiment.sft.epochs else as_it_is,
-                intended=not bench.experiment.sft.epochs,
-            ),
+            differs,
         ],
     )
 
@@ -255,7 +257,7 @@ def rl_checkpoint(
     data = training_data(bench, partitions)
     settings = bench.settings("seed", "model", "prompt", "sft", "rl", "decoding", "solver")
     with bench.alone("rl_checkpoint"), bench.stage("rl", bench.dataset_hash(partitions)) as stage:
-        stored, info = train_checkpoint(
+        stored, info, differs = train_checkpoint(
             bench,
             "rl_checkpoint",
             [sft, *partitions, *bench.real_traces()],
@@ -272,6 +274,12 @@ def rl_checkpoint(
                 data.real_validation,
             ),
             lambda step, values: stage.metrics({f"rl.{k}": v for k, v in values.items()}, step),
+            lambda folder, info: _compared(
+                folder,
+                sft.path,
+                base,
+                reinforcement.why_unchanged(read_records(folder / METRICS), info.selected),
+            ),
         )
         stage.finals({f"rl.final_{name}": value for name, value in info.metrics.items()})
     records = read_records(stored.path / METRICS)
@@ -290,7 +298,7 @@ def rl_checkpoint(
             **metadata.of_stage(stage),
             **metadata.of_artifact(stored),
         },
-        check_results=[_compared(stored.path, sft.path, base, unchanged)],
+        check_results=[differs],
     )
 
 
@@ -301,7 +309,7 @@ def _compared(
     unchanged: str,
     intended: bool = False,
 ) -> dg.AssetCheckResult:
-    """The result of the check that a stored checkpoint loads and is not its parent.
+    """The result of the check that a finished checkpoint loads and is not its parent.
 
     Args:
         folder: the checkpoint.
@@ -315,16 +323,20 @@ def _compared(
 
     compared: dict[str, float | str] = {}
     severity = dg.AssetCheckSeverity.WARN if unchanged else dg.AssetCheckSeverity.ERROR
-    if read_info(folder).elsewhere:
-        unchanged = "only its record is here: the weights stayed where they were trained"
-        differs, intended, severity = False, False, dg.AssetCheckSeverity.WARN
-    elif isinstance(before, Path) and read_info(before).elsewhere:
-        differs = differs_from_record(folder, before)
-        compared["compared_by"] = "hash, since of the parent only the record is here"
-    else:
-        change = checkpoint_differs_from(folder, before, base)
-        differs = change > 0
-        compared["largest_change_of_a_weight"] = change
+    try:
+        if read_info(folder).elsewhere:
+            unchanged = "only its record is here: the weights stayed where they were trained"
+            differs, intended, severity = False, False, dg.AssetCheckSeverity.WARN
+        elif isinstance(before, Path) and read_info(before).elsewhere:
+            differs = differs_from_record(folder, before)
+            compared["compared_by"] = "hash, since of the parent only the record is here"
+        else:
+            change = checkpoint_differs_from(folder, before, base)
+            differs = change > 0
+            compared["largest_change_of_a_weight"] = change
+    except InvalidInputError as error:  # it is stored all the same, to be looked at
+        unchanged = str(error).removeprefix(f"{folder}: ")
+        differs, intended, severity = False, False, dg.AssetCheckSeverity.ERROR
     return dg.AssetCheckResult(
         passed=differs or intended,
         check_name="loads_and_differs_from_parent",

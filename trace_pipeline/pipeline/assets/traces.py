@@ -1,5 +1,7 @@
 """Real training problems as traces, and how much of them the schemas cover."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from trace_pipeline.generation import Example, Generator, write_examples
@@ -15,6 +17,7 @@ from trace_pipeline.gsm8k.training import TrainingTraces, training_traces
 from trace_pipeline.pipeline import metadata
 from trace_pipeline.pipeline.assets.data import schema_validation
 from trace_pipeline.pipeline.assets.problems import gsm8k_problems
+from trace_pipeline.pipeline.blocking import failed
 from trace_pipeline.pipeline.judging import EXAMPLES_PER_SCHEMA
 from trace_pipeline.pipeline.resources import (
     ArtifactsResource,
@@ -114,13 +117,35 @@ def gsm8k_train_traces(
             problems.name,
             made.available,
         )
-    stored = store_traces(bench, made, test, problems.source)
     wrong = wrong_traces(bench.solver, made)
     left = find_overlaps(questions_of(made), asked)
     shared = sorted({e.question for e in made.examples} & {e.question for e in made.validation})
     compared = f"{len(asked):,} problems, {test_set.source}"
     if problems.is_gsm8k and not test_set.is_gsm8k:
         compared += "; GSM-8K's test set was not at hand"
+    blocking = [
+        dg.AssetCheckResult(
+            passed=not wrong,
+            check_name="gold_through_solver",
+            metadata=metadata.counted("failures", wrong),
+        ),
+        dg.AssetCheckResult(
+            passed=left.clean,
+            check_name="no_test_question_left",
+            metadata={
+                "dropped_problems": len(made.overlap.train_indices),
+                "dropped_variants": made.dropped_variants,
+                "left": left.describe(),
+                "compared_with": compared,
+            },
+        ),
+        dg.AssetCheckResult(
+            passed=not shared,
+            check_name="parts_disjoint",
+            metadata=metadata.counted("shared", shared),
+        ),
+    ]
+    stored = store_traces(bench, made, test, problems.source, failed(*blocking))
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.sha256),
         metadata={
@@ -133,26 +158,7 @@ def gsm8k_train_traces(
             **metadata.of_artifact(stored),
         },
         check_results=[
-            dg.AssetCheckResult(
-                passed=not wrong,
-                check_name="gold_through_solver",
-                metadata=metadata.counted("failures", wrong),
-            ),
-            dg.AssetCheckResult(
-                passed=left.clean,
-                check_name="no_test_question_left",
-                metadata={
-                    "dropped_problems": len(made.overlap.train_indices),
-                    "dropped_variants": made.dropped_variants,
-                    "left": left.describe(),
-                    "compared_with": compared,
-                },
-            ),
-            dg.AssetCheckResult(
-                passed=not shared,
-                check_name="parts_disjoint",
-                metadata=metadata.counted("shared", shared),
-            ),
+            *blocking,
             dg.AssetCheckResult(
                 passed=not problems.rejected and not own.rejected,
                 check_name="every_line_usable",
@@ -167,7 +173,11 @@ def gsm8k_train_traces(
 
 
 def store_traces(
-    bench: Workbench, made: TrainingTraces, problems: Artifact, source: str
+    bench: Workbench,
+    made: TrainingTraces,
+    problems: Artifact,
+    source: str,
+    failed_checks: Sequence[str] = (),
 ) -> Artifact:
     """Write all conversions, what of them is trained on and held out, and the failures."""
     with bench.store.write(bench.key("gsm8k_train_traces")) as draft:
@@ -194,6 +204,7 @@ def store_traces(
             "word_problem_variants": len(made.own.variants),
         }
         draft.derive_from(problems)
+        draft.failed = list(failed_checks)
     return draft.stored
 
 
@@ -244,6 +255,7 @@ def gsm8k_coverage(
 ) -> dg.MaterializeResult:
     """Which real problems the schemas compute: the list from which new schemas are written."""
     bench = open_workbench(experiment, artifacts, tracking, solver)
+    bench.refuse_failed_audit()
     traces = bench.require("gsm8k_train_traces")
     solved = read_conversions(traces.path / "traces.jsonl")
     report = coverage(solved, schema_examples(bench))
