@@ -13,11 +13,11 @@ import dagster as dg
 import pytest
 from msgspec.structs import replace
 
-from tests.pipeline.conftest import FinishedRun
+from tests.pipeline.conftest import ROOT, FinishedRun
 from trace_pipeline.experiment import RewardConfig
 from trace_pipeline.gsm8k import find_overlaps
 from trace_pipeline.pipeline.assets import models
-from trace_pipeline.pipeline.lineage import fine_tuned_model, trained_model
+from trace_pipeline.pipeline.lineage import changed_since_trained, fine_tuned_model, trained_model
 from trace_pipeline.pipeline.locking import alone, in_turn
 from trace_pipeline.pipeline.policies import TrainingData, training_data
 from trace_pipeline.pipeline.resources import ExperimentResource, bench_of, default_resources
@@ -153,3 +153,51 @@ def test_a_model_of_earlier_data_is_refused(copied: Workbench) -> None:
     for look in (fine_tuned_model, trained_model):
         with pytest.raises(MissingUpstreamError, match=told):
             look(copied)
+
+
+def test_it_is_said_what_changed_behind_a_model_that_is_gone_on_from(copied: Workbench) -> None:
+    root, store = copied.root, copied.store
+    (root / "experiments" / "further.yaml").write_text(
+        "inherits: tiny\ndescription: More.\nsft: {continues: tiny}\n"
+    )
+
+    def told() -> list[str]:
+        return changed_since_trained(bench_of("further"))
+
+    def sentence(change: str) -> list[str]:
+        command = "trace-pipeline run --experiment tiny --until rl_checkpoint"
+        return [f"goes on from tiny as it was trained, {change}; to train it anew: {command}"]
+
+    assert told() == []
+    (root / "vocab").unlink()
+    shutil.copytree(ROOT / "vocab", root / "vocab")
+    (root / "vocab" / "more.json").write_text("[]")
+    assert told() == sentence("before schemas/ or vocab/ changed")
+    (root / "vocab" / "more.json").unlink()
+    assert told() == []
+
+    # The same model, as if it had been trained on word problems too.
+    collection = root / "word_problems" / "own"
+    collection.mkdir(parents=True)
+    (collection / "a.txt").write_text("Two and three apples. How many?\n2+3=5\n")
+    file = root / "experiments" / "tiny.yaml"
+    file.write_text(
+        file.read_text().replace("data: {", "data: {gsm8k: {word_problems: [own]}, ", 1)
+    )
+    trained = copied.require("rl_checkpoint")
+    with store.write("tiny/gsm8k_train_traces") as traces:
+        traces.config = bench_of("tiny").real_config
+    with store.write("tiny/rl_checkpoint") as draft:
+        draft.config, draft.content_hash = trained.manifest.config, trained.sha256
+        draft.parents = dict(trained.manifest.parents)
+        draft.derive_from(traces.stored)
+    assert told() == []
+    (collection / "a.txt").write_text("Two and four apples. How many?\n2+4=6\n")
+    assert told() == sentence("before its word problems changed")
+    shutil.rmtree(collection)
+    assert told() == sentence("before its word problems changed")
+
+    with store.write("tiny/synthetic_dataset/percentage") as anew:
+        anew.content_hash = "0" * 64
+        anew.config = bench_of("tiny").data_config
+    assert told() == sentence("on earlier data than it has now")

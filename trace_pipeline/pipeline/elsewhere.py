@@ -20,6 +20,7 @@ from msgspec import structs
 
 from trace_pipeline.generation import write_examples
 from trace_pipeline.gsm8k import read_problem_set
+from trace_pipeline.pipeline.lineage import changed_since_trained
 from trace_pipeline.pipeline.policies import brought, require_rl_data, training_data
 from trace_pipeline.pipeline.workbench import Workbench
 from trace_pipeline.store import MANIFEST, write_json
@@ -69,7 +70,7 @@ def pack(bench: Workbench, target: Path, parents: Sequence[Workbench] = ()) -> s
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     begun = [member for member in chain if member.experiment.sft.continues not in there]
-    changed = [f"; NOTE: {note}" for member in begun for note in member.changed_since_trained()]
+    changed = [f"; NOTE: {note}" for member in begun for note in changed_since_trained(member)]
     return (
         f"{target}: {'; before that '.join(reversed(said))}, and {len(asked)} questions; there: sh "
         f"{target.name}/{SCRIPT}{''.join(changed)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,8 @@ from typing import Any
 from trace_pipeline.experiment import (
     EXPERTS,
     DataConfig,
-    Difference,
     Experiment,
-    ExperimentError,
     as_before_choices,
-    differences,
-    flatten,
-    load_experiment,
 )
 from trace_pipeline.generation import Catalog, Generator
 from trace_pipeline.generation.production import folders_sha256
@@ -31,15 +26,6 @@ from trace_pipeline.solver import Solver
 from trace_pipeline.store import Artifact, ArtifactStore, file_sha256, object_sha256
 from trace_pipeline.validation import InvalidInputError
 
-NO_MATTER = (
-    "model.device",
-    "sft.compile",
-    "sft.reuse_frozen",
-    "sft.save_every",
-    "rl.save_every",
-    "rl.keep_rollouts_every",
-)
-"""Settings that change no result, or are the machine's."""
 LOCKS = "locks"
 """Folder of an experiment's lock files."""
 
@@ -185,52 +171,6 @@ class Workbench:
             if name
         ]
 
-    def changed_since_trained(self) -> list[str]:
-        """What was changed in the files of experiments that it goes on from, a sentence for each.
-
-        A trained model counts as there whatever it was trained with, since training may have
-        taken days; whoever goes on from it should know. Compared are the settings of training and
-        of its data, not the content of schemas and word problems.
-        """
-        said = []
-        for trained in self.started_from():
-            name = trained.manifest.key.partition("/")[0]
-            try:
-                experiment = load_experiment(name, self.root / "experiments")
-            except ExperimentError:
-                continue  # its file is gone; the model is still what it was
-            parent = Workbench(experiment, self.root, self.store, self.tracking, self.solver)
-            changed = parent.changed_since_made(trained)
-            if changed:
-                fields = ", ".join(f"{d.field} {d.first} (now {d.second})" for d in changed)
-                said.append(
-                    f"goes on from {name} as it was trained, with {fields}; to train it anew: "
-                    f"trace-pipeline run --experiment {name} --until rl_checkpoint"
-                )
-            with suppress(MissingUpstreamError):  # a grandparent may be gone
-                said += parent.changed_since_trained()
-        return list(dict.fromkeys(said))
-
-    def changed_since_made(self, trained: Artifact) -> list[Difference]:
-        """The settings in which this experiment differs from its trained model and their data."""
-        made = trained.manifest.config
-        compared = [(made, self.settings(*made))]
-        datasets = {f"synthetic_dataset/{EXPERTS[0]}": self.data_config}
-        if self.experiment.data.gsm8k.has_examples:
-            datasets["gsm8k_train_traces"] = self.real_config
-        for asset, config in datasets.items():
-            if self.store.has(self.key(asset)):
-                compared.append((self.store.manifest(self.key(asset)).config, config))
-        no_matter = [*NO_MATTER, "word_problems_sha256"]
-        if not (self.experiment.rl.iterations or made.get("rl", {}).get("iterations")):
-            no_matter += ["rl.", "decoding.", "solver."]
-        return [
-            difference
-            for before, now in compared
-            for difference in differences(flatten(before), flatten(now))
-            if not difference.field.startswith(tuple(no_matter))
-        ]
-
     def _trained_model(self, name: str, field: str) -> Artifact:
         key = f"{name}/rl_checkpoint"
         if name == self.experiment.name:
@@ -253,7 +193,19 @@ class Workbench:
 
     @property
     def real_config(self) -> dict[str, Any]:
-        """The settings that determine the traces of real problems."""
+        """The settings that determine the traces of real problems.
+
+        Raises:
+            InvalidInputError: a collection of word problems that is not there.
+        """
+        made = self.real_settings
+        if self.experiment.data.gsm8k.word_problems:
+            made["word_problems_sha256"] = self.word_problems_sha256
+        return made
+
+    @property
+    def real_settings(self) -> dict[str, Any]:
+        """The same without what the collections of word problems hold."""
         config = self.experiment.to_dict()
         source, real = config["eval"]["gsm8k"], config["data"]["gsm8k"]
         unchosen = {
@@ -265,13 +217,10 @@ class Workbench:
         for name, before in unchosen.items():
             if real[name] == before:  # as before there was a choice
                 del real[name]
-        made = {"gsm8k": real, "source": source, "seed": config["seed"]}
-        if self.experiment.data.gsm8k.word_problems:
-            made["word_problems_sha256"] = self._word_problems_sha256
-        return made
+        return {"gsm8k": real, "source": source, "seed": config["seed"]}
 
     @cached_property
-    def _word_problems_sha256(self) -> str:
+    def word_problems_sha256(self) -> str:
         """Identity of the collections that are trained on, whatever else is beside them."""
         folder = self.root / FOLDER
         chosen = self.experiment.data.gsm8k.word_problems

@@ -11,7 +11,7 @@ from trace_pipeline.pipeline import metadata, reinforcement
 from trace_pipeline.pipeline.assets.data import synthetic_dataset
 from trace_pipeline.pipeline.assets.problems import gsm8k_problems
 from trace_pipeline.pipeline.assets.traces import gsm8k_train_traces
-from trace_pipeline.pipeline.lineage import fine_tuned_model
+from trace_pipeline.pipeline.lineage import changed_since_trained, fine_tuned_model
 from trace_pipeline.pipeline.policies import (
     METRICS,
     open_base,
@@ -148,7 +148,7 @@ def sft_checkpoint(
         raise dg.Failure(f"test questions would be trained on: {data.left.describe()}")
     require_rl_data(bench.experiment, data)
     started_from = bench.started_from()
-    for warning in bench.changed_since_trained():
+    for warning in changed_since_trained(bench):
         context.log.warning(warning)
     parents = [
         *started_from,
