@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from collections.abc import Sequence
 
 import dagster as dg
 
 from trace_pipeline.paths import project_root
 from trace_pipeline.pipeline.console import cause
+from trace_pipeline.pipeline.interrupted import close_dead_runs, noted
 from trace_pipeline.pipeline.metadata import MLFLOW_SECONDS
 from trace_pipeline.pipeline.partitions import RANGE_TAGS
 from trace_pipeline.pipeline.resources import bench_of
@@ -24,7 +26,8 @@ class PipelineError(InvalidInputError):
 def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1, *until: str) -> str:
     """Run everything of the experiment ``name`` and return the closing table.
 
-    The run is recorded in the project's Dagster instance, so the UI shows it.
+    The run is recorded in the project's Dagster instance, so the UI shows it. Earlier ones that
+    were killed on this host are marked there as failed.
 
     Args:
         name: of the experiment.
@@ -42,17 +45,21 @@ def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1, *un
     if not os.environ.get("DAGSTER_HOME"):  # set to nothing it means nothing
         os.environ["DAGSTER_HOME"] = str(root)
     started = time.monotonic()
+    run_id = str(uuid.uuid4())
     with dg.DagsterInstance.get() as instance:
-        result = definitions.resolve_job_def("full_pipeline").execute_in_process(
-            instance=instance,
-            tags={**RANGE_TAGS, "experiment": name},
-            raise_on_error=False,
-            asset_selection=wanted,
-            run_config={
-                "loggers": {"console": {}},
-                "resources": {"experiment": {"config": {"name": name, "processes": processes}}},
-            },
-        )
+        close_dead_runs(instance)
+        with noted(instance, run_id):
+            result = definitions.resolve_job_def("full_pipeline").execute_in_process(
+                instance=instance,
+                run_id=run_id,
+                tags={**RANGE_TAGS, "experiment": name},
+                raise_on_error=False,
+                asset_selection=wanted,
+                run_config={
+                    "loggers": {"console": {}},
+                    "resources": {"experiment": {"config": {"name": name, "processes": processes}}},
+                },
+            )
     if not result.success:
         raise PipelineError(
             f"{failures(result)}\n"
