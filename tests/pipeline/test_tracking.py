@@ -122,6 +122,8 @@ def test_neighbouring_metrics_of_one_run_are_one_request() -> None:
         (1, 30),
         (1, 40),
     ]
+    many = [(event("metrics", "a"), number) for number in range(1500)]
+    assert [(len(group), offset) for group, offset in batches(many)] == [(1000, 999), (500, 1499)]
 
 
 def test_a_torn_last_line_is_left_for_later(tmp_path: Path) -> None:
@@ -130,6 +132,22 @@ def test_a_torn_last_line_is_left_for_later(tmp_path: Path) -> None:
     with journal.path.open("ab") as file:
         file.write(b'{"op": "met')
     assert [event.op for event, _ in journal.unsent(Sent())] == ["start"]
+
+
+def test_a_journal_that_was_torn_or_has_an_infinity_goes_on(uri: str, tmp_path: Path) -> None:
+    tracking, journal = Tracking(uri, tmp_path), Journal(tmp_path / "tracking", "torn", "c" * 64)
+    run_stage(tracking, journal, "sft")
+    with journal.path.open("ab") as file:
+        file.write(
+            b'{"op": "metrics", "stage": "", "time": 0, "values": {"loss": null}}\n{"op": "met'
+        )
+    with tracking.stage(journal, "rl", {"stage": "rl"}, {}) as stage:
+        stage.metrics({"loss": float("nan"), "reward": 0.5})
+    assert not journal.unsent(journal.sent())
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    runs = [client.get_run(run) for run in journal.sent().runs.values()]
+    assert [run.info.run_name for run in runs] == ["sft", "rl"]
+    assert runs[1].data.metrics.keys() == {"reward", "tracking.seconds", "tracking.share"}
 
 
 def test_a_stage_that_was_killed_does_not_run_for_ever(uri: str, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ yet is sent by the next stage that finds it up, or by ``trace-pipeline sync``.
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import time
 import uuid
@@ -18,6 +20,8 @@ import msgspec
 from msgspec import Struct
 
 from trace_pipeline.store import write_json
+
+log = logging.getLogger(__name__)
 
 Status = Literal["FINISHED", "FAILED"]
 
@@ -71,16 +75,24 @@ class Journal:
         self.append_all([event])
 
     def append_all(self, events: Iterable[Event]) -> None:
-        """Add events in one write: after a crash all of them are there, or none."""
-        line = b"".join(msgspec.json.encode(event) + b"\n" for event in events)
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        """Add events in one write: after a crash all of them are there, or none.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        lines = b"".join(msgspec.json.encode(event) + b"\n" for event in events)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(descriptor, line)
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                lines = b"\n" + lines  # whoever wrote last was stopped within a line
+            while lines:
+                lines = lines[os.write(descriptor, lines) :]
         finally:
             os.close(descriptor)
 
     def unsent(self, sent: Sent) -> list[tuple[Event, int]]:
-        """Events beyond ``sent``, each with the offset behind its line."""
+        """Events beyond ``sent``, each with the offset behind its line; torn lines are left out."""
         if not self.path.exists():
             return []
         with self.path.open("rb") as file:
@@ -89,7 +101,11 @@ class Journal:
         offset, found = sent.offset, []
         for line in data[: data.rfind(b"\n") + 1].splitlines(keepends=True):
             offset += len(line)
-            found.append((msgspec.json.decode(line, type=Event), offset))
+            try:
+                found.append((msgspec.json.decode(line, type=Event), offset))
+            except msgspec.DecodeError as error:
+                where = offset - len(line)
+                log.warning("%s: no event at byte %d (%s); left out", self.path, where, error)
         return found
 
     def sent(self) -> Sent:
@@ -142,8 +158,12 @@ class StageLog:
         self._add(self._event("tags", parent, texts=dict(tags)))
 
     def metrics(self, values: Mapping[str, float], step: int = 0, parent: bool = False) -> None:
-        """Log metrics at ``step``; on the parent run they are the experiment's final figures."""
-        self._add(self._event("metrics", parent, step=step, values=dict(values)))
+        """Log metrics at ``step``; on the parent run they are the experiment's final figures.
+
+        JSON has no infinity and no NaN: such a value is left out.
+        """
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        self._add(self._event("metrics", parent, step=step, values=finite))
 
     def artifact(self, path: Path, folder: str = "", parent: bool = False) -> None:
         """Attach a file to the run."""
@@ -190,14 +210,18 @@ def batches(entries: Iterable[tuple[Event, int]]) -> list[tuple[list[Event], int
     Each group comes with the offset behind it; MLflow takes 1,000 metrics in a request.
     """
     groups: list[tuple[list[Event], int]] = []
+    count = 0
     for event, offset in entries:
         group = groups[-1][0] if groups else []
         alike = bool(group) and event.op == group[0].op == "metrics"
         same = alike and event.stage == group[0].stage
-        if same and sum(len(e.values) for e in group) + len(event.values) <= 1000:
-            groups[-1] = ([*group, event], offset)
+        if same and count + len(event.values) <= 1000:
+            group.append(event)
+            groups[-1] = (group, offset)
+            count += len(event.values)
         else:
             groups.append(([event], offset))
+            count = len(event.values)
     return groups
 
 
