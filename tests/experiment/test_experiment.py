@@ -269,3 +269,9 @@ def test_rounds_of_expert_iteration_read_how_to_train(tmp_path: Path) -> None:
         "rl: {method: expert_iteration, iterations: 3}",
     )
     assert load_experiment("x", tmp_path).sft.epochs == 2
+
+
+def test_what_an_editor_puts_beside_a_file_is_no_experiment(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text("description: One.\n")
+    (tmp_path / ".#one.yaml").symlink_to("somebody@somewhere.1")
+    assert available_experiments(tmp_path) == ["one"]

@@ -67,8 +67,8 @@ def flatten(value: Any, prefix: str = "") -> dict[str, str]:
 
 
 def available_experiments(folder: Path) -> list[str]:
-    """Names of the experiments in ``folder``, sorted."""
-    return sorted(path.stem for path in folder.glob("*.yaml"))
+    """Names of the experiments in ``folder``, sorted; a file that begins with a dot is none."""
+    return sorted(path.stem for path in folder.glob("[!.]*.yaml"))
 
 
 def load_experiment(name: str, folder: Path) -> Experiment:
