@@ -8,8 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from trace_pipeline.cli import cli
+from trace_pipeline.experiment import differences
 from trace_pipeline.modeling.checkpoints import WEIGHTS
 from trace_pipeline.pipeline.comparing import settings_of
+from trace_pipeline.pipeline.policies import sft_settings
 from trace_pipeline.pipeline.resources import bench_of
 from trace_pipeline.pipeline.workbench import MissingUpstreamError
 from trace_pipeline.store import file_sha256
@@ -111,6 +113,29 @@ def test_the_settings_of_a_result_say_where_it_began_and_what_real_problems_it_h
     assert settings["sft.continues"] == "tiny"
     assert settings["data.gsm8k.contrasts"] == "2"
     assert settings["data.train"] == "6"
+
+
+def test_the_settings_of_a_result_are_those_of_its_file_however_it_was_judged(
+    project: Path,
+) -> None:
+    (project / "experiments" / "best.yaml").write_text(
+        "inherits: tiny\ndescription: x.\nsft: {select: best, evaluate_problems: 2}\n"
+    )
+    bench = bench_of("best")
+    made = sft_settings(bench)
+    assert "judged" in made
+    for asset, config in (
+        ("synthetic_dataset/arithmetic", bench.data_config),
+        ("sft_checkpoint", made),
+        ("gsm8k_eval", bench.settings("decoding", "eval", "solver")),
+    ):
+        with bench.store.write(f"best/{asset}") as draft:
+            draft.config = config
+    apart = {
+        d.field
+        for d in differences(settings_of(bench.store, "best"), bench.experiment.parameters())
+    }
+    assert {field.partition(".")[0] for field in apart} <= {"rl"}  # which was not recorded
 
 
 def test_the_mean_of_two_models_is_a_model(project: Path, tmp_path: Path) -> None:

@@ -205,6 +205,7 @@ def settings_of(store: ArtifactStore, name: str) -> dict[str, str]:
     ):
         manifest = _manifest(store, f"{name}/{asset}")
         made |= manifest.config if manifest else {}
+    made.pop("judged", None)  # repeats settings of other sections
     made |= _elsewhere_recorded(store, name, made)
     try:
         return experiment_from_dict({**made, "name": name}).parameters()
