@@ -13,11 +13,12 @@ from safetensors.torch import load_file, save_file
 
 from tests.pipeline.conftest import FinishedRun
 from trace_pipeline.definitions import defs
-from trace_pipeline.experiment import EXPERTS
+from trace_pipeline.experiment import EXPERTS, ExperimentError
 from trace_pipeline.generation import Example, write_examples
 from trace_pipeline.gsm8k import read_problem_set, write_problem_set
 from trace_pipeline.modeling.checkpoints import WEIGHTS
 from trace_pipeline.pipeline.assets import data as data_assets
+from trace_pipeline.pipeline.assets import evaluation as evaluation_assets
 from trace_pipeline.pipeline.assets import traces as trace_assets
 from trace_pipeline.pipeline.assets.data import (
     audit_for,
@@ -226,3 +227,17 @@ def test_another_base_model_under_the_same_reference_is_refused(finished: Finish
     with bench.store.write(recorded.manifest.key) as draft:
         draft.summary = recorded.manifest.summary
         draft.content_hash = recorded.sha256
+
+
+def test_a_file_that_the_card_needs_is_missed_before_hours_of_answers(
+    finished: FinishedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACE_PIPELINE_EXPERIMENT", "tiny")
+
+    def gone(*_: object) -> None:
+        raise ExperimentError("unknown experiment 'parent'")
+
+    monkeypatch.setattr(evaluation_assets, "origin", gone)
+    for answers in ("baseline", "few_shot_baseline", "judge"):
+        monkeypatch.setattr(evaluation_assets, answers, lambda *_: pytest.fail("it was asked"))
+    assert "unknown experiment 'parent'" in failures(materialise("gsm8k_eval"))

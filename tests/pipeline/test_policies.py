@@ -101,6 +101,9 @@ def test_a_record_alone_is_not_taken_over(finished: FinishedRun, budget: Workben
     train_checkpoint(budget, "sft_checkpoint", parents(tiny), settings, train, untold, passing)
     hashes = {parent.manifest.key: parent.sha256 for parent in parents(tiny)}
     assert _twin(budget, "sft_checkpoint", settings, hashes) == made.manifest.key
+    # Nor does one that cannot be read hold up another experiment.
+    (budget.store.read("budget/sft_checkpoint").path / MANIFEST).write_text("{")
+    assert _twin(budget, "sft_checkpoint", settings, hashes) == made.manifest.key
 
 
 def test_rl_without_its_problems_is_refused_before_sft(finished: FinishedRun) -> None:

@@ -23,7 +23,7 @@ from trace_pipeline.generation import Example, read_examples
 from trace_pipeline.gsm8k import Overlap, ProblemSet, find_overlaps, read_problem_set
 from trace_pipeline.pipeline.blocking import failed
 from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
-from trace_pipeline.store import MANIFEST, Artifact, object_sha256
+from trace_pipeline.store import MANIFEST, Artifact, ArtifactError, object_sha256
 from trace_pipeline.validation import InvalidInputError
 
 if TYPE_CHECKING:
@@ -263,7 +263,10 @@ def _twin(
 
     for key in bench.store.keys():  # noqa: SIM118 (a method of the store, not of a mapping)
         if key.endswith(f"/{asset}"):
-            manifest = bench.store.manifest(key)
+            try:
+                manifest = bench.store.manifest(key)
+            except ArtifactError:
+                continue  # it cannot be read, which is no matter of this experiment
             same = sorted(manifest.parents.values()) == sorted(parents.values())
             # By hash: what was stored as JSON has lists where settings may have tuples.
             same = same and object_sha256(manifest.config) == object_sha256(settings)

@@ -25,6 +25,7 @@ from trace_pipeline.evaluation import (
     write_evaluation,
     write_report,
 )
+from trace_pipeline.experiment import Experiment
 from trace_pipeline.generation import read_examples
 from trace_pipeline.gsm8k import read_problem_set
 from trace_pipeline.pipeline import metadata
@@ -150,6 +151,7 @@ def gsm8k_eval(
     """The trained model on real problems, the untuned base beside it (zero- and few-shot)."""
     bench = open_workbench(experiment, artifacts, tracking, solver)
     checkpoint, problems = trained_model(bench), bench.require("gsm8k_problems")
+    taken_from = origin(bench.experiment, bench.root / "experiments")  # or it fails here, not late
     partitions = bench.partitions()
     problem_set = read_problem_set(problems.path / "problems.json")
     benchmark = real_benchmark(problem_set)
@@ -174,7 +176,7 @@ def gsm8k_eval(
         if bench.experiment.eval.forgetting:
             forgetting = measure_forgetting(bench, untuned, policy)
         report = build_report(bench, evaluation, checkpoint, base, few_shot, forgetting)
-        card = describe_model(bench, checkpoint, report)
+        card = describe_model(bench, checkpoint, report, taken_from)
         parents = [checkpoint, problems, traces]
         barred = failed(untouched)
         stored = _store(bench, "gsm8k_eval", evaluation, parents, report, card, barred)
@@ -280,8 +282,10 @@ def build_report(
     )
 
 
-def describe_model(bench: Workbench, checkpoint: Artifact, report: Report) -> str:
-    """The card of the evaluated checkpoint."""
+def describe_model(
+    bench: Workbench, checkpoint: Artifact, report: Report, taken_from: Experiment | None
+) -> str:
+    """The card of the evaluated checkpoint, which ``taken_from`` trained, if that is another."""
     from trace_pipeline.modeling.checkpoints import read_info
 
     info, manifest = read_info(checkpoint.path), checkpoint.manifest
@@ -296,7 +300,7 @@ def describe_model(bench: Workbench, checkpoint: Artifact, report: Report) -> st
             info.parameters_total,
             info.base_sha256,
             info.weights_sha256,
-            origin(bench.experiment, bench.root / "experiments"),
+            taken_from,
         ),
         [report.evaluation, *beside],
         report.forgetting,
