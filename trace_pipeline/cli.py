@@ -35,7 +35,8 @@ class Refused(click.ClickException):
 def told(error: Exception) -> str:
     """What ``error`` says; what the system refused as ``path: reason``, without its number."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{error.filename}: {error.strerror.lower()}"
+        named = error.filename if error.filename2 is None else error.filename2  # of a renaming
+        return f"{named}: {error.strerror.lower()}"
     return str(error)
 
 

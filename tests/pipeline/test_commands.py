@@ -13,7 +13,8 @@ from click import ClickException
 from click.testing import CliRunner, Result
 
 from tests.pipeline.conftest import FinishedRun
-from trace_pipeline.cli import cli
+from trace_pipeline.cli import cli, told
+from trace_pipeline.store import write_atomic
 
 TRACE = """\
 expert: arithmetic
@@ -58,6 +59,12 @@ def test_a_file_that_is_not_there_is_named_with_what_to_do(command: str, tmp_pat
     folder = run(command, str(tmp_path))
     assert folder.exit_code == 1
     assert folder.output == f"Error: {tmp_path}: is a directory\n"
+
+
+def test_of_what_cannot_be_replaced_the_name_is_told_that_was_given(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError) as refused:
+        write_atomic(tmp_path, b"")
+    assert told(refused.value) == f"{tmp_path}: is a directory"
 
 
 def test_standard_input_that_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
