@@ -87,6 +87,30 @@ def test_the_same_training_of_another_experiment_is_taken_over(
     assert stored.manifest.files == original.manifest.files  # nothing was trained anew
 
 
+def test_a_copy_that_a_kill_cut_short_is_no_finished_training(
+    finished: FinishedRun, budget: Workbench
+) -> None:
+    tiny = finished.bench()
+    original = tiny.require("sft_checkpoint")
+    hashes = {parent.manifest.key: parent.sha256 for parent in parents(tiny)}
+    settings = budget.settings(*SECTIONS)
+    workspace = budget.store.workspace(
+        budget.key("sft_checkpoint"), {"settings": settings, "parents": hashes}
+    )
+    shutil.copy(original.path / INFO, workspace)
+    (workspace / WEIGHTS).write_bytes((original.path / WEIGHTS).read_bytes()[:1000])
+    stored, _, _ = train_checkpoint(
+        budget,
+        "sft_checkpoint",
+        parents(tiny),
+        settings,
+        lambda folder, _: read_info(folder),
+        untold,
+        passing,
+    )
+    assert stored.manifest.files == original.manifest.files
+
+
 def test_a_record_alone_is_not_taken_over(finished: FinishedRun, budget: Workbench) -> None:
     tiny = finished.bench()
     made, settings = tiny.require("sft_checkpoint"), budget.settings(*SECTIONS)

@@ -151,6 +151,7 @@ def train_checkpoint(
     hashes = {parent.manifest.key: parent.sha256 for parent in parents}
     key = bench.key(asset)
     workspace = bench.store.workspace(key, {"settings": settings, "parents": hashes})
+    _drop_torn(workspace)
     twin = None if bench.store.has(key) else _twin(bench, asset, settings, hashes)
     elsewhere, taken = brought(bench, asset), False
     if elsewhere.is_dir():
@@ -246,6 +247,22 @@ def _take_over(elsewhere: Path, workspace: Path, train: Train, tell: Tell) -> No
         ) from None
     finally:
         shutil.rmtree(trial, ignore_errors=True)
+
+
+def _drop_torn(workspace: Path) -> None:
+    """Empty a workspace whose checkpoint is not whole: a kill cut its copying or removal short."""
+    from trace_pipeline.modeling.checkpoints import INFO, read_info, require_weights
+
+    if not (workspace / INFO).exists():
+        return
+    try:
+        info = read_info(workspace)
+        if not info.elsewhere:
+            require_weights(workspace, info)
+    except InvalidInputError as error:
+        log.warning("%s; left from a run that was killed, and removed", error)
+        shutil.rmtree(workspace)
+        workspace.mkdir()
 
 
 def _figures(record: dict[str, Any]) -> dict[str, float]:
