@@ -16,6 +16,7 @@ from trace_pipeline.definitions import defs
 from trace_pipeline.experiment import EXPERTS, ExperimentError
 from trace_pipeline.generation import Example, write_examples
 from trace_pipeline.gsm8k import read_problem_set, write_problem_set
+from trace_pipeline.gsm8k.coverage import ShapeCatalogue
 from trace_pipeline.modeling.checkpoints import WEIGHTS
 from trace_pipeline.pipeline.assets import data as data_assets
 from trace_pipeline.pipeline.assets import evaluation as evaluation_assets
@@ -30,9 +31,12 @@ from trace_pipeline.pipeline.assets.data import (
 from trace_pipeline.pipeline.assets.evaluation import overlapping_examples
 from trace_pipeline.pipeline.assets.models import _compared
 from trace_pipeline.pipeline.blocking import failed
+from trace_pipeline.pipeline.journal import StageLog
+from trace_pipeline.pipeline.judging import stored_evaluation
 from trace_pipeline.pipeline.policies import open_base, training_data
 from trace_pipeline.pipeline.resources import bench_of, default_resources
 from trace_pipeline.pipeline.running import failures
+from trace_pipeline.pipeline.tracking import Tracking
 from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
 from trace_pipeline.store import ArtifactError
 
@@ -241,3 +245,26 @@ def test_a_file_that_the_card_needs_is_missed_before_hours_of_answers(
     for answers in ("baseline", "few_shot_baseline", "judge"):
         monkeypatch.setattr(evaluation_assets, answers, lambda *_: pytest.fail("it was asked"))
     assert "unknown experiment 'parent'" in failures(materialise("gsm8k_eval"))
+
+
+def test_figures_on_what_was_trained_on_are_kept_but_told_to_nobody(
+    finished: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACE_PIPELINE_EXPERIMENT", "tiny")
+    shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
+    monkeypatch.chdir(tmp_path / "copy")
+    bench = bench_of("tiny")
+    before = stored_evaluation(bench.require("gsm8k_eval").path)
+    monkeypatch.setattr(evaluation_assets, "overlapping_examples", lambda *_: 3)
+    monkeypatch.setattr(evaluation_assets, "judge", lambda *_: before)
+    monkeypatch.setattr(evaluation_assets, "measure_forgetting", lambda *_: None)
+    monkeypatch.setattr(evaluation_assets, "learnt_shapes", lambda _: ShapeCatalogue([]))
+    monkeypatch.setattr(evaluation_assets, "write_report", lambda *_: None)
+    monkeypatch.setattr(Tracking, "send", lambda *_: True)
+    registered: list[object] = []
+    monkeypatch.setattr(StageLog, "model", lambda *told: registered.append(told))
+    assert not materialise("gsm8k_eval").success
+    with pytest.raises(MissingUpstreamError, match="gsm8k_eval failed not_trained_on_these_prob"):
+        bench.require("gsm8k_eval")
+    assert stored_evaluation(bench.store.read("tiny/gsm8k_eval").path).total == before.total
+    assert registered == []

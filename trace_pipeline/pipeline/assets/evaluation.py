@@ -194,17 +194,18 @@ def gsm8k_eval(
             "evaluation",
             f'{{"problems": {evaluation.total}}}',
         )
-        stage.log.model(
-            bench.experiment.name,
-            stored.path / CARD,
-            {
-                WEIGHTS: checkpoint.sha256,
-                "artifact": f"{checkpoint.manifest.key}/{checkpoint.manifest.version}",
-                "base_model": bench.experiment.model.reference,
-                "accuracy": f"{evaluation.correct}",
-                "problems": benchmark.name,
-            },
-        )
+        if not barred:
+            stage.log.model(
+                bench.experiment.name,
+                stored.path / CARD,
+                {
+                    WEIGHTS: checkpoint.sha256,
+                    "artifact": f"{checkpoint.manifest.key}/{checkpoint.manifest.version}",
+                    "base_model": bench.experiment.model.reference,
+                    "accuracy": f"{evaluation.correct}",
+                    "problems": benchmark.name,
+                },
+            )
     context.log.info("%s", report.headline)
     for caution in report.cautions:
         context.log.warning(caution.text)
