@@ -153,6 +153,21 @@ def test_a_file_that_is_no_result_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("beside", "remedy"), [(["a"], "is there too: remove one of the two"), ([], "is not: rename")]
+)
+def test_a_result_never_takes_the_place_of_another(
+    result, tmp_path: Path, beside: list[str], remedy: str
+) -> None:
+    for name in beside:
+        write_result(tmp_path, result(name, 1, 1))
+    write_result(tmp_path, result("a_again", 2, 0)).write_bytes(
+        write_result(tmp_path / "elsewhere", result("a", 2, 0)).read_bytes()
+    )
+    with pytest.raises(InvalidInputError, match=rf"a_again\.json: a result of a, .*{remedy}"):
+        read_results(tmp_path)
+
+
+@pytest.mark.parametrize(
     ("again", "verdict"),
     [(46, "seen here"), (20, "no more than the luck of an order"), (10, "no more than the luck")],
 )

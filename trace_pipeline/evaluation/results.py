@@ -120,7 +120,8 @@ def read_results(folder: Path) -> dict[str, Result]:
     """The results in ``folder`` by experiment.
 
     Raises:
-        InvalidInputError: a file that is no result.
+        InvalidInputError: a file that is no result, or that has another name than its experiment:
+            of two results of one experiment, nothing says which counts.
     """
     found = {}
     for path in sorted(folder.glob("*.json")):
@@ -131,6 +132,12 @@ def read_results(folder: Path) -> dict[str, Result]:
                 f"{path}: not a result ({error}); remove it and collect it again with "
                 "trace-pipeline claims --collect"
             ) from None
+        if path.stem != result.experiment:
+            own = path.with_name(f"{result.experiment}.json")
+            there = "is there too: remove one of the two" if own.exists() else "is not: rename it"
+            raise InvalidInputError(
+                f"{path}: a result of {result.experiment}, whose file is {own.name}, which {there}"
+            )
         found[result.experiment] = result
     return found
 
