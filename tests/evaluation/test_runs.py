@@ -71,6 +71,12 @@ def test_the_table_holds_ours_and_the_notebooks(run) -> None:
     assert rows["notebook:run_02"][2:4] == ("–", "95.0 %")
 
 
+def test_the_table_tells_a_vote_from_a_greedy_answer(run, evaluate) -> None:
+    voted = replace(evaluate(correct=4, wrong=6), model="rl, plausible@17")
+    runs = [run("ours"), run("voted", real=voted, synthetic=voted)]
+    assert [row[1] for row in runs_table(runs).rows] == ["embedded", "embedded, plausible@17"]
+
+
 def test_problems_that_most_runs_get_wrong_come_first(run) -> None:
     table = hardest_table([run("a", 2, 8), run("b", 5, 5), run("c", 5, 5)])
     assert [row[0] for row in table.rows] == ["5", "6", "7", "8", "9", "2", "3", "4"]

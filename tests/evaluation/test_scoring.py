@@ -6,7 +6,14 @@ import pytest
 from msgspec.structs import replace
 
 from tests.evaluation.conftest import Text
-from trace_pipeline.evaluation import BenchmarkKind, Proportion, score
+from trace_pipeline.evaluation import (
+    BenchmarkKind,
+    Proportion,
+    Report,
+    answerer,
+    models_table,
+    score,
+)
 from trace_pipeline.evaluation.benchmark import Benchmark, Item
 from trace_pipeline.evaluation.scoring import score_each
 from trace_pipeline.solver import Solver, VerdictKind
@@ -183,13 +190,33 @@ def test_several_ways_to_answer_judge_each_text_once(benchmark, right_completion
     samples, solver, judged = [Text(text) for text in texts], Solver(), []
     verify = Solver.verify
     monkeypatch.setattr(Solver, "verify", lambda *a: judged.append(a[1]) or verify(*a))
-    models = {"first": "a", "majority": "b", "plausible": "c"}
-    found = score_each(benchmark.first(2), samples, solver, models, samples=4)
+    ways = ("first", "majority", "plausible")
+    found = score_each(benchmark.first(2), samples, solver, "rl", ways, samples=4)
     assert judged == texts[:2] * 2
     assert found == [
-        score(benchmark.first(2), samples, solver, model, 4, answering)
-        for answering, model in models.items()
+        score(benchmark.first(2), samples, solver, "rl", 4, answering) for answering in ways
     ]
+
+
+@pytest.mark.parametrize(
+    ("samples", "answering", "greedy_first", "name"),
+    [
+        (1, "first", False, "rl"),
+        (3, "first", True, "rl"),
+        (3, "first", False, "rl, first of 3"),
+        (3, "majority", False, "rl, majority@3"),
+        (3, "plausible", True, "rl, plausible@3"),
+    ],
+)
+def test_a_row_says_how_its_answers_were_chosen(
+    benchmark, right_completion, samples: int, answering, greedy_first: bool, name: str
+) -> None:
+    texts = [right_completion] * (5 * samples)
+    found = score(benchmark, texts, Solver(), "rl", samples, answering, greedy_first)
+    assert found.model == name
+    assert answerer(name, answering, samples, greedy_first) == name
+    assert models_table([found]).rows[0][0] == name
+    assert Report(title="x", evaluation=found).headline.startswith(f"{name} on ")
 
 
 def test_doubts_group_the_valid_traces(benchmark, evaluation):

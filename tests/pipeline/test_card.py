@@ -130,6 +130,7 @@ def test_the_model_is_registered_with_its_card(finished: FinishedRun) -> None:
     (version,) = client.search_model_versions("name = 'tiny'")
     assert version.tags[WEIGHTS] == finished.bench().store.manifest("tiny/rl_checkpoint").sha256
     assert version.description.startswith("# tiny")
+    assert version.tags["answered_by"] == "rl"
     inputs = client.get_run(version.run_id).inputs.dataset_inputs
     assert [i.dataset.name for i in inputs] == ["built-in sample"]
 

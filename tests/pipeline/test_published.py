@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 from mlflow import MlflowClient
+from msgspec.structs import replace
 
 from trace_pipeline.cli import cli
 from trace_pipeline.evaluation import (
@@ -72,10 +73,10 @@ def test_each_way_to_answer_is_a_run_with_settings_figures_and_the_file(
     assert "2 runs are in MLflow" in printed
     runs = published(tmp_path)
     assert set(runs) == {
-        "gsm8k_real, sft (published)",
+        "gsm8k_real, sft, first of 2 (published)",
         "gsm8k_real, sft, majority@2 (published)",
     }
-    run = runs["gsm8k_real, sft (published)"]
+    run = runs["gsm8k_real, sft, first of 2 (published)"]
     assert run.info.status == "FINISHED"
     judged = judge_anew(outputs, real_benchmark(load_problems("builtin", "test")), Solver())
     assert run.data.metrics["gsm8k.problems"] == judged.total
@@ -107,14 +108,17 @@ def test_a_server_that_is_down_is_said_and_made_up_for(
 
 
 @pytest.mark.parametrize(
-    ("answering", "model"), [("first", "x, rl"), ("plausible", "x, rl, plausible@2")]
+    ("answering", "model"), [("first", "x, rl, first of 2"), ("plausible", "x, rl, plausible@2")]
 )
+@pytest.mark.parametrize("earlier", [False, True])
 def test_what_a_vote_chose_is_not_published_as_a_greedy_trace(
-    tmp_path: Path, answering: Answering, model: str
+    tmp_path: Path, answering: Answering, model: str, earlier: bool
 ) -> None:
+    """What was stored by earlier versions does not say of itself how it was chosen."""
     benchmark = real_benchmark(load_problems("builtin", "test")).first(3)
     written = [Output(index=0, text=text, tokens=1) for text in ("no", ANSWER)] * 3
     judged = score(benchmark, written, Solver(), "rl", 2, answering)
+    judged = replace(judged, model="rl") if earlier else judged
     write_evaluation(tmp_path / PREDICTIONS, judged)
     config = {"eval": {"answer": answering}}
     manifest = SimpleNamespace(config=config, parents={"x/rl_checkpoint": "0" * 64})

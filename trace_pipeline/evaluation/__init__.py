@@ -44,7 +44,7 @@ from trace_pipeline.evaluation.parquet import read_evaluation, write_evaluation
 from trace_pipeline.evaluation.plausibility import Doubt, describe, doubts
 from trace_pipeline.evaluation.report import Figure, Report, render_markdown
 from trace_pipeline.evaluation.report_files import MARKDOWN, PAGE, write_report
-from trace_pipeline.evaluation.sampled import Answering, chosen
+from trace_pipeline.evaluation.sampled import Answering, answerer, chosen
 from trace_pipeline.evaluation.scoring import Completion, Evaluation, Group, Prediction, score
 from trace_pipeline.evaluation.statistics import (
     Interval,
@@ -101,6 +101,7 @@ __all__ = [
     "Report",
     "Table",
     "accuracy_figure",
+    "answerer",
     "categories_table",
     "cautions",
     "chosen",

@@ -250,12 +250,8 @@ def rescore_each(
     first = outputs[:: header.samples]
     answered = replace(benchmark, items=tuple(items[output.index] for output in first))
     ways: Sequence[Answering] = answerings if header.samples > 1 else ["first"]
-    models = {
-        how: header.model if how == "first" else f"{header.model}, {how}@{header.samples}"
-        for how in ways
-    }
     likelihoods = _likelihoods(outputs)
-    if "probable" in models and likelihoods is None:
+    if "probable" in ways and likelihoods is None:
         raise InvalidInputError(
             f"{path}: does not say how likely the model finds its completions; add that with "
             "python -m trace_pipeline.modeling.likelihoods, or choose --answer plausible"
@@ -266,5 +262,12 @@ def rescore_each(
             f"{benchmark.name} has ({benchmark.source}, {answered.fingerprint[:12]}); {_REMEDY}"
         )
     return score_each(
-        answered, outputs, solver, models, header.samples, header.greedy_first, likelihoods
+        answered,
+        outputs,
+        solver,
+        header.model,
+        ways,
+        header.samples,
+        header.greedy_first,
+        likelihoods,
     )

@@ -39,6 +39,12 @@ class Run(Struct, frozen=True, kw_only=True):
     """Id of its MLflow run."""
 
     @property
+    def answering(self) -> list[str]:
+        """How its answers were chosen of several completions, as :func:`answerer` says it."""
+        found = (e.model.partition(", ")[2] for e in (self.synthetic, self.real) if e is not None)
+        return [how for how in dict.fromkeys(found) if how]
+
+    @property
     def evaluations(self) -> dict[str, Evaluation]:
         """By what was answered, named as this run."""
         both = {"synthetic problems": self.synthetic, "real problems": self.real}
@@ -117,12 +123,13 @@ def pair(first: Run, second: Run, common: bool = False) -> Pair:
 def runs_table(runs: Sequence[Run], references: Sequence[ReferenceRun] = ()) -> Table:
     """One row a run: synthetic and real accuracy with intervals, parsed and valid.
 
-    The notebook's synthetic figures are over examples that were trained on.
+    A vote says that it is one. The notebook's synthetic figures are over examples that were
+    trained on.
     """
     rows: list[tuple[str, ...]] = [
         (
             run.name,
-            run.base_model,
+            ", ".join((run.base_model, *run.answering)),
             *_cells(run.synthetic),
             *_cells(run.real),
             run.real.benchmark if run.real else NOTHING,

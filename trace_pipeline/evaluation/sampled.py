@@ -21,6 +21,18 @@ frequent answer; the same among those of which the least is doubtful; among thes
 of those whose answer is the most probable."""
 
 
+def answerer(model: str, answering: Answering, samples: int, greedy_first: bool) -> str:
+    """What gave the answers, as reports name it: the model, how, and of how many completions.
+
+    The first of several is named only where it was drawn; a greedy one is what the model says
+    without samples. A name that says it already stays as it is.
+    """
+    if samples == 1 or (answering == "first" and greedy_first):
+        return model
+    how = f", first of {samples}" if answering == "first" else f", {answering}@{samples}"
+    return model.removesuffix(how) + how
+
+
 class Candidate(Protocol):
     """What a vote asks of a sample."""
 

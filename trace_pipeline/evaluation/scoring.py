@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from trace_pipeline.evaluation.sampled import (
     Answering,
     Judged,
     Sampled,
+    answerer,
     chosen,
     judge_samples,
     summarise_samples,
@@ -130,7 +131,7 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     """One model's predictions on one benchmark."""
 
     model: str
-    """What was scored: ``base``, ``sft``, ``rl``..."""
+    """What was scored: ``base``, ``sft``, ``rl``; of a vote, ``rl, majority@16``..."""
     benchmark: str
     kind: BenchmarkKind
     source: str
@@ -284,7 +285,7 @@ def score(
     greedy_first: bool = False,
     likelihoods: Sequence[float] | None = None,
 ) -> Evaluation:
-    """Judge the ``samples`` completions of each problem; ``model`` names what produced them.
+    """Judge the ``samples`` completions of each problem; ``model`` names what wrote them.
 
     Those of the first problem come first. Which of each is its prediction, ``answering`` says;
     whether the first of each is greedy and the others were drawn, ``greedy_first``. The
@@ -294,22 +295,23 @@ def score(
     Raises:
         ValueError: not as many completions as problems and samples, or as many likelihoods.
     """
-    named = {answering: model}
-    return score_each(benchmark, completions, solver, named, samples, greedy_first, likelihoods)[0]
+    ways = [answering]
+    return score_each(
+        benchmark, completions, solver, model, ways, samples, greedy_first, likelihoods
+    )[0]
 
 
 def score_each(
     benchmark: Benchmark,
     completions: Sequence[Completion],
     solver: Solver,
-    models: Mapping[Answering, str],
+    model: str,
+    answerings: Sequence[Answering],
     samples: int = 1,
     greedy_first: bool = False,
     likelihoods: Sequence[float] | None = None,
 ) -> list[Evaluation]:
     """What :func:`score` gives for several ways to choose the answer, judged once for all.
-
-    ``models``: what an evaluation is called, by the way that it chooses.
 
     Raises:
         ValueError: as :func:`score`.
@@ -319,7 +321,7 @@ def score_each(
     sampled = summarise_samples(judged, greedy_first) if samples > 1 else None
     told: dict[int, Prediction] = {}
     evaluations = []
-    for answering, model in models.items():
+    for answering in answerings:
         answers = [n * samples + chosen(group, answering) for n, group in enumerate(judged)]
         for item, place in zip(benchmark.items, answers, strict=True):
             if place not in told:
@@ -327,7 +329,7 @@ def score_each(
                 told[place] = _prediction(item, completions[place], one, solver)
         evaluations.append(
             Evaluation(
-                model=model,
+                model=answerer(model, answering, samples, greedy_first),
                 benchmark=benchmark.name,
                 kind=benchmark.kind,
                 source=benchmark.source,

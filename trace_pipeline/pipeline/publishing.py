@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from trace_pipeline.evaluation import (
     Benchmark,
     Header,
+    answerer,
     publish_completions,
     real_benchmark,
     write_outputs,
@@ -29,13 +30,14 @@ def publish_outputs(bench: Workbench, target: Path) -> str:
     """
     stored = bench.require("gsm8k_eval")
     evaluation = stored_evaluation(stored.path)
-    model = f"{bench.experiment.name}, {evaluation.model}"
-    answering = stored.manifest.config["eval"].get("answer", "first")
-    if evaluation.sampled is not None and answering != "first":
-        # The file has the one that was chosen of each problem's samples, as its name must say.
-        model += f", {answering}@{evaluation.sampled.voters}"
+    model, sampled = evaluation.model, evaluation.sampled
+    if sampled is not None:
+        # The file has the one that was chosen of each problem's samples, as its name must say;
+        # what was stored by an earlier version does not.
+        answering = stored.manifest.config["eval"].get("answer", "first")
+        model = answerer(model, answering, sampled.voters, bool(sampled.greedy))
     header = Header(
-        model=model,
+        model=f"{bench.experiment.name}, {model}",
         benchmark=evaluation.benchmark,
         problems=evaluation.total,
         fingerprint=evaluation.fingerprint,

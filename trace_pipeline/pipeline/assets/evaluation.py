@@ -203,6 +203,7 @@ def gsm8k_eval(
                     "artifact": f"{checkpoint.manifest.key}/{checkpoint.manifest.version}",
                     "base_model": bench.experiment.model.reference,
                     "accuracy": f"{evaluation.correct}",
+                    "answered_by": evaluation.model,
                     "problems": benchmark.name,
                 },
             )
