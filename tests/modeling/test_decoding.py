@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.experiment import DecodingConfig
-from trace_pipeline.modeling import decoding
+from trace_pipeline.modeling import decoding, prompts
 from trace_pipeline.modeling.batching import Sequences, collate
 from trace_pipeline.modeling.checkpoints import Policy
 from trace_pipeline.modeling.decoding import Completion, Decoder, Sampling
@@ -34,6 +36,18 @@ def test_greedy_equals_transformers_generate(policy: Policy) -> None:
             ids, attention_mask=torch.ones_like(ids), max_new_tokens=40, do_sample=False
         )[0, ids.shape[1] :]
         assert completion.ids == theirs.tolist()
+
+
+def test_all_decoders_of_a_policy_read_its_tokens_once(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    monkeypatch.setattr(prompts, "Vocabulary", lambda t: made.append(t) or Vocabulary(t))
+    prompt = Prompt(policy.prompt.config, policy.prompt.tokenizer)
+    for constrained in (False, True):
+        config = DecodingConfig(max_tokens=9, constrained=constrained)
+        Decoder(replace(policy, prompt=prompt), config).decode(["How many?"])
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 7])

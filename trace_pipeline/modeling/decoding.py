@@ -23,7 +23,7 @@ from trace_pipeline.modeling.endings import EndOfTrace
 from trace_pipeline.modeling.objective import shaped
 from trace_pipeline.modeling.products import product
 from trace_pipeline.modeling.running import Running, RunningBatch
-from trace_pipeline.modeling.vocabulary import Ids, Vocabulary
+from trace_pipeline.modeling.vocabulary import Ids
 from trace_pipeline.solver import Solver
 from trace_pipeline.validation import InvalidInputError
 
@@ -95,7 +95,7 @@ class Decoder:
         generation = getattr(policy.model.generation_config, "eos_token_id", None)
         extra = [generation] if isinstance(generation, int) else generation or []
         self._stop_ids = policy.prompt.stop_ids | set(extra)
-        self._vocabulary = Vocabulary(policy.prompt.tokenizer)
+        self._vocabulary = policy.prompt.vocabulary
 
     def decode(
         self,

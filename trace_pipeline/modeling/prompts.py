@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, to_builtins
 
 from trace_pipeline.experiment import PromptConfig
+from trace_pipeline.modeling.vocabulary import Vocabulary
 from trace_pipeline.traces import normalise_numbers
 from trace_pipeline.validation import InvalidInputError
 
@@ -61,6 +63,15 @@ class Prompt:
         """The token that ends a target."""
         self.stop_ids = frozenset({self.end_id})
         """Tokens that end a completion."""
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What the tokenizer's tokens say.
+
+        All decoders share it: making it reads every token, and a page that is asked one problem
+        at a time opens a decoder for each.
+        """
+        return Vocabulary(self.tokenizer)
 
     def text(self, question: str) -> str:
         """The prompt as text, up to where the trace begins."""
