@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     drawn = f"decoding: {{max_tokens: 200, samples: 3, {cold}}}"
     experiments = {
         "greedy": f"decoding: {{max_tokens: 200, {cold}}}",
+        "short": f"decoding: {{max_tokens: 60, {cold}}}",
         "probable": f"{drawn}\neval: {{answer: probable}}",
         "voting": f"{drawn}\neval: {{answer: plausible}}",
     }
@@ -55,6 +57,22 @@ def test_one_trace_or_a_vote(
     assert result.exit_code == 0, result.output
     assert result.output.endswith(conclusion)
     assert "doubtful" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("problem", "name", "said"),
+    [
+        (KNOWN, "short", r"no answer: the token limit \(decoding.max_tokens\) cut the trace: no_q"),
+        ("  ", "greedy", "Error: the problem is empty"),
+        ("caf\udce9", "greedy", "Error: the problem has bytes that are no UTF-8"),
+    ],
+)
+def test_without_an_answer_the_reason_is_said(
+    project: Path, problem: str, name: str, said: str
+) -> None:
+    result = ask(problem, name)
+    assert result.exit_code == 1
+    assert re.search(f"^{said}", result.output, re.MULTILINE)
 
 
 def test_what_speaks_against_the_answer_is_said() -> None:

@@ -23,7 +23,7 @@ _experiment = click.option(
     "--samples",
     type=click.IntRange(1, 128),
     help="Traces to draw; the most frequent answer of the least doubtful ones counts. "
-    "As the experiment evaluates by default; 1 is greedy.",
+    "By default as the experiment evaluates where that is a vote, else 1, which is greedy.",
 )
 @click.option("--page", is_flag=True, help="Ask on a local web page instead.")
 @click.option(

@@ -59,7 +59,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     def conclusion(self) -> str:
         """The answer, or why there is none."""
         if not self.solved:
-            return f"no answer: {self.problem}"
+            cut = "the token limit (decoding.max_tokens) cut the trace: " if self.clipped else ""
+            return f"no answer: {cut}{self.problem}"
         votes = f" ({self.agreeing} of {self.samples} traces agree)" if self.samples > 1 else ""
         return f"answer: {self.answer}{votes}"
 
@@ -97,10 +98,11 @@ class Asker:
             problem: a word problem.
             constrained: whether only valid traces may be written; None: as the experiment says.
             samples: traces to write, of which the most frequent answer among the least doubtful
-                counts; the first is greedy. None: as the experiment evaluates.
+                counts; the first is greedy. None: as the experiment evaluates where that is a
+                vote, else one greedy trace.
 
         Raises:
-            InvalidInputError: an empty problem.
+            InvalidInputError: a problem that is empty or no text.
         """
         _require_problem(problem)
         from trace_pipeline.modeling.engines import open_engine
@@ -182,7 +184,7 @@ def answer(bench: Workbench, problem: str, samples: int | None = None) -> Answer
     """Let the experiment's trained model answer one ``problem``, as :meth:`Asker.answer` does.
 
     Raises:
-        InvalidInputError: an empty problem.
+        InvalidInputError: a problem that is empty or no text.
         MissingUpstreamError: the experiment has no trained model yet.
     """
     _require_problem(problem)  # before the model is loaded
@@ -192,6 +194,12 @@ def answer(bench: Workbench, problem: str, samples: int | None = None) -> Answer
 def _require_problem(problem: str) -> None:
     if not problem.strip():
         raise InvalidInputError("the problem is empty; give a word problem in quotes")
+    try:
+        problem.encode()
+    except UnicodeEncodeError:  # how a terminal of another encoding hands on its bytes
+        raise InvalidInputError(
+            "the problem has bytes that are no UTF-8; set the terminal to UTF-8"
+        ) from None
 
 
 def trained_models(store: ArtifactStore, experiments: list[str]) -> list[Asked]:
