@@ -52,6 +52,7 @@ def judged(
 )
 def test_counts_and_majority(halves: tuple[int | None, ...], correct: int, majority: bool) -> None:
     sampled = summarise_samples([judged(*halves)])
+    assert sampled.described == "4 samples of each problem"
     assert sampled == Sampled(4, (correct,), (majority,), (majority,))
 
 
@@ -111,6 +112,7 @@ def test_a_greedy_first_one_votes_and_is_not_drawn() -> None:
     assert found.samples == 3
     assert found.correct == (1, 3)
     assert found.greedy == (True, False)
+    assert found.described == "3 samples of each problem beside the greedy one"
     assert found.majority == (True, True)
     assert found.metrics().keys() >= {"pass_at_3", "majority_at_4", "plausible_at_4"}
     assert "pass_at_4" not in found.metrics()

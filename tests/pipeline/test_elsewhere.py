@@ -175,7 +175,8 @@ def test_rescoring_samples_shows_the_majority(tmp_path: Path) -> None:
     publish_completions(target, tmp_path / "c.jsonl", benchmark, Solver(), header)
     result = run("rescore", str(target), "--gsm8k", "builtin")
     assert result.exit_code == 0, result.output
-    assert "x, of 2 samples: pass@1 0.0 %, pass@2 0.0 %, majority@2 0 of 60" in result.output
+    rows = "pass@1 0.0 %, pass@2 0.0 %, majority@2 0 of 60"
+    assert f"o.jsonl.gz, 2 samples of each problem: {rows}" in result.output
     one = tmp_path / "one.jsonl.gz"
     (tmp_path / "c.jsonl").write_bytes(b"\n".join(lines[::2]))
     publish_completions(one, tmp_path / "c.jsonl", benchmark, Solver(), replace(header, model="y"))

@@ -13,6 +13,7 @@ from trace_pipeline.validation import InvalidInputError
 
 if TYPE_CHECKING:
     from trace_pipeline.evaluation import Evaluation
+    from trace_pipeline.evaluation.sampled import Sampled
 
 
 @click.command()
@@ -137,19 +138,19 @@ def rescore(
         benchmark = with_reference_traces(benchmark, problems.problems)
     solver = Solver()
     found: list[Evaluation] = []
-    sampled: list[Evaluation] = []
+    sampled: dict[str, Sampled] = {}
     files: list[Path] = []
     for source in sources:
         judged = rescore_each(source, benchmark, solver, list(dict.fromkeys(answerings)))
         found += judged
         files += [source] * len(judged)
-        sampled += [found[-1]] if found[-1].sampled else []
+        if judged[0].sampled is not None:  # whichever of them answers, they are the same
+            sampled[str(source)] = judged[0].sampled
     click.echo(f"{benchmark.name}: {benchmark.source}")
     click.echo(models_table(found).to_text())
-    for evaluation in sampled:
-        assert evaluation.sampled is not None
-        rows = ", ".join(" ".join(row) for row in evaluation.sampled.rows())
-        click.echo(f"{evaluation.model}, of {evaluation.sampled.samples} samples: {rows}")
+    for name, samples in sampled.items():
+        rows = ", ".join(" ".join(row) for row in samples.rows())
+        click.echo(f"{name}, {samples.described}: {rows}")
     for evaluation in found[1:]:
         click.echo(compare(found[0], evaluation, common=True).sentence())
     for evaluation in found if diagnose else ():

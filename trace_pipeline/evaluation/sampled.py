@@ -98,6 +98,12 @@ class Sampled(Struct, frozen=True):
         """Completions of a problem that vote."""
         return self.samples + bool(self.greedy)
 
+    @property
+    def described(self) -> str:
+        """How many there are, in words."""
+        beside = " beside the greedy one" if self.greedy else ""
+        return f"{self.samples} samples of each problem{beside}"
+
     def pass_at(self, k: int) -> float:
         """Mean over the problems of the unbiased estimate that one of ``k`` samples is correct."""
         shares = [pass_at_k(self.samples, count, k) for count in self.correct]

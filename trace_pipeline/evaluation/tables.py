@@ -56,7 +56,7 @@ def samples_figures(evaluation: Evaluation) -> Table | None:
     """pass@k and majority@k, where each problem was sampled several times."""
     if evaluation.sampled is None:
         return None
-    title = f"{evaluation.model}, {evaluation.sampled.samples} samples of each problem"
+    title = f"{evaluation.model}: {evaluation.sampled.described}"
     rows = tuple((name, figure) for name, figure in evaluation.sampled.rows())
     return Table(title, ("measure", "share of problems"), rows)
 
