@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -108,6 +109,14 @@ def test_a_low_temperature_is_nearly_greedy(policy: Policy) -> None:
     cold = decoder(policy).decode(QUESTIONS[:2], Sampling([1, 2], temperature=1e-4))
     narrow = decoder(policy).decode(QUESTIONS[:2], Sampling([1, 2], top_p=1e-6))
     assert texts(cold) == texts(greedy) == texts(narrow)
+
+
+def test_completions_share_the_time_that_they_take(policy: Policy) -> None:
+    began = time.perf_counter()
+    found = decoder(policy).decode(QUESTIONS)
+    spent = time.perf_counter() - began
+    assert all(completion.seconds > 0 for completion in found)
+    assert sum(completion.seconds for completion in found) <= spent
 
 
 def test_draws_follow_the_distribution(policy: Policy) -> None:

@@ -49,7 +49,7 @@ class Completion(Protocol):
 
     @property
     def seconds(self) -> float:
-        """Wall-clock seconds from entering the batch to the last token."""
+        """Its share of the time that all of them took."""
 
 
 class Prediction(Struct, frozen=True, kw_only=True):

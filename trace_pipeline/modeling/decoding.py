@@ -48,7 +48,7 @@ class Completion:
     clipped: bool
     """Cut by the token limit: neither the model nor a whole valid trace ended it."""
     seconds: float
-    """From the prompt's entry into the batch to the end."""
+    """Its share of the time of decoding: that of a step goes in equal parts to all it advances."""
     logprob: float
     """Log-probability of the tokens under the distribution they were drawn from (greedy: of
     the model). With a constraint, of the distribution over the tokens that it allows."""
@@ -172,6 +172,7 @@ class Decoder:
         total = len(waiting)
         tokens = 0
         while waiting or batch.running:
+            began = time.perf_counter()
             if waiting and len(batch.running) < batch.slots:
                 fresh, hidden = batch.admit(waiting)
             else:
@@ -179,6 +180,9 @@ class Decoder:
             before = sum(len(sequence.ids) for sequence in fresh)
             self._append(hidden, fresh, sampling)
             batch.settle()
+            share = (time.perf_counter() - began) / len(fresh)
+            for sequence in fresh:
+                sequence.seconds += share
             tokens += sum(len(sequence.ids) for sequence in fresh) - before
             for slot in reversed(range(len(batch.running))):
                 sequence = batch.running[slot]
@@ -313,7 +317,7 @@ class Decoder:
             text=self._policy.prompt.decode(sequence.ids),
             tokens=len(sequence.ids),
             clipped=not sequence.trimmed and sequence.ids[-1] not in self._stop_ids,
-            seconds=time.perf_counter() - sequence.started,
+            seconds=sequence.seconds,
             logprob=sequence.logprob,
             prompt_ids=sequence.prompt,
             ids=sequence.ids,

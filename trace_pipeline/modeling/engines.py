@@ -75,8 +75,9 @@ class VllmDecoder:
         start = time.perf_counter()
         outputs = self._engine.generate(requests, parameters, use_tqdm=False)
         seconds = time.perf_counter() - start
+        each = seconds / max(1, sum(len(output.outputs[0].token_ids) for output in outputs))
         found = [
-            self._completion(ids, output.outputs[0], seconds)
+            self._completion(ids, output.outputs[0], each)
             for ids, output in zip(prompts, outputs, strict=True)
         ]
         if on_progress:
@@ -98,13 +99,13 @@ class VllmDecoder:
             **shape,
         )
 
-    def _completion(self, prompt: list[int], output: Any, seconds: float) -> Completion:
+    def _completion(self, prompt: list[int], output: Any, each: float) -> Completion:
         ids = list(output.token_ids)
         return Completion(
             text=self._prompt.decode(ids),
             tokens=len(ids),
             clipped=output.finish_reason == "length",
-            seconds=seconds,
+            seconds=each * len(ids),
             logprob=float(output.cumulative_logprob),
             prompt_ids=prompt,
             ids=ids,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +36,8 @@ class Running:
     draws: np.ndarray[Any, np.dtype[np.float64]] | None
     constraint: TraceConstraint | None
     ending: EndOfTrace | None
-    started: float = 0.0
+    seconds: float = 0.0
+    """Of the time of the steps that advanced it, its share."""
     ids: list[int] = field(default_factory=list)
     forced: list[bool] = field(default_factory=list)
     choices: list[bytes | None] = field(default_factory=list)
@@ -108,7 +108,6 @@ class RunningBatch:
         Returns:
             The new sequences and (n, H) hidden states behind their prompts.
         """
-        now = time.perf_counter()
         first, size = len(self.running), 0
         most = PREFILL_TOKENS.get(self._device.type, PREFILL_TOKENS["cpu"])
         entering: list[Running] = []
@@ -122,7 +121,6 @@ class RunningBatch:
                     break
                 distinct.append(len(entering))
             entering.append(waiting.pop())
-            sequence.started = now
         # Equal prompts share a pass: theirs stand in the first slots, copies go behind.
         order = {place: slot for slot, place in enumerate(distinct)}
         twins = [place for place in range(len(entering)) if place not in order]
