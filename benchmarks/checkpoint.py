@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from trace_pipeline.experiment import load_experiment
 from trace_pipeline.generation import Catalog, Example, Generator
-from trace_pipeline.modeling.base_models import resolve_base
-from trace_pipeline.modeling.checkpoints import INFO
-from trace_pipeline.modeling.finetuning import train_sft
+from trace_pipeline.modeling.base.base_models import resolve_base
+from trace_pipeline.modeling.sft.finetuning import train_sft
+from trace_pipeline.modeling.storage.checkpoints import INFO
 from trace_pipeline.store import default_cache
 
 EXPERIMENT = "quickstart"

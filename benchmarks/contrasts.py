@@ -20,8 +20,8 @@ from trace_pipeline.experiment import DecodingConfig
 from trace_pipeline.gsm8k import load_training_problems
 from trace_pipeline.gsm8k.conversion import Conversion, contrasts, convert
 from trace_pipeline.gsm8k.splits import part_of
-from trace_pipeline.modeling.checkpoints import load_checkpoint
-from trace_pipeline.modeling.decoding import Decoder
+from trace_pipeline.modeling.decoding.decoder import Decoder
+from trace_pipeline.modeling.storage.checkpoints import load_checkpoint
 from trace_pipeline.solver import Solver
 from trace_pipeline.traces import Number
 

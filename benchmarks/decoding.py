@@ -24,9 +24,9 @@ from benchmarks.checkpoint import examples, trained_folder
 from benchmarks.common import table
 from trace_pipeline.experiment import DecodingConfig, PromptConfig
 from trace_pipeline.gsm8k import load_problems
-from trace_pipeline.modeling.base_models import resolve_base
-from trace_pipeline.modeling.checkpoints import Policy, load_base_policy, load_checkpoint
-from trace_pipeline.modeling.decoding import Completion, Decoder
+from trace_pipeline.modeling.base.base_models import resolve_base
+from trace_pipeline.modeling.decoding.decoder import Completion, Decoder
+from trace_pipeline.modeling.storage.checkpoints import Policy, load_base_policy, load_checkpoint
 from trace_pipeline.solver import Solver, VerdictKind
 
 PEER_BATCH = 32

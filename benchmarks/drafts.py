@@ -15,7 +15,7 @@ import sys
 
 from benchmarks.common import table
 from benchmarks.trace_tokens import converted
-from trace_pipeline.modeling.drafts import Drafts
+from trace_pipeline.modeling.decoding.drafts import Drafts
 
 
 def replay(texts: list[list[int]], together: int, most: int) -> tuple[float, float, float]:

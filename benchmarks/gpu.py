@@ -73,8 +73,8 @@ def sft(base: Any, data: Sequence[Any], options: argparse.Namespace, rate: float
 
 def decoding(base: Any, questions: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
     """Greedy completions per second, ours and transformers', in turns; share of equal texts."""
-    from trace_pipeline.modeling.checkpoints import load_base_policy
-    from trace_pipeline.modeling.decoding import Decoder
+    from trace_pipeline.modeling.decoding.decoder import Decoder
+    from trace_pipeline.modeling.storage.checkpoints import load_base_policy
 
     experiment = _experiment(options)
     policy = load_base_policy(base, experiment.prompt, options.dtype, options.device)
@@ -166,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from tests.modeling.tiny import make_tiny_model
     from trace_pipeline.generation import Catalog, Generator
     from trace_pipeline.modeling import resolve_base
-    from trace_pipeline.modeling.devices import resolve_device, resolve_dtype
+    from trace_pipeline.modeling.base.devices import resolve_device, resolve_dtype
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the JSON file")

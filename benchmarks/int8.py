@@ -43,11 +43,11 @@ def gradients(checkpoint: Path, data: Path, count: int, rounds: int) -> list[lis
 
     from trace_pipeline.generation import read_examples
     from trace_pipeline.modeling import resolve_base
-    from trace_pipeline.modeling.batching import collate, tokenise
-    from trace_pipeline.modeling.checkpoints import load_checkpoint
-    from trace_pipeline.modeling.int8 import int8_linear
-    from trace_pipeline.modeling.objective import completion_logprobs
-    from trace_pipeline.modeling.rows import PLAIN, Kernels
+    from trace_pipeline.modeling.network.batching import collate, tokenise
+    from trace_pipeline.modeling.network.int8 import int8_linear
+    from trace_pipeline.modeling.network.objective import completion_logprobs
+    from trace_pipeline.modeling.network.rows import PLAIN, Kernels
+    from trace_pipeline.modeling.storage.checkpoints import load_checkpoint
 
     policy = load_checkpoint(checkpoint, resolve_base("embedded"), "float32", "cpu")
     model: Any = policy.model

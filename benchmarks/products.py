@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional
 
 from benchmarks.common import table
-from trace_pipeline.modeling.products import FEW, FEWEST, product
+from trace_pipeline.modeling.network.products import FEW, FEWEST, product
 
 SHAPES = ((576, 960), (576, 576), (576, 3072), (1536, 576))
 """Inputs and outputs of a layer's products in SmolLM2-135M: q, k and v; out; gate and up; down."""

@@ -61,9 +61,9 @@ def problems() -> list[Any]:
 def untrained_checkpoint(folder: Path) -> None:
     """The base model as a checkpoint of which the last layers and the head are trained."""
     from trace_pipeline.experiment import experiment_from_dict
-    from trace_pipeline.modeling.base_models import resolve_base
-    from trace_pipeline.modeling.checkpoints import load_base_policy, save_checkpoint
-    from trace_pipeline.modeling.trainable import select_trainable
+    from trace_pipeline.modeling.base.base_models import resolve_base
+    from trace_pipeline.modeling.network.trainable import select_trainable
+    from trace_pipeline.modeling.storage.checkpoints import load_base_policy, save_checkpoint
 
     experiment = experiment_from_dict(SETTINGS)
     policy = load_base_policy(resolve_base("embedded"), experiment.prompt, "float32", "cpu")
@@ -86,7 +86,7 @@ def ours(checkpoint: Path, work: Path, tokens: int, iterations: int, _: int) -> 
     settings["decoding"] = SETTINGS["decoding"] | {"max_tokens": 1}  # the evaluation at the end
     seen: list[dict[str, float]] = []
     examples = problems()
-    with patch("trace_pipeline.modeling.rollouts.Solver.verify", verify):
+    with patch("trace_pipeline.modeling.training.rollouts.Solver.verify", verify):
         train_rl(
             experiment_from_dict(settings), checkpoint, examples, examples[:1], work,
             on_metrics=lambda _, metrics: seen.append(metrics),
@@ -101,8 +101,8 @@ def trl(checkpoint: Path, work: Path, tokens: int, iterations: int, batch: int) 
     from transformers import TrainerCallback
     from trl import GRPOConfig, GRPOTrainer
 
-    from trace_pipeline.modeling.checkpoints import load_checkpoint
-    from trace_pipeline.modeling.trainable import train_only
+    from trace_pipeline.modeling.network.trainable import train_only
+    from trace_pipeline.modeling.storage.checkpoints import load_checkpoint
 
     policy = load_checkpoint(checkpoint, None, "float32", "cpu")
     assert policy.info is not None

@@ -76,9 +76,9 @@ def train_ours(
 ) -> None:
     from trace_pipeline.experiment import experiment_from_dict
     from trace_pipeline.modeling import resolve_base, train_sft
-    from trace_pipeline.modeling.batching import plan_batches, tokenise
-    from trace_pipeline.modeling.prompts import Prompt
-    from trace_pipeline.modeling.trace_tokens import prompt_tokenizer
+    from trace_pipeline.modeling.base.prompts import Prompt
+    from trace_pipeline.modeling.base.trace_tokens import prompt_tokenizer
+    from trace_pipeline.modeling.network.batching import plan_batches, tokenise
 
     sft = {"trainable": "all" if part == "full" else "last_layers", "layers": LAYERS}
     sft |= {"batch_tokens": options.batch_tokens, "epochs": 100 if reuse else 1}
@@ -105,10 +105,10 @@ def train_trl(part: str, options: argparse.Namespace) -> None:
 
     from trace_pipeline.experiment import PromptConfig
     from trace_pipeline.modeling import resolve_base
-    from trace_pipeline.modeling.base_models import load_model, load_tokenizer
-    from trace_pipeline.modeling.batching import tokenise
-    from trace_pipeline.modeling.prompts import Prompt
-    from trace_pipeline.modeling.trainable import select_trainable
+    from trace_pipeline.modeling.base.base_models import load_model, load_tokenizer
+    from trace_pipeline.modeling.base.prompts import Prompt
+    from trace_pipeline.modeling.network.batching import tokenise
+    from trace_pipeline.modeling.network.trainable import select_trainable
 
     base = resolve_base("embedded")
     tokenizer, model = load_tokenizer(base), load_model(base, options.dtype, "cpu")
@@ -249,7 +249,7 @@ def flops_per_token(part: str) -> float:
 
 def measure(part: str, options: argparse.Namespace) -> tuple[list[list[str]], list[str]]:
     """Rows of the table, and the bounds that were missed."""
-    from trace_pipeline.modeling.devices import has_byte_products
+    from trace_pipeline.modeling.base.devices import has_byte_products
 
     fast = has_byte_products() and options.dtype == "float32"
     names = ["trl", "ours", *(["int8"] if fast else []), *(["reusing"] if part == "top" else [])]

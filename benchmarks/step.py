@@ -20,7 +20,7 @@ from benchmarks.gpu import SMOL, TINY
 
 def sequences(tokens: int) -> list[Any]:
     """Prompts and traces as long as those of GSM-8K with trace tokens, ``tokens`` in all."""
-    from trace_pipeline.modeling.batching import Sequences
+    from trace_pipeline.modeling.network.batching import Sequences
 
     draw = random.Random(0)
     found: list[Any] = []
@@ -41,13 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from tests.modeling.tiny import make_tiny_model
     from trace_pipeline.experiment import PromptConfig
     from trace_pipeline.modeling import resolve_base
-    from trace_pipeline.modeling.batching import collate
-    from trace_pipeline.modeling.checkpoints import load_base_policy
-    from trace_pipeline.modeling.devices import peak_memory
-    from trace_pipeline.modeling.objective import completion_logprobs
-    from trace_pipeline.modeling.optimizer import MasterAdamW
-    from trace_pipeline.modeling.rows import PLAIN, compiled
-    from trace_pipeline.modeling.training import synchronise
+    from trace_pipeline.modeling.base.devices import peak_memory
+    from trace_pipeline.modeling.network.batching import collate
+    from trace_pipeline.modeling.network.objective import completion_logprobs
+    from trace_pipeline.modeling.network.optimizer import MasterAdamW
+    from trace_pipeline.modeling.network.rows import PLAIN, compiled
+    from trace_pipeline.modeling.storage.checkpoints import load_base_policy
+    from trace_pipeline.modeling.training.run import synchronise
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tiny", action="store_true", help="a tiny model: does it run at all?")

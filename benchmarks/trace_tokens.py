@@ -16,10 +16,10 @@ from benchmarks.common import table
 from trace_pipeline.experiment import load_experiment
 from trace_pipeline.gsm8k.loading import load_problems, load_training_problems
 from trace_pipeline.gsm8k.training import training_traces
-from trace_pipeline.modeling.base_models import resolve_base
-from trace_pipeline.modeling.batching import Sequence, tokenise
-from trace_pipeline.modeling.prompts import Prompt
-from trace_pipeline.modeling.trace_tokens import prompt_tokenizer, trace_phrases
+from trace_pipeline.modeling.base.base_models import resolve_base
+from trace_pipeline.modeling.base.prompts import Prompt
+from trace_pipeline.modeling.base.trace_tokens import prompt_tokenizer, trace_phrases
+from trace_pipeline.modeling.network.batching import Sequence, tokenise
 
 
 def converted(most: int | None = None) -> Iterator[tuple[bool, list[Sequence]]]:

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from tests.modeling.tiny import experiment, make_tiny_model, problems
-from trace_pipeline.modeling.base_models import resolve_base
-from trace_pipeline.modeling.finetuning import train_sft
+from trace_pipeline.modeling.base.base_models import resolve_base
+from trace_pipeline.modeling.sft.finetuning import train_sft
 from trace_pipeline.store import ArtifactStore
 
 ROOT = Path(__file__).parents[1]

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from tests.modeling.tiny import experiment, make_tiny_model, problems
-from trace_pipeline.modeling.base_models import BaseModel, resolve_base
-from trace_pipeline.modeling.checkpoints import Policy, load_base_policy
-from trace_pipeline.modeling.finetuning import train_sft
+from trace_pipeline.modeling.base.base_models import BaseModel, resolve_base
+from trace_pipeline.modeling.sft.finetuning import train_sft
+from trace_pipeline.modeling.storage.checkpoints import Policy, load_base_policy
 
 
 @pytest.fixture(scope="session", autouse=True)

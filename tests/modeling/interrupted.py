@@ -26,9 +26,10 @@ import transformers
 from safetensors.torch import load_file
 
 from tests.modeling.tiny import experiment, make_tiny_model, problems
-from trace_pipeline.modeling import snapshots, train_rl, train_sft
-from trace_pipeline.modeling.base_models import resolve_base
-from trace_pipeline.modeling.rollouts import validate
+from trace_pipeline.modeling import train_rl, train_sft
+from trace_pipeline.modeling.base.base_models import resolve_base
+from trace_pipeline.modeling.storage import snapshots
+from trace_pipeline.modeling.training.rollouts import validate
 from trace_pipeline.store import file_sha256
 
 SETTINGS = experiment(
@@ -87,8 +88,8 @@ def _train(stage: str, root: Path, folder: Path, on_metrics: Callable[..., Any] 
     else:
         data = problems(8)
         # Rewards that differ although the model knows nothing: its length of output.
-        judge = "trace_pipeline.modeling.rollouts.Solver.verify"
-        scored = "trace_pipeline.modeling.reinforcement.validate"
+        judge = "trace_pipeline.modeling.training.rollouts.Solver.verify"
+        scored = "trace_pipeline.modeling.rl.reinforcement.validate"
         with patch(judge, _verdict_by_text), patch(scored, _score_by_distance(root / "sft")):
             train_rl(
                 SETTINGS, root / "sft", data, data[:4], folder, base, on_metrics,
@@ -116,10 +117,10 @@ def _score_by_distance(start: Path) -> Callable[..., dict[str, float]]:
 
 def _disturbed(stage: str, root: Path, folder: Path, moment: str) -> None:
     if moment == "while a snapshot is written":
-        with patch("trace_pipeline.modeling.snapshots.write_json", _die):
+        with patch("trace_pipeline.modeling.storage.snapshots.write_json", _die):
             _train(stage, root, folder, None)
     elif moment == "at the end":
-        with patch("trace_pipeline.modeling.checkpoints.write_json", _die):
+        with patch("trace_pipeline.modeling.storage.checkpoints.write_json", _die):
             _train(stage, root, folder, None)
     else:
         at = 1 if moment == "before any snapshot" else {"sft": 5, "rl": 3}[stage]

@@ -10,7 +10,7 @@ import torch
 
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.modeling import train_rl
-from trace_pipeline.modeling.base_models import resolve_base
+from trace_pipeline.modeling.base.base_models import resolve_base
 from trace_pipeline.modeling.distributed import joined
 
 METHODS = {

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trace_pipeline.modeling.advantages import (
+from trace_pipeline.modeling.rl.advantages import (
     MovingBaseline,
     group_normalised,
     leave_one_out,

@@ -18,12 +18,12 @@ import pytest
 import torch
 
 from tests.modeling.tiny import experiment, make_tiny_model
-from trace_pipeline.modeling.advantages import MovingBaseline, group_normalised, leave_one_out
-from trace_pipeline.modeling.base_models import BaseModel
-from trace_pipeline.modeling.checkpoints import load_base_policy
-from trace_pipeline.modeling.decoding import Completion
-from trace_pipeline.modeling.optimizer import MasterAdamW
-from trace_pipeline.modeling.policy_gradient import Learner
+from trace_pipeline.modeling.base.base_models import BaseModel
+from trace_pipeline.modeling.decoding.decoder import Completion
+from trace_pipeline.modeling.network.optimizer import MasterAdamW
+from trace_pipeline.modeling.rl.advantages import MovingBaseline, group_normalised, leave_one_out
+from trace_pipeline.modeling.rl.policy_gradient import Learner
+from trace_pipeline.modeling.storage.checkpoints import load_base_policy
 
 Estimate = Callable[[torch.Tensor], torch.Tensor]
 
@@ -126,7 +126,7 @@ def run_trl(
 @pytest.fixture(scope="module")
 def ending_base(tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
     """A model that ends about half of its completions before the limit."""
-    from trace_pipeline.modeling.base_models import resolve_base
+    from trace_pipeline.modeling.base.base_models import resolve_base
 
     folder = make_tiny_model(tmp_path_factory.mktemp("trl") / "tiny", initializer_range=0.25)
     return resolve_base(str(folder))

@@ -10,10 +10,10 @@ from safetensors.torch import load_file
 
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.experiment import Experiment, ExperimentError, experiment_from_dict
-from trace_pipeline.modeling.averaging import average_checkpoints
-from trace_pipeline.modeling.base_models import BaseModel
-from trace_pipeline.modeling.checkpoints import WEIGHTS
-from trace_pipeline.modeling.finetuning import train_sft
+from trace_pipeline.modeling.base.base_models import BaseModel
+from trace_pipeline.modeling.sft.averaging import average_checkpoints
+from trace_pipeline.modeling.sft.finetuning import train_sft
+from trace_pipeline.modeling.storage.checkpoints import WEIGHTS
 from trace_pipeline.validation import InvalidInputError
 
 MEAN = {"average": {"one": 3, "two": 1}, "evaluate_problems": 2}

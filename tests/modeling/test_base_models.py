@@ -9,14 +9,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.modeling.tiny import make_tiny_model, make_tokenizer
-from trace_pipeline.modeling import base_models, embedded
-from trace_pipeline.modeling.base_models import (
+from trace_pipeline.modeling.base import base_models, embedded
+from trace_pipeline.modeling.base.base_models import (
     BaseModel,
     load_model,
     load_tokenizer,
     resolve_base,
 )
-from trace_pipeline.modeling.weights import weights_sha256
+from trace_pipeline.modeling.base.weights import weights_sha256
 from trace_pipeline.validation import InvalidInputError
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.modeling.tiny import make_tokenizer, problem, problems
 from trace_pipeline.experiment import PromptConfig
-from trace_pipeline.modeling.batching import Sequences, collate, plan_batches, tokenise
-from trace_pipeline.modeling.prompts import Prompt
+from trace_pipeline.modeling.base.prompts import Prompt
+from trace_pipeline.modeling.network.batching import Sequences, collate, plan_batches, tokenise
 from trace_pipeline.validation import InvalidInputError
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=200)

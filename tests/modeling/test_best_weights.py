@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from trace_pipeline.modeling.best_weights import BestWeights
-from trace_pipeline.modeling.training import TrainingError
+from trace_pipeline.modeling.training.best_weights import BestWeights
+from trace_pipeline.modeling.training.run import TrainingError
 
 
 def weight(model: torch.nn.Linear, value: float | None = None) -> float:

@@ -8,9 +8,11 @@ from msgspec.structs import replace
 from safetensors.torch import load_file, save_file
 
 from tests.modeling.tiny import experiment, make_tiny_model, problems
-from trace_pipeline.modeling.base_models import BaseModel, load_model, resolve_base
-from trace_pipeline.modeling.changes import checkpoint_differs_from
-from trace_pipeline.modeling.checkpoints import (
+from trace_pipeline.modeling.base.base_models import BaseModel, load_model, resolve_base
+from trace_pipeline.modeling.decoding.decoder import Decoder
+from trace_pipeline.modeling.network.trainable import select_trainable
+from trace_pipeline.modeling.storage.changes import checkpoint_differs_from
+from trace_pipeline.modeling.storage.checkpoints import (
     INFO,
     Policy,
     export_checkpoint,
@@ -19,8 +21,6 @@ from trace_pipeline.modeling.checkpoints import (
     read_info,
     save_checkpoint,
 )
-from trace_pipeline.modeling.decoding import Decoder
-from trace_pipeline.modeling.trainable import select_trainable
 from trace_pipeline.store import write_json
 from trace_pipeline.validation import InvalidInputError
 

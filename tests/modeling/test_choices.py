@@ -14,20 +14,25 @@ import torch
 from tests.modeling.test_constrained import QUESTIONS, constrained
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.experiment import DecodingConfig
-from trace_pipeline.modeling import reinforcement as rl
-from trace_pipeline.modeling.base_models import BaseModel
-from trace_pipeline.modeling.batching import Sequences, collate
-from trace_pipeline.modeling.checkpoints import Policy, load_checkpoint
-from trace_pipeline.modeling.choices import Choices, TokenSets
-from trace_pipeline.modeling.constrained import TraceConstraint
-from trace_pipeline.modeling.decoding import Completion, Decoder, Sampling
-from trace_pipeline.modeling.objective import SLICE, completion_logprobs, nucleus, token_logprobs
-from trace_pipeline.modeling.optimizer import MasterAdamW
-from trace_pipeline.modeling.policy_gradient import Learner
-from trace_pipeline.modeling.records import read_records
-from trace_pipeline.modeling.reinforcement import train_rl
-from trace_pipeline.modeling.rollouts import Group, roll_out
-from trace_pipeline.modeling.vocabulary import Vocabulary
+from trace_pipeline.modeling.base.base_models import BaseModel
+from trace_pipeline.modeling.base.choices import Choices, TokenSets
+from trace_pipeline.modeling.base.vocabulary import Vocabulary
+from trace_pipeline.modeling.decoding.constrained import TraceConstraint
+from trace_pipeline.modeling.decoding.decoder import Completion, Decoder, Sampling
+from trace_pipeline.modeling.network.batching import Sequences, collate
+from trace_pipeline.modeling.network.objective import (
+    SLICE,
+    completion_logprobs,
+    nucleus,
+    token_logprobs,
+)
+from trace_pipeline.modeling.network.optimizer import MasterAdamW
+from trace_pipeline.modeling.rl import reinforcement as rl
+from trace_pipeline.modeling.rl.policy_gradient import Learner
+from trace_pipeline.modeling.rl.reinforcement import train_rl
+from trace_pipeline.modeling.storage.checkpoints import Policy, load_checkpoint
+from trace_pipeline.modeling.storage.records import read_records
+from trace_pipeline.modeling.training.rollouts import Group, roll_out
 from trace_pipeline.solver import Solver, Verdict, VerdictKind
 
 SHAPES = [(1.0, 1.0), (1.4, 1.0), (0.7, 0.9)]

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from trace_pipeline.experiment import CollapseConfig
-from trace_pipeline.modeling.collapse import CollapseWatch
+from trace_pipeline.modeling.rl.collapse import CollapseWatch
 
 
 def figures(parsed: float, entropy: float | None = 0.5) -> dict[str, float]:

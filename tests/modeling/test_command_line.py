@@ -11,7 +11,7 @@ import pytest
 
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.modeling import command_line
-from trace_pipeline.modeling.base_models import BaseModel
+from trace_pipeline.modeling.base.base_models import BaseModel
 from trace_pipeline.modeling.command_line import (
     decode_main,
     likelihoods_main,

@@ -14,13 +14,13 @@ import torch
 from tests.modeling.tiny import make_tokenizer, problem
 from trace_pipeline.experiment import DecodingConfig
 from trace_pipeline.generation import Catalog, Generator
-from trace_pipeline.modeling import decoding
-from trace_pipeline.modeling.base_models import BaseModel
-from trace_pipeline.modeling.checkpoints import Policy, load_checkpoint
-from trace_pipeline.modeling.constrained import TraceConstraint
-from trace_pipeline.modeling.decoding import Completion, Decoder, Sampling
-from trace_pipeline.modeling.trace_tokens import add_phrases
-from trace_pipeline.modeling.vocabulary import Vocabulary
+from trace_pipeline.modeling.base.base_models import BaseModel
+from trace_pipeline.modeling.base.trace_tokens import add_phrases
+from trace_pipeline.modeling.base.vocabulary import Vocabulary
+from trace_pipeline.modeling.decoding import decoder as decoding
+from trace_pipeline.modeling.decoding.constrained import TraceConstraint
+from trace_pipeline.modeling.decoding.decoder import Completion, Decoder, Sampling
+from trace_pipeline.modeling.storage.checkpoints import Policy, load_checkpoint
 from trace_pipeline.paths import project_root
 from trace_pipeline.solver import Solver, VerdictKind
 from trace_pipeline.traces import render_trace

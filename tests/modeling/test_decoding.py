@@ -8,13 +8,14 @@ import torch
 
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.experiment import DecodingConfig
-from trace_pipeline.modeling import decoding, prompts
-from trace_pipeline.modeling.batching import Sequences, collate
-from trace_pipeline.modeling.checkpoints import Policy
-from trace_pipeline.modeling.decoding import Completion, Decoder, Sampling
-from trace_pipeline.modeling.objective import completion_logprobs, token_logprobs
-from trace_pipeline.modeling.prompts import Prompt
-from trace_pipeline.modeling.vocabulary import Vocabulary
+from trace_pipeline.modeling.base import prompts
+from trace_pipeline.modeling.base.prompts import Prompt
+from trace_pipeline.modeling.base.vocabulary import Vocabulary
+from trace_pipeline.modeling.decoding import decoder as decoding
+from trace_pipeline.modeling.decoding.decoder import Completion, Decoder, Sampling
+from trace_pipeline.modeling.network.batching import Sequences, collate
+from trace_pipeline.modeling.network.objective import completion_logprobs, token_logprobs
+from trace_pipeline.modeling.storage.checkpoints import Policy
 from trace_pipeline.solver import Solver
 from trace_pipeline.validation import InvalidInputError
 

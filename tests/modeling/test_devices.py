@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trace_pipeline.modeling import devices
-from trace_pipeline.modeling.devices import (
+from trace_pipeline.modeling.base import devices
+from trace_pipeline.modeling.base.devices import (
     available_memory,
     has_byte_products,
     require_memory,

@@ -22,13 +22,13 @@ from tests.modeling.tiny import experiment, problems
 from trace_pipeline.experiment import Experiment, experiment_from_dict
 from trace_pipeline.generation import Example
 from trace_pipeline.modeling import distributed
-from trace_pipeline.modeling.base_models import BaseModel
-from trace_pipeline.modeling.batching import Sequences
+from trace_pipeline.modeling.base.base_models import BaseModel
 from trace_pipeline.modeling.distributed import World, joined
-from trace_pipeline.modeling.finetuning import train_sft
-from trace_pipeline.modeling.launch import require_devices, run_sft
-from trace_pipeline.modeling.records import read_records
-from trace_pipeline.modeling.schedule import plan_steps, require_same_steps
+from trace_pipeline.modeling.network.batching import Sequences
+from trace_pipeline.modeling.sft.finetuning import train_sft
+from trace_pipeline.modeling.sft.launch import require_devices, run_sft
+from trace_pipeline.modeling.storage.records import read_records
+from trace_pipeline.modeling.training.schedule import plan_steps, require_same_steps
 from trace_pipeline.validation import InvalidInputError
 
 TRAJECTORY = Path(__file__).with_name("trajectory.json")

@@ -5,11 +5,11 @@ import torch
 
 from tests.modeling.test_decoding import QUESTIONS, make_ends_likely, texts
 from trace_pipeline.experiment import DecodingConfig
-from trace_pipeline.modeling.checkpoints import Policy
-from trace_pipeline.modeling.decoding import Completion, Decoder, Sampling, _draw
-from trace_pipeline.modeling.drafts import ENTRIES, ORDERS, Drafts
-from trace_pipeline.modeling.products import FEW, product
-from trace_pipeline.modeling.running import RunningBatch
+from trace_pipeline.modeling.decoding.decoder import Completion, Decoder, Sampling, _draw
+from trace_pipeline.modeling.decoding.drafts import ENTRIES, ORDERS, Drafts
+from trace_pipeline.modeling.decoding.running import RunningBatch
+from trace_pipeline.modeling.network.products import FEW, product
+from trace_pipeline.modeling.storage.checkpoints import Policy
 
 
 def decode(
@@ -81,7 +81,7 @@ def test_a_new_habit_replaces_the_old() -> None:
 
 
 def test_the_table_stops_growing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trace_pipeline.modeling.drafts.ENTRIES", 10)
+    monkeypatch.setattr("trace_pipeline.modeling.decoding.drafts.ENTRIES", 10)
     drafts = Drafts()
     for _ in range(2):
         drafts.learn([], list(range(100)))
@@ -120,7 +120,7 @@ def test_one_product_for_all_constrained_sequences_gives_the_same(
 ) -> None:
     """What a GPU does: nothing is computed for the allowed tokens alone."""
     few = decode(policy, 4, constrained=True)
-    monkeypatch.setattr("trace_pipeline.modeling.decoding.FEW", {"cpu": 0})
+    monkeypatch.setattr("trace_pipeline.modeling.decoding.decoder.FEW", {"cpu": 0})
     whole = decode(policy, 4, constrained=True)
     assert texts(whole) == texts(few)
     assert [c.forced for c in whole] == [c.forced for c in few]

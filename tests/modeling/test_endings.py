@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.modeling.tiny import make_tokenizer
-from trace_pipeline.modeling.endings import EndOfTrace
-from trace_pipeline.modeling.vocabulary import Vocabulary
+from trace_pipeline.modeling.base.vocabulary import Vocabulary
+from trace_pipeline.modeling.decoding.endings import EndOfTrace
 from trace_pipeline.solver import Solver, VerdictKind
 
 STEPS = (

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from trace_pipeline.experiment import DecodingConfig, ExperimentError, experiment_from_dict
-from trace_pipeline.modeling.checkpoints import Policy
-from trace_pipeline.modeling.decoding import Decoder, Sampling
-from trace_pipeline.modeling.engines import VllmDecoder, open_engine
+from trace_pipeline.modeling.decoding.decoder import Decoder, Sampling
+from trace_pipeline.modeling.decoding.engines import VllmDecoder, open_engine
+from trace_pipeline.modeling.storage.checkpoints import Policy
 from trace_pipeline.validation import InvalidInputError
 
 VLLM = DecodingConfig(engine="vllm", max_tokens=7)

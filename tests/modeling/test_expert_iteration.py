@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 
 from tests.modeling.tiny import experiment, problems
-from trace_pipeline.modeling import expert_iteration, train_rl
-from trace_pipeline.modeling.base_models import BaseModel, resolve_base
-from trace_pipeline.modeling.changes import checkpoint_differs_from
-from trace_pipeline.modeling.checkpoints import CheckpointInfo, read_info
-from trace_pipeline.modeling.kept_rollouts import read_rollouts
-from trace_pipeline.modeling.prompts import Prompt
-from trace_pipeline.modeling.records import read_records
-from trace_pipeline.modeling.trace_tokens import prompt_tokenizer
-from trace_pipeline.modeling.training import TrainingError
+from trace_pipeline.modeling import train_rl
+from trace_pipeline.modeling.base.base_models import BaseModel, resolve_base
+from trace_pipeline.modeling.base.prompts import Prompt
+from trace_pipeline.modeling.base.trace_tokens import prompt_tokenizer
+from trace_pipeline.modeling.rl import expert_iteration
+from trace_pipeline.modeling.rl.kept_rollouts import read_rollouts
+from trace_pipeline.modeling.storage.changes import checkpoint_differs_from
+from trace_pipeline.modeling.storage.checkpoints import CheckpointInfo, read_info
+from trace_pipeline.modeling.storage.records import read_records
+from trace_pipeline.modeling.training.run import TrainingError
 from trace_pipeline.store import file_sha256
 from trace_pipeline.traces import render_trace
 from trace_pipeline.validation import InvalidInputError

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from trace_pipeline.modeling.checkpoints import Policy
+from trace_pipeline.modeling.base.prompts import Prompt
 from trace_pipeline.modeling.forgetting import (
     REPLY_TOKENS,
     base_replies,
@@ -16,7 +16,7 @@ from trace_pipeline.modeling.forgetting import (
     text_losses,
     texts_sha256,
 )
-from trace_pipeline.modeling.prompts import Prompt
+from trace_pipeline.modeling.storage.checkpoints import Policy
 
 
 def test_the_texts_are_general_and_fixed() -> None:

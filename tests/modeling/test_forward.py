@@ -10,12 +10,12 @@ import torch
 
 from tests.modeling.tiny import problems
 from trace_pipeline.experiment import LoraConfig
-from trace_pipeline.modeling.batching import Batch, collate, tokenise
-from trace_pipeline.modeling.checkpoints import Policy
-from trace_pipeline.modeling.forward import frozen_layers, lower_states, runs_on_trees
-from trace_pipeline.modeling.lora import add_adapters
-from trace_pipeline.modeling.objective import completion_logprobs
-from trace_pipeline.modeling.trainable import select_trainable
+from trace_pipeline.modeling.network.batching import Batch, collate, tokenise
+from trace_pipeline.modeling.network.forward import frozen_layers, lower_states, runs_on_trees
+from trace_pipeline.modeling.network.lora import add_adapters
+from trace_pipeline.modeling.network.objective import completion_logprobs
+from trace_pipeline.modeling.network.trainable import select_trainable
+from trace_pipeline.modeling.storage.checkpoints import Policy
 from trace_pipeline.validation import InvalidInputError
 
 
@@ -42,7 +42,7 @@ def test_log_probabilities_and_gradients_are_those_of_padded_rows(
     batch = batch_of(policy)
     assert batch.shared > 100
     ours, gradients = loss_and_gradients(policy, batch)
-    with patch("trace_pipeline.modeling.forward.runs_on_trees", lambda _: False):
+    with patch("trace_pipeline.modeling.network.forward.runs_on_trees", lambda _: False):
         plain, expected = loss_and_gradients(policy, batch)
     torch.testing.assert_close(ours, plain)
     for mine, theirs in zip(gradients, expected, strict=True):
@@ -96,7 +96,7 @@ def test_dropout_is_drawn_from_the_seed_and_leaves_nothing_behind(
 def test_dropout_in_layers_of_another_build_is_refused(policy: Policy) -> None:
     batch = batch_of(policy)
     with (
-        patch("trace_pipeline.modeling.forward.is_lean", lambda _: False),
+        patch("trace_pipeline.modeling.network.forward.is_lean", lambda _: False),
         patch.object(policy.model.base_model, "layers", torch.nn.ModuleList([torch.nn.Identity()])),
         pytest.raises(
             InvalidInputError, match=r"sft\.dropout: llama has no layers of an attention"

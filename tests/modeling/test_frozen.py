@@ -11,15 +11,16 @@ import pytest
 import torch
 
 from tests.modeling.tiny import experiment, problems
-from trace_pipeline.modeling import frozen, snapshots
-from trace_pipeline.modeling.base_models import BaseModel
-from trace_pipeline.modeling.batching import collate, tokenise
-from trace_pipeline.modeling.checkpoints import CheckpointInfo, Policy
-from trace_pipeline.modeling.finetuning import train_sft
-from trace_pipeline.modeling.frozen import keep_frozen_states, size_of_states
-from trace_pipeline.modeling.objective import completion_logprobs
-from trace_pipeline.modeling.records import read_records
-from trace_pipeline.modeling.trainable import select_trainable
+from trace_pipeline.modeling.base.base_models import BaseModel
+from trace_pipeline.modeling.network import frozen
+from trace_pipeline.modeling.network.batching import collate, tokenise
+from trace_pipeline.modeling.network.frozen import keep_frozen_states, size_of_states
+from trace_pipeline.modeling.network.objective import completion_logprobs
+from trace_pipeline.modeling.network.trainable import select_trainable
+from trace_pipeline.modeling.sft.finetuning import train_sft
+from trace_pipeline.modeling.storage import snapshots
+from trace_pipeline.modeling.storage.checkpoints import CheckpointInfo, Policy
+from trace_pipeline.modeling.storage.records import read_records
 
 
 def test_kept_states_are_those_of_any_batch(policy: Policy, tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_states_are_not_kept_without_room(
 ) -> None:
     select_trainable(policy.model, "last_layers", 1)
     sequences = tokenise(policy.prompt, problems(5), 1024)
-    with patch("trace_pipeline.modeling.frozen.DISK_SHARE", 0):
+    with patch("trace_pipeline.modeling.network.frozen.DISK_SHARE", 0):
         assert keep_frozen_states(policy.model, sequences, [[0, 1, 2, 3, 4]], tmp_path) is None
     assert "computed anew each time" in caplog.text
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.modeling import train_rl
-from trace_pipeline.modeling.base_models import BaseModel
-from trace_pipeline.modeling.records import read_records
+from trace_pipeline.modeling.base.base_models import BaseModel
+from trace_pipeline.modeling.storage.records import read_records
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
 QUICK: dict[str, Any] = {

@@ -11,20 +11,20 @@ from msgspec.structs import replace
 
 from tests.modeling.tiny import experiment, make_tiny_model, make_tokenizer
 from trace_pipeline.experiment import DecodingConfig, LoraConfig
-from trace_pipeline.modeling import running
-from trace_pipeline.modeling.base_models import load_model, resolve_base
-from trace_pipeline.modeling.checkpoints import Policy, load_base_policy
-from trace_pipeline.modeling.decoding import Decoder, Sampling
-from trace_pipeline.modeling.inference import (
+from trace_pipeline.modeling.base.base_models import load_model, resolve_base
+from trace_pipeline.modeling.decoding import running
+from trace_pipeline.modeling.decoding.decoder import Decoder, Sampling
+from trace_pipeline.modeling.network.inference import (
     Forward,
     LeanForward,
     ModuleForward,
     forward_of,
     is_lean,
 )
-from trace_pipeline.modeling.lora import add_adapters
-from trace_pipeline.modeling.rollouts import write_samples
-from trace_pipeline.modeling.slots import SlotCache
+from trace_pipeline.modeling.network.lora import add_adapters
+from trace_pipeline.modeling.network.slots import SlotCache
+from trace_pipeline.modeling.storage.checkpoints import Policy, load_base_policy
+from trace_pipeline.modeling.training.rollouts import write_samples
 
 
 def settings(**changes: Any) -> dict[str, Any]:

@@ -15,20 +15,21 @@ from torch.nn import functional
 
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.experiment import LoraConfig
-from trace_pipeline.modeling.base_models import BaseModel
-from trace_pipeline.modeling.batching import collate, tokenise
-from trace_pipeline.modeling.byte_kernels import MOST_TERMS, Quantised, scaled_product
-from trace_pipeline.modeling.checkpoints import Policy
-from trace_pipeline.modeling.finetuning import train_sft
-from trace_pipeline.modeling.frozen import keep_frozen_states
-from trace_pipeline.modeling.int8 import int8_linear
-from trace_pipeline.modeling.linear import kernels_of, resolve_matmul, sums_bytes_exactly
-from trace_pipeline.modeling.lora import add_adapters
-from trace_pipeline.modeling.objective import completion_logprobs
-from trace_pipeline.modeling.records import read_records
-from trace_pipeline.modeling.reinforcement import train_rl
-from trace_pipeline.modeling.rows import Kernels
-from trace_pipeline.modeling.trainable import select_trainable
+from trace_pipeline.modeling.base.base_models import BaseModel
+from trace_pipeline.modeling.network import int8
+from trace_pipeline.modeling.network.batching import collate, tokenise
+from trace_pipeline.modeling.network.byte_kernels import MOST_TERMS, Quantised, scaled_product
+from trace_pipeline.modeling.network.frozen import keep_frozen_states
+from trace_pipeline.modeling.network.int8 import int8_linear
+from trace_pipeline.modeling.network.linear import kernels_of, resolve_matmul, sums_bytes_exactly
+from trace_pipeline.modeling.network.lora import add_adapters
+from trace_pipeline.modeling.network.objective import completion_logprobs
+from trace_pipeline.modeling.network.rows import Kernels
+from trace_pipeline.modeling.network.trainable import select_trainable
+from trace_pipeline.modeling.rl.reinforcement import train_rl
+from trace_pipeline.modeling.sft.finetuning import train_sft
+from trace_pipeline.modeling.storage.checkpoints import Policy
+from trace_pipeline.modeling.storage.records import read_records
 from trace_pipeline.solver import Solver, Verdict, VerdictKind
 from trace_pipeline.store import file_sha256
 from trace_pipeline.validation import InvalidInputError
@@ -39,7 +40,9 @@ def _exact_sums(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a CPU whose sums overflow, what is tested is all but these sums."""
     if not sums_bytes_exactly():
         monkeypatch.setattr("torch._int_mm", lambda a, b: (a.double() @ b.double()).to(torch.int32))
-        monkeypatch.setattr("trace_pipeline.modeling.linear.sums_bytes_exactly", lambda: True)
+        monkeypatch.setattr(
+            "trace_pipeline.modeling.network.linear.sums_bytes_exactly", lambda: True
+        )
 
 
 def matrix(rows: int, columns: int, seed: int = 0) -> torch.Tensor:
@@ -110,7 +113,10 @@ def test_a_gradient_has_no_gradient() -> None:
 
 def test_without_gradients_no_bytes_are_made_for_them() -> None:
     weight = matrix(6, 5).requires_grad_()
-    with torch.no_grad(), patch("trace_pipeline.modeling.int8.Quantised", wraps=Quantised) as made:
+    with (
+        torch.no_grad(),
+        patch.object(int8, "Quantised", wraps=Quantised) as made,
+    ):
         int8_linear(matrix(4, 5), weight)
     assert all(call.kwargs["by_column"] is False for call in made.call_args_list)
 
@@ -274,7 +280,9 @@ def test_what_auto_means_is_recorded(
     settings = experiment(sft=SETTINGS | {"epochs": 1, "matmul": "auto"})
     runs = []
     for fast in (True, False):
-        monkeypatch.setattr("trace_pipeline.modeling.linear.has_byte_products", lambda f=fast: f)
+        monkeypatch.setattr(
+            "trace_pipeline.modeling.network.linear.has_byte_products", lambda f=fast: f
+        )
         runs.append(train_sft(settings, base, problems(4), tmp_path / str(fast)))
     assert [info.config["matmul"] for info in runs] == ["int8", "float"]
     for info, name in zip(runs, ("int8", "float"), strict=True):
@@ -290,7 +298,9 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     """Says whether the CPU is fast at products of bytes."""
 
     def say(whether: bool) -> None:
-        monkeypatch.setattr("trace_pipeline.modeling.linear.has_byte_products", lambda: whether)
+        monkeypatch.setattr(
+            "trace_pipeline.modeling.network.linear.has_byte_products", lambda: whether
+        )
 
     return say
 
@@ -339,7 +349,7 @@ def _without_numba(_: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _with_overflowing_sums(_: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch._int_mm", lambda a, b: torch.full((64, 96), 32640))
-    monkeypatch.setattr("trace_pipeline.modeling.linear.sums_bytes_exactly", _probe())
+    monkeypatch.setattr("trace_pipeline.modeling.network.linear.sums_bytes_exactly", _probe())
 
 
 def _probe() -> Callable[[], bool]:

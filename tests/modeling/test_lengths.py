@@ -3,9 +3,9 @@ from __future__ import annotations
 import msgspec
 
 from tests.modeling.tiny import experiment
-from trace_pipeline.modeling.base_models import BaseModel, load_tokenizer
-from trace_pipeline.modeling.lengths import lengths_for
-from trace_pipeline.modeling.prompts import Prompt
+from trace_pipeline.modeling.base.base_models import BaseModel, load_tokenizer
+from trace_pipeline.modeling.base.lengths import lengths_for
+from trace_pipeline.modeling.base.prompts import Prompt
 
 
 def test_lengths_are_counted_with_the_experiments_prompt_and_limits(base: BaseModel) -> None:

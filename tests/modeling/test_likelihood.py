@@ -7,11 +7,11 @@ import torch
 
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.experiment import DecodingConfig
-from trace_pipeline.modeling import likelihood
-from trace_pipeline.modeling.base_models import BaseModel
-from trace_pipeline.modeling.checkpoints import Policy, load_base_policy
-from trace_pipeline.modeling.decoding import Decoder, Sampling
-from trace_pipeline.modeling.likelihood import log_likelihoods
+from trace_pipeline.modeling.base.base_models import BaseModel
+from trace_pipeline.modeling.decoding import likelihood
+from trace_pipeline.modeling.decoding.decoder import Decoder, Sampling
+from trace_pipeline.modeling.decoding.likelihood import log_likelihoods
+from trace_pipeline.modeling.storage.checkpoints import Policy, load_base_policy
 from trace_pipeline.traces import render_trace
 from trace_pipeline.validation import InvalidInputError
 

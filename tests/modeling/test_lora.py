@@ -7,18 +7,18 @@ import torch
 
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.experiment import LoraConfig
-from trace_pipeline.modeling.base_models import BaseModel, load_model, resolve_base
-from trace_pipeline.modeling.batching import collate, tokenise
-from trace_pipeline.modeling.changes import checkpoint_differs_from
-from trace_pipeline.modeling.checkpoints import (
+from trace_pipeline.modeling.base.base_models import BaseModel, load_model, resolve_base
+from trace_pipeline.modeling.network.batching import collate, tokenise
+from trace_pipeline.modeling.network.lora import add_adapters
+from trace_pipeline.modeling.network.objective import completion_logprobs
+from trace_pipeline.modeling.sft.finetuning import train_sft
+from trace_pipeline.modeling.storage.changes import checkpoint_differs_from
+from trace_pipeline.modeling.storage.checkpoints import (
     Policy,
     export_checkpoint,
     load_base_policy,
     load_checkpoint,
 )
-from trace_pipeline.modeling.finetuning import train_sft
-from trace_pipeline.modeling.lora import add_adapters
-from trace_pipeline.modeling.objective import completion_logprobs
 from trace_pipeline.validation import InvalidInputError
 
 

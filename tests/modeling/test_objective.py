@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trace_pipeline.modeling.objective import SLICE, nucleus, token_logprobs
+from trace_pipeline.modeling.network.objective import SLICE, nucleus, token_logprobs
 
 
 def _plain(

@@ -9,13 +9,13 @@ import torch
 
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.experiment import DecodingConfig
-from trace_pipeline.modeling.base_models import BaseModel
-from trace_pipeline.modeling.checkpoints import load_checkpoint
-from trace_pipeline.modeling.decoding import Decoder, Sampling
-from trace_pipeline.modeling.finetuning import train_sft
-from trace_pipeline.modeling.optimizer import MasterAdamW
-from trace_pipeline.modeling.policy_gradient import Learner
-from trace_pipeline.modeling.trainable import train_only
+from trace_pipeline.modeling.base.base_models import BaseModel
+from trace_pipeline.modeling.decoding.decoder import Decoder, Sampling
+from trace_pipeline.modeling.network.optimizer import MasterAdamW
+from trace_pipeline.modeling.network.trainable import train_only
+from trace_pipeline.modeling.rl.policy_gradient import Learner
+from trace_pipeline.modeling.sft.finetuning import train_sft
+from trace_pipeline.modeling.storage.checkpoints import load_checkpoint
 
 
 @pytest.mark.parametrize("updates", [1, 3])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.modeling.tiny import Problem as Example
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.experiment import RlConfig
-from trace_pipeline.modeling.problem_stream import (
+from trace_pipeline.modeling.training.problem_stream import (
     Position,
     Problem,
     ProblemStream,

@@ -4,7 +4,7 @@ import pytest
 
 from tests.modeling.tiny import make_tokenizer
 from trace_pipeline.experiment import PromptConfig
-from trace_pipeline.modeling.prompts import ONE_LINE, Prompt, Shot, system_text
+from trace_pipeline.modeling.base.prompts import ONE_LINE, Prompt, Shot, system_text
 from trace_pipeline.solver import EXPERT_OPERATIONS
 from trace_pipeline.validation import InvalidInputError
 

@@ -11,12 +11,12 @@ from trace_pipeline.experiment import DecodingConfig, load_experiment
 from trace_pipeline.generation import Catalog, Generator
 from trace_pipeline.generation.audit import audit
 from trace_pipeline.generation.findings import Finding
-from trace_pipeline.modeling.base_models import resolve_base
-from trace_pipeline.modeling.checkpoints import load_base_policy, load_checkpoint
-from trace_pipeline.modeling.decoding import Decoder
-from trace_pipeline.modeling.finetuning import train_sft
-from trace_pipeline.modeling.lengths import lengths_for
-from trace_pipeline.modeling.records import read_records
+from trace_pipeline.modeling.base.base_models import resolve_base
+from trace_pipeline.modeling.base.lengths import lengths_for
+from trace_pipeline.modeling.decoding.decoder import Decoder
+from trace_pipeline.modeling.sft.finetuning import train_sft
+from trace_pipeline.modeling.storage.checkpoints import load_base_policy, load_checkpoint
+from trace_pipeline.modeling.storage.records import read_records
 
 pytestmark = pytest.mark.real_model
 

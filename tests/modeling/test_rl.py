@@ -12,23 +12,23 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.modeling.tiny import experiment, make_tiny_model, problems
-from trace_pipeline.modeling import reinforcement as rl
-from trace_pipeline.modeling import snapshots
-from trace_pipeline.modeling.base_models import BaseModel, resolve_base
-from trace_pipeline.modeling.changes import checkpoint_differs_from
-from trace_pipeline.modeling.checkpoints import (
+from trace_pipeline.modeling.base.base_models import BaseModel, resolve_base
+from trace_pipeline.modeling.decoding.decoder import Completion
+from trace_pipeline.modeling.distributed import World
+from trace_pipeline.modeling.network.objective import nucleus
+from trace_pipeline.modeling.rl import reinforcement as rl
+from trace_pipeline.modeling.rl.kept_rollouts import read_rollouts
+from trace_pipeline.modeling.rl.reinforcement import train_rl
+from trace_pipeline.modeling.storage import snapshots
+from trace_pipeline.modeling.storage.changes import checkpoint_differs_from
+from trace_pipeline.modeling.storage.checkpoints import (
     WEIGHTS,
     load_checkpoint,
     read_info,
 )
-from trace_pipeline.modeling.decoding import Completion
-from trace_pipeline.modeling.distributed import World
-from trace_pipeline.modeling.kept_rollouts import read_rollouts
-from trace_pipeline.modeling.objective import nucleus
-from trace_pipeline.modeling.problem_stream import RlData
-from trace_pipeline.modeling.records import read_records
-from trace_pipeline.modeling.reinforcement import train_rl
-from trace_pipeline.modeling.rollouts import make_solver, roll_out, stream_seed
+from trace_pipeline.modeling.storage.records import read_records
+from trace_pipeline.modeling.training.problem_stream import RlData
+from trace_pipeline.modeling.training.rollouts import make_solver, roll_out, stream_seed
 from trace_pipeline.solver import Solver, Verdict, VerdictKind
 from trace_pipeline.store import file_sha256, write_json
 from trace_pipeline.validation import InvalidInputError

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.modeling.rl_processes import METHODS, main
-from trace_pipeline.modeling.base_models import BaseModel
-from trace_pipeline.modeling.kept_rollouts import read_rollouts
-from trace_pipeline.modeling.records import read_records
+from trace_pipeline.modeling.base.base_models import BaseModel
+from trace_pipeline.modeling.rl.kept_rollouts import read_rollouts
+from trace_pipeline.modeling.storage.records import read_records
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,11 +12,10 @@ from msgspec.structs import replace
 
 from tests.modeling.tiny import experiment, make_tiny_model, problems
 from trace_pipeline.modeling import resolve_base, train_sft
-from trace_pipeline.modeling.batching import Sequences, collate, tokenise
-from trace_pipeline.modeling.checkpoints import Policy
-from trace_pipeline.modeling.linear import COMPILE_TOKENS, resolve_compile
-from trace_pipeline.modeling.objective import completion_logprobs
-from trace_pipeline.modeling.rows import (
+from trace_pipeline.modeling.network.batching import Sequences, collate, tokenise
+from trace_pipeline.modeling.network.linear import COMPILE_TOKENS, resolve_compile
+from trace_pipeline.modeling.network.objective import completion_logprobs
+from trace_pipeline.modeling.network.rows import (
     PLAIN,
     Kernels,
     chosen_logprobs,
@@ -24,7 +23,8 @@ from trace_pipeline.modeling.rows import (
     logits_gradient,
     rows_layer,
 )
-from trace_pipeline.modeling.trainable import select_trainable
+from trace_pipeline.modeling.network.trainable import select_trainable
+from trace_pipeline.modeling.storage.checkpoints import Policy
 from trace_pipeline.validation import InvalidInputError
 
 EAGER = Kernels(layer=rows_layer, loss=(chosen_logprobs, logits_gradient))
@@ -87,7 +87,7 @@ def tokenise_words(lengths: list[int]) -> list[Any]:
 def test_training_on_whole_rows_ends_where_training_on_trees_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trace_pipeline.modeling.finetuning.compiled", lambda: EAGER)
+    monkeypatch.setattr("trace_pipeline.modeling.sft.finetuning.compiled", lambda: EAGER)
     base = resolve_base(str(make_tiny_model(tmp_path / "base")))
     ends = {}
     for compile in ("never", "always"):
@@ -132,8 +132,8 @@ def test_auto_compiles_long_runs_on_a_gpu_whose_sequences_share_little(
     monkeypatch: pytest.MonkeyPatch, tokens: int, shared: bool, compiler: bool, means: bool
 ) -> None:
     for name, value in (("is_lean", True), ("runs_on_trees", True), ("frozen_layers", 0)):
-        monkeypatch.setattr(f"trace_pipeline.modeling.linear.{name}", lambda _, v=value: v)
-    monkeypatch.setattr("trace_pipeline.modeling.linear._has_compiler", lambda: compiler)
+        monkeypatch.setattr(f"trace_pipeline.modeling.network.linear.{name}", lambda _, v=value: v)
+    monkeypatch.setattr("trace_pipeline.modeling.network.linear._has_compiler", lambda: compiler)
     model = SimpleNamespace(device=torch.device("cuda"), config=SimpleNamespace(model_type="llama"))
     long = 1000
     first = [0] * (long - 1) if shared else []

@@ -11,20 +11,20 @@ import torch
 
 from tests.modeling.tiny import experiment, make_tiny_model, problem, problems
 from trace_pipeline.experiment import ExperimentError, SftConfig
-from trace_pipeline.modeling.base_models import BaseModel, resolve_base
-from trace_pipeline.modeling.checkpoints import (
+from trace_pipeline.modeling.base.base_models import BaseModel, resolve_base
+from trace_pipeline.modeling.decoding.decoder import Decoder
+from trace_pipeline.modeling.distributed import World
+from trace_pipeline.modeling.sft.finetuning import train_sft
+from trace_pipeline.modeling.storage.checkpoints import (
     WEIGHTS,
     load_base_policy,
     load_checkpoint,
     read_info,
 )
-from trace_pipeline.modeling.decoding import Decoder
-from trace_pipeline.modeling.distributed import World
-from trace_pipeline.modeling.finetuning import train_sft
-from trace_pipeline.modeling.records import read_records
-from trace_pipeline.modeling.schedule import learning_rate, plan_steps
-from trace_pipeline.modeling.training import TrainingError, run_fingerprint
-from trace_pipeline.modeling.validation import Validation
+from trace_pipeline.modeling.storage.records import read_records
+from trace_pipeline.modeling.training.run import TrainingError, run_fingerprint
+from trace_pipeline.modeling.training.schedule import learning_rate, plan_steps
+from trace_pipeline.modeling.training.validation import Validation
 from trace_pipeline.solver import Solver
 from trace_pipeline.store import file_sha256
 from trace_pipeline.validation import InvalidInputError
@@ -106,7 +106,7 @@ def test_a_loss_that_is_nan_stops_with_the_remedy(base: BaseModel, tmp_path: Pat
 def test_too_little_memory_is_told_before_the_start(
     base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trace_pipeline.modeling.devices.available_memory", lambda _: 1000)
+    monkeypatch.setattr("trace_pipeline.modeling.base.devices.available_memory", lambda _: 1000)
     with pytest.raises(InvalidInputError, match=r"lower sft\.batch_tokens"):
         train_sft(experiment(), base, problems(3), tmp_path / "run")
 
@@ -185,10 +185,10 @@ def test_the_memory_estimate_is_near_the_measured_peak(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
 from tests.modeling.tiny import experiment, make_tiny_model, problems
-from trace_pipeline.modeling import training
-from trace_pipeline.modeling.base_models import resolve_base
-from trace_pipeline.modeling.devices import peak_memory
-from trace_pipeline.modeling.finetuning import train_sft
+from trace_pipeline.modeling.training import run as training
+from trace_pipeline.modeling.base.base_models import resolve_base
+from trace_pipeline.modeling.base.devices import peak_memory
+from trace_pipeline.modeling.sft.finetuning import train_sft
 import torch
 torch.set_num_threads(1)
 folder = Path({str(tmp_path)!r})

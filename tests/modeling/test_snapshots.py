@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from trace_pipeline.modeling import snapshots as module
-from trace_pipeline.modeling import weights
-from trace_pipeline.modeling.records import RecordFile, read_records
-from trace_pipeline.modeling.snapshots import KEPT, MOST, Snapshot, Snapshots
+from trace_pipeline.modeling.base import weights
+from trace_pipeline.modeling.storage import snapshots as module
+from trace_pipeline.modeling.storage.records import RecordFile, read_records
+from trace_pipeline.modeling.storage.snapshots import KEPT, MOST, Snapshot, Snapshots
 from trace_pipeline.validation import InvalidInputError
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 import torch
 
-from trace_pipeline.modeling.surrogate import surrogate
+from trace_pipeline.modeling.rl.surrogate import surrogate
 
 ROWS = torch.tensor([0, 0, 0, 1, 2])
 ADVANTAGES = torch.tensor([1.0, -0.5, 0.0])

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from tests.modeling.tiny import problem
-from trace_pipeline.modeling.problem_stream import Problem
-from trace_pipeline.modeling.trace_pool import TracePool, canonical_form
+from trace_pipeline.modeling.rl.trace_pool import TracePool, canonical_form
+from trace_pipeline.modeling.training.problem_stream import Problem
 from trace_pipeline.traces import parse_trace, render_trace
 
 HEAD = "expert: arithmetic\ntrace:\n"

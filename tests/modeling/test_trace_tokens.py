@@ -16,17 +16,17 @@ from tests.modeling.test_constrained import (
 )
 from tests.modeling.tiny import experiment, make_tiny_model, make_tokenizer, problem, problems
 from trace_pipeline.experiment import DecodingConfig, ExperimentError, PromptConfig
-from trace_pipeline.modeling.base_models import BaseModel, resolve_base
-from trace_pipeline.modeling.changes import checkpoint_differs_from
-from trace_pipeline.modeling.checkpoints import (
+from trace_pipeline.modeling.base.base_models import BaseModel, resolve_base
+from trace_pipeline.modeling.base.trace_tokens import add_phrases, known_to_base, trace_phrases
+from trace_pipeline.modeling.decoding.decoder import Decoder
+from trace_pipeline.modeling.sft.finetuning import train_sft
+from trace_pipeline.modeling.storage.changes import checkpoint_differs_from
+from trace_pipeline.modeling.storage.checkpoints import (
     export_checkpoint,
     load_base_policy,
     load_checkpoint,
     read_info,
 )
-from trace_pipeline.modeling.decoding import Decoder
-from trace_pipeline.modeling.finetuning import train_sft
-from trace_pipeline.modeling.trace_tokens import add_phrases, known_to_base, trace_phrases
 from trace_pipeline.solver import Solver
 from trace_pipeline.validation import InvalidInputError
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trace_pipeline.modeling.checkpoints import Policy
-from trace_pipeline.modeling.optimizer import MasterAdamW
-from trace_pipeline.modeling.trainable import select_trainable
+from trace_pipeline.modeling.network.optimizer import MasterAdamW
+from trace_pipeline.modeling.network.trainable import select_trainable
+from trace_pipeline.modeling.storage.checkpoints import Policy
 from trace_pipeline.validation import InvalidInputError
 
 

@@ -16,9 +16,9 @@ from tests.pipeline.conftest import FinishedRun
 from trace_pipeline.cli import cli
 from trace_pipeline.evaluation import Drift, Forgetting
 from trace_pipeline.experiment import experiment_from_dict
-from trace_pipeline.modeling.base_models import load_tokenizer, resolve_base
-from trace_pipeline.modeling.checkpoints import read_info
-from trace_pipeline.modeling.prompts import Prompt
+from trace_pipeline.modeling.base.base_models import load_tokenizer, resolve_base
+from trace_pipeline.modeling.base.prompts import Prompt
+from trace_pipeline.modeling.storage.checkpoints import read_info
 from trace_pipeline.pipeline.card import CARD, Trained, loading_code, model_card
 from trace_pipeline.pipeline.registry import WEIGHTS
 

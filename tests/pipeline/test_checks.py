@@ -17,7 +17,7 @@ from trace_pipeline.experiment import EXPERTS, ExperimentError
 from trace_pipeline.generation import Example, write_examples
 from trace_pipeline.gsm8k import read_problem_set, write_problem_set
 from trace_pipeline.gsm8k.coverage import ShapeCatalogue
-from trace_pipeline.modeling.checkpoints import WEIGHTS
+from trace_pipeline.modeling.storage.checkpoints import WEIGHTS
 from trace_pipeline.pipeline.assets import data as data_assets
 from trace_pipeline.pipeline.assets import evaluation as evaluation_assets
 from trace_pipeline.pipeline.assets import traces as trace_assets

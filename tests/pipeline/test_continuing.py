@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from trace_pipeline.cli import cli
 from trace_pipeline.experiment import differences
-from trace_pipeline.modeling.checkpoints import WEIGHTS
+from trace_pipeline.modeling.storage.checkpoints import WEIGHTS
 from trace_pipeline.pipeline.comparing import settings_of
 from trace_pipeline.pipeline.policies import sft_settings
 from trace_pipeline.pipeline.resources import bench_of

@@ -18,7 +18,7 @@ from tests.pipeline.conftest import ROOT, FinishedRun
 from trace_pipeline.cli import cli
 from trace_pipeline.evaluation import Header, publish_completions, real_benchmark
 from trace_pipeline.gsm8k import load_problems
-from trace_pipeline.modeling.checkpoints import WEIGHTS, read_info
+from trace_pipeline.modeling.storage.checkpoints import WEIGHTS, read_info
 from trace_pipeline.pipeline.lineage import trained_model
 from trace_pipeline.pipeline.policies import brought
 from trace_pipeline.pipeline.resources import bench_of

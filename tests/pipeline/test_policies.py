@@ -11,9 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from tests.pipeline.conftest import FinishedRun
-from trace_pipeline.modeling.checkpoints import INFO, WEIGHTS, CheckpointInfo, read_info
-from trace_pipeline.modeling.finetuning import train_sft
-from trace_pipeline.modeling.records import read_records
+from trace_pipeline.modeling.sft.finetuning import train_sft
+from trace_pipeline.modeling.storage.checkpoints import INFO, WEIGHTS, CheckpointInfo, read_info
+from trace_pipeline.modeling.storage.records import read_records
 from trace_pipeline.pipeline.policies import (
     Check,
     Tell,

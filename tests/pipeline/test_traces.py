@@ -21,7 +21,7 @@ from trace_pipeline.gsm8k import load_problems, load_training_problems
 from trace_pipeline.gsm8k.conversion import read_conversions
 from trace_pipeline.gsm8k.loading import FOLDER_VARIABLE
 from trace_pipeline.gsm8k.training import training_traces
-from trace_pipeline.modeling.finetuning import train_sft
+from trace_pipeline.modeling.sft.finetuning import train_sft
 from trace_pipeline.pipeline.assets.data import generate_partition, store_partition
 from trace_pipeline.pipeline.assets.traces import questions_of, wrong_traces
 from trace_pipeline.pipeline.judging import read_shots

@@ -196,7 +196,7 @@ def audit(
     measure = None
     if lengths:
         from trace_pipeline.experiment import load_experiment
-        from trace_pipeline.modeling.lengths import lengths_for
+        from trace_pipeline.modeling.base.lengths import lengths_for
 
         measure = lengths_for(load_experiment(experiment, root / "experiments"))
     catalog = Catalog.load(root / "schemas", root / "vocab")

@@ -9,14 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trace_pipeline.modeling.base_models import (
+    from trace_pipeline.modeling.base.base_models import (
         BaseModel,
         load_model,
         load_tokenizer,
         resolve_base,
     )
-    from trace_pipeline.modeling.changes import checkpoint_differs_from
-    from trace_pipeline.modeling.checkpoints import (
+    from trace_pipeline.modeling.base.prompts import Prompt, Shot
+    from trace_pipeline.modeling.decoding.decoder import Completion, Decoder, Sampling
+    from trace_pipeline.modeling.rl.reinforcement import train_rl
+    from trace_pipeline.modeling.sft.finetuning import train_sft
+    from trace_pipeline.modeling.storage.changes import checkpoint_differs_from
+    from trace_pipeline.modeling.storage.checkpoints import (
         CheckpointInfo,
         Policy,
         export_checkpoint,
@@ -25,17 +29,13 @@ if TYPE_CHECKING:
         read_info,
         save_checkpoint,
     )
-    from trace_pipeline.modeling.decoding import Completion, Decoder, Sampling
-    from trace_pipeline.modeling.finetuning import train_sft
-    from trace_pipeline.modeling.prompts import Prompt, Shot
-    from trace_pipeline.modeling.reinforcement import train_rl
-    from trace_pipeline.modeling.rollouts import Rollout
-    from trace_pipeline.modeling.training import TrainingError
+    from trace_pipeline.modeling.training.rollouts import Rollout
+    from trace_pipeline.modeling.training.run import TrainingError
 
 _HOMES = {
-    "base_models": ["BaseModel", "load_model", "load_tokenizer", "resolve_base"],
-    "changes": ["checkpoint_differs_from"],
-    "checkpoints": [
+    "base.base_models": ["BaseModel", "load_model", "load_tokenizer", "resolve_base"],
+    "storage.changes": ["checkpoint_differs_from"],
+    "storage.checkpoints": [
         "CheckpointInfo",
         "Policy",
         "export_checkpoint",
@@ -44,12 +44,12 @@ _HOMES = {
         "read_info",
         "save_checkpoint",
     ],
-    "decoding": ["Completion", "Decoder", "Sampling"],
-    "finetuning": ["train_sft"],
-    "prompts": ["Prompt", "Shot"],
-    "reinforcement": ["train_rl"],
-    "rollouts": ["Rollout"],
-    "training": ["TrainingError"],
+    "decoding.decoder": ["Completion", "Decoder", "Sampling"],
+    "sft.finetuning": ["train_sft"],
+    "base.prompts": ["Prompt", "Shot"],
+    "rl.reinforcement": ["train_rl"],
+    "training.rollouts": ["Rollout"],
+    "training.run": ["TrainingError"],
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -18,21 +18,21 @@ import msgspec
 
 from trace_pipeline.experiment import Experiment, experiment_from_dict, load_experiment
 from trace_pipeline.generation import read_examples
-from trace_pipeline.modeling.base_models import BaseModel, resolve_base
-from trace_pipeline.modeling.checkpoints import (
+from trace_pipeline.modeling.base.base_models import BaseModel, resolve_base
+from trace_pipeline.modeling.base.trace_tokens import known_to_base
+from trace_pipeline.modeling.decoding.decoder import Completion
+from trace_pipeline.modeling.decoding.engines import open_engine
+from trace_pipeline.modeling.decoding.likelihood import likelihoods_of_samples, log_likelihoods
+from trace_pipeline.modeling.distributed import TIED, end_with_stdin
+from trace_pipeline.modeling.progress import Progress
+from trace_pipeline.modeling.storage.checkpoints import (
     CheckpointInfo,
     load_base_policy,
     load_checkpoint,
     read_info,
 )
-from trace_pipeline.modeling.decoding import Completion
-from trace_pipeline.modeling.distributed import TIED, end_with_stdin
-from trace_pipeline.modeling.engines import open_engine
-from trace_pipeline.modeling.likelihood import likelihoods_of_samples, log_likelihoods
-from trace_pipeline.modeling.progress import Progress
-from trace_pipeline.modeling.rollouts import make_solver, write_samples
-from trace_pipeline.modeling.trace_tokens import known_to_base
-from trace_pipeline.modeling.training import TrainingError
+from trace_pipeline.modeling.training.rollouts import make_solver, write_samples
+from trace_pipeline.modeling.training.run import TrainingError
 from trace_pipeline.store import write_atomic
 from trace_pipeline.validation import InvalidInputError
 
@@ -132,7 +132,7 @@ def _rank() -> int:
 
 
 def _run_sft(options: argparse.Namespace) -> None:
-    from trace_pipeline.modeling.finetuning import train_sft
+    from trace_pipeline.modeling.sft.finetuning import train_sft
 
     if options.until_stdin_ends:
         end_with_stdin()
@@ -155,7 +155,7 @@ def _run_sft(options: argparse.Namespace) -> None:
 
 
 def _run_rl(options: argparse.Namespace) -> None:
-    from trace_pipeline.modeling.reinforcement import train_rl
+    from trace_pipeline.modeling.rl.reinforcement import train_rl
 
     experiment, base = _experiment(options)
     info = train_rl(

@@ -17,7 +17,7 @@ from trace_pipeline.traces import Number, TraceError, format_number, parse_trace
 from trace_pipeline.validation import InvalidInputError
 
 if TYPE_CHECKING:
-    from trace_pipeline.modeling.checkpoints import Policy
+    from trace_pipeline.modeling.storage.checkpoints import Policy
 
 Stage = Literal["rl", "sft"]
 STAGES: tuple[Stage, ...] = ("rl", "sft")
@@ -105,9 +105,9 @@ class Asker:
             InvalidInputError: a problem that is empty or no text.
         """
         _require_problem(problem)
-        from trace_pipeline.modeling.engines import open_engine
-        from trace_pipeline.modeling.likelihood import log_likelihoods
-        from trace_pipeline.modeling.rollouts import write_samples
+        from trace_pipeline.modeling.decoding.engines import open_engine
+        from trace_pipeline.modeling.decoding.likelihood import log_likelihoods
+        from trace_pipeline.modeling.training.rollouts import write_samples
 
         experiment = self._bench.experiment
         config, answering = experiment.decoding, experiment.eval.answer

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from trace_pipeline.evaluation import Evaluation, Forgetting, Proportion
 from trace_pipeline.experiment import Experiment, load_experiment
-from trace_pipeline.modeling.prompts import system_text
+from trace_pipeline.modeling.base.prompts import system_text
 
 CARD = "model_card.md"
 

@@ -96,7 +96,7 @@ def _outcomes(artifact: Artifact) -> Outcomes:
 
 def count_short_circuits(checkpoint: Artifact) -> list[RolloutCount]:
     """Short circuits by iteration, by today's rules even where the run accepted them."""
-    from trace_pipeline.modeling.kept_rollouts import read_rollouts
+    from trace_pipeline.modeling.rl.kept_rollouts import read_rollouts
 
     solver = Solver()
     counted: dict[int, list[tuple[bool, bool]]] = {}

@@ -84,8 +84,8 @@ def token_counter(reference: str) -> Callable[[str], int] | None:
 
 
 def _tokenizer_file(reference: str) -> Path | None:
-    from trace_pipeline.modeling.base_models import EMBEDDED
-    from trace_pipeline.modeling.embedded import embedded_folder
+    from trace_pipeline.modeling.base.base_models import EMBEDDED
+    from trace_pipeline.modeling.base.embedded import embedded_folder
     from trace_pipeline.store import default_cache
 
     if reference == EMBEDDED:

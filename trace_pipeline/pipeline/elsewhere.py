@@ -27,7 +27,7 @@ from trace_pipeline.store import MANIFEST, write_json
 from trace_pipeline.validation import InvalidInputError
 
 if TYPE_CHECKING:
-    from trace_pipeline.modeling.checkpoints import CheckpointInfo
+    from trace_pipeline.modeling.storage.checkpoints import CheckpointInfo
 
 STAGES = {"sft_checkpoint": "sft", "rl_checkpoint": "rl"}
 """Folder of each asset's checkpoint among what the script makes."""
@@ -93,7 +93,7 @@ def _write(bench: Workbench, folder: Path, there: Container[str]) -> str:
     write_examples(folder / "train.jsonl", data.train + data.real)
     write_examples(folder / "validation.jsonl", held_out)
     if experiment.sft.continues and experiment.sft.continues not in there:
-        from trace_pipeline.modeling.checkpoints import read_info, require_weights
+        from trace_pipeline.modeling.storage.checkpoints import read_info, require_weights
 
         (parent,) = bench.started_from()
         require_weights(parent.path, read_info(parent.path))
@@ -141,7 +141,12 @@ def bring(bench: Workbench, source: Path, parents: Sequence[Workbench] = ()) -> 
     Raises:
         InvalidInputError: no checkpoint there, or one without the weights that it describes.
     """
-    from trace_pipeline.modeling.checkpoints import INFO, WEIGHTS, read_info, require_weights
+    from trace_pipeline.modeling.storage.checkpoints import (
+        INFO,
+        WEIGHTS,
+        read_info,
+        require_weights,
+    )
 
     folders = {parent: source / PARENTS / parent.experiment.name for parent in parents}
     folders[bench] = source
@@ -180,7 +185,7 @@ def bring(bench: Workbench, source: Path, parents: Sequence[Workbench] = ()) -> 
 
 def _weights_here(bench: Workbench, asset: str, info: CheckpointInfo) -> Path | None:
     """The weights that ``info`` describes, if they were brought before or trained here."""
-    from trace_pipeline.modeling.checkpoints import INFO, read_info, require_weights
+    from trace_pipeline.modeling.storage.checkpoints import INFO, read_info, require_weights
 
     places, key = [brought(bench, asset)], bench.key(asset)
     if bench.store.has(key):
@@ -197,7 +202,7 @@ def _keep(made: Path, weights: Path | None, place: Path) -> None:
 
     Without ``weights`` it is its record.
     """
-    from trace_pipeline.modeling.checkpoints import INFO, WEIGHTS, read_info
+    from trace_pipeline.modeling.storage.checkpoints import INFO, WEIGHTS, read_info
 
     staging = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
     staging.mkdir(parents=True)

@@ -21,7 +21,7 @@ def export_model(bench: Workbench, folder: Path) -> str:
         MissingUpstreamError: the experiment has no trained model yet, or its evaluation failed a
             blocking check.
     """
-    from trace_pipeline.modeling.checkpoints import export_checkpoint
+    from trace_pipeline.modeling.storage.checkpoints import export_checkpoint
 
     checkpoint = bench.require("rl_checkpoint")
     card = _card(bench, checkpoint.sha256)
@@ -49,7 +49,7 @@ def export_bare(bench: Workbench, checkpoint: Path, folder: Path, outputs: Seque
         InvalidInputError: ``folder`` exists, no checkpoint, or outputs of another one.
     """
     from trace_pipeline.evaluation import read_outputs, real_benchmark, rescore
-    from trace_pipeline.modeling.checkpoints import export_checkpoint, read_info
+    from trace_pipeline.modeling.storage.checkpoints import export_checkpoint, read_info
     from trace_pipeline.solver import Solver
 
     experiment = bench.experiment

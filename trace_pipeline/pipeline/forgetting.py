@@ -12,8 +12,8 @@ from trace_pipeline.pipeline.workbench import Workbench
 from trace_pipeline.store import object_sha256, write_json
 
 if TYPE_CHECKING:
-    from trace_pipeline.modeling.base_models import BaseModel
-    from trace_pipeline.modeling.checkpoints import Policy
+    from trace_pipeline.modeling.base.base_models import BaseModel
+    from trace_pipeline.modeling.storage.checkpoints import Policy
 
 FORGETTING = "forgetting.json"
 _BASE = "base.json"
@@ -51,14 +51,14 @@ def forgetting_metrics(forgetting: Forgetting | None) -> dict[str, float]:
 
 def _before(bench: Workbench, base: BaseModel) -> _Before:
     """The base's losses and replies; measured once and then cached by all that they depend on."""
-    from trace_pipeline.modeling.checkpoints import load_base_policy
+    from trace_pipeline.modeling.base.trace_tokens import known_to_base
     from trace_pipeline.modeling.forgetting import (
         REPLY_TOKENS,
         base_replies,
         text_losses,
         texts_sha256,
     )
-    from trace_pipeline.modeling.trace_tokens import known_to_base
+    from trace_pipeline.modeling.storage.checkpoints import load_base_policy
 
     experiment = bench.experiment
     identity: dict[str, Any] = {

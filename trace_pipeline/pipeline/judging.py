@@ -32,9 +32,9 @@ from trace_pipeline.store import Artifact, object_sha256
 from trace_pipeline.validation import InvalidInputError
 
 if TYPE_CHECKING:
-    from trace_pipeline.modeling.base_models import BaseModel
-    from trace_pipeline.modeling.checkpoints import Policy
-    from trace_pipeline.modeling.prompts import Shot
+    from trace_pipeline.modeling.base.base_models import BaseModel
+    from trace_pipeline.modeling.base.prompts import Shot
+    from trace_pipeline.modeling.storage.checkpoints import Policy
 
 FAST_TOKENS = 150
 """Token limit of ``eval.fast`` (the notebook's ``--fast``)."""
@@ -72,10 +72,10 @@ def judge(
 
     ``answering`` says which of several samples is a problem's answer.
     """
-    from trace_pipeline.modeling.engines import open_engine
-    from trace_pipeline.modeling.likelihood import likelihoods_of_samples
+    from trace_pipeline.modeling.decoding.engines import open_engine
+    from trace_pipeline.modeling.decoding.likelihood import likelihoods_of_samples
     from trace_pipeline.modeling.progress import Progress
-    from trace_pipeline.modeling.rollouts import write_samples
+    from trace_pipeline.modeling.training.rollouts import write_samples
 
     count = len(benchmark.items) * config.samples
     with Progress(f"{model} on {benchmark.name}", count, "completions") as progress:
@@ -135,7 +135,7 @@ def read_shots(traces: Artifact, count: int) -> tuple[Shot, ...]:
     Raises:
         InvalidInputError: there are fewer.
     """
-    from trace_pipeline.modeling.prompts import Shot
+    from trace_pipeline.modeling.base.prompts import Shot
 
     stored = msgspec.json.decode((traces.path / "shots.json").read_bytes(), type=list[Shot])
     if count > len(stored):
@@ -153,8 +153,8 @@ def _untuned(
 
     The cache is shared by all experiments: the key holds all that the figures depend on.
     """
-    from trace_pipeline.modeling.checkpoints import load_base_policy
-    from trace_pipeline.modeling.trace_tokens import known_to_base
+    from trace_pipeline.modeling.base.trace_tokens import known_to_base
+    from trace_pipeline.modeling.storage.checkpoints import load_base_policy
 
     experiment = bench.experiment
     prompt = known_to_base(experiment.prompt)

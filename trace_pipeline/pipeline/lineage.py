@@ -56,7 +56,7 @@ def trained_model(bench: Workbench) -> Artifact:
             SFT checkpoint, or on earlier data.
         InvalidInputError: only its record is here.
     """
-    from trace_pipeline.modeling.checkpoints import read_info, require_weights
+    from trace_pipeline.modeling.storage.checkpoints import read_info, require_weights
 
     trained = _as_configured(bench, "rl_checkpoint", OF_RL)
     parent = bench.require("sft_checkpoint")

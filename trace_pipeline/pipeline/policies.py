@@ -27,8 +27,8 @@ from trace_pipeline.store import MANIFEST, Artifact, ArtifactError, object_sha25
 from trace_pipeline.validation import InvalidInputError
 
 if TYPE_CHECKING:
-    from trace_pipeline.modeling.base_models import BaseModel
-    from trace_pipeline.modeling.checkpoints import CheckpointInfo, Policy
+    from trace_pipeline.modeling.base.base_models import BaseModel
+    from trace_pipeline.modeling.storage.checkpoints import CheckpointInfo, Policy
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def require_rl_data(experiment: Experiment, data: TrainingData) -> None:
     Raises:
         InvalidInputError: ``rl.source`` asks for problems that the data do not have.
     """
-    from trace_pipeline.modeling.problem_stream import RlData
+    from trace_pipeline.modeling.training.problem_stream import RlData
 
     if experiment.rl.iterations:
         RlData(data.train, data.real, data.validation, data.real_validation).require(experiment.rl)
@@ -109,7 +109,7 @@ def open_base(bench: Workbench) -> BaseModel:
     Raises:
         MissingUpstreamError: never materialised, or the reference now gives another model.
     """
-    from trace_pipeline.modeling.base_models import resolve_base
+    from trace_pipeline.modeling.base.base_models import resolve_base
 
     recorded = bench.require("base_model")
     base = resolve_base(bench.experiment.model.reference)
@@ -124,7 +124,7 @@ def open_base(bench: Workbench) -> BaseModel:
 
 def open_policy(bench: Workbench, checkpoint: Artifact) -> Policy:
     """The trained model of a checkpoint, on the experiment's device."""
-    from trace_pipeline.modeling.checkpoints import load_checkpoint
+    from trace_pipeline.modeling.storage.checkpoints import load_checkpoint
 
     model = bench.experiment.model
     return load_checkpoint(checkpoint.path, open_base(bench), model.dtype, model.device)
@@ -146,7 +146,7 @@ def train_checkpoint(
     data are these; what another experiment has trained with the same settings on the same data is
     so the first time, since it would come out the same. Their figures are told from their records.
     """
-    from trace_pipeline.modeling.records import read_records
+    from trace_pipeline.modeling.storage.records import read_records
 
     hashes = {parent.manifest.key: parent.sha256 for parent in parents}
     key = bench.key(asset)
@@ -184,7 +184,7 @@ def train_checkpoint(
 
 def sft_settings(bench: Workbench) -> dict[str, Any]:
     """The settings that determine an SFT checkpoint, beside its parents."""
-    from trace_pipeline.modeling.training import judging_settings
+    from trace_pipeline.modeling.training.run import judging_settings
 
     settings = bench.settings("seed", "model", "prompt", "sft")
     if judged := judging_settings(bench.settings("sft", "decoding", "solver")):
@@ -196,8 +196,8 @@ def train_or_average(
     bench: Workbench, base: BaseModel, data: TrainingData, folder: Path, tell: Tell, processes: int
 ) -> CheckpointInfo:
     """The SFT of an experiment: training, or the mean of trained models."""
-    from trace_pipeline.modeling.averaging import average_checkpoints
-    from trace_pipeline.modeling.launch import run_sft
+    from trace_pipeline.modeling.sft.averaging import average_checkpoints
+    from trace_pipeline.modeling.sft.launch import run_sft
 
     begun, held_out = [a.path for a in bench.started_from()], data.held_out()
     if shares := bench.experiment.sft.average.values():
@@ -210,9 +210,9 @@ def train_or_average(
 
 def truncated_examples(bench: Workbench, base: BaseModel, examples: Sequence[Example]) -> int:
     """How many targets training cut at ``sft.max_len``; none unless ``sft.overflow`` says so."""
-    from trace_pipeline.modeling.batching import tokenise
-    from trace_pipeline.modeling.prompts import Prompt
-    from trace_pipeline.modeling.trace_tokens import prompt_tokenizer
+    from trace_pipeline.modeling.base.prompts import Prompt
+    from trace_pipeline.modeling.base.trace_tokens import prompt_tokenizer
+    from trace_pipeline.modeling.network.batching import tokenise
 
     config, prompt = bench.experiment.sft, bench.experiment.prompt
     if config.overflow == "error" or config.average or not config.epochs:
@@ -251,7 +251,7 @@ def _take_over(elsewhere: Path, workspace: Path, train: Train, tell: Tell) -> No
 
 def _drop_torn(workspace: Path) -> None:
     """Empty a workspace whose checkpoint is not whole: a kill cut its copying or removal short."""
-    from trace_pipeline.modeling.checkpoints import INFO, read_info, require_weights
+    from trace_pipeline.modeling.storage.checkpoints import INFO, read_info, require_weights
 
     if not (workspace / INFO).exists():
         return
@@ -276,7 +276,7 @@ def _twin(
 
     One of which only the record is here is none, nor is one that failed its check.
     """
-    from trace_pipeline.modeling.checkpoints import WEIGHTS
+    from trace_pipeline.modeling.storage.checkpoints import WEIGHTS
 
     for key in bench.store.keys():  # noqa: SIM118 (a method of the store, not of a mapping)
         if key.endswith(f"/{asset}"):
@@ -294,7 +294,7 @@ def _twin(
 
 def curves(bench: Workbench) -> list[Figure]:
     """The training curves at hand."""
-    from trace_pipeline.modeling.records import read_records
+    from trace_pipeline.modeling.storage.records import read_records
 
     shown = []
     for asset, caption, draw in (

@@ -68,7 +68,7 @@ def publish_decoded(
         InvalidInputError: no checkpoint, or completions of other problems.
         MissingUpstreamError: the training problems were not converted yet.
     """
-    from trace_pipeline.modeling.checkpoints import read_info
+    from trace_pipeline.modeling.storage.checkpoints import read_info
 
     info = read_info(checkpoint)
     header = Header(

@@ -16,11 +16,11 @@ import torch
 from msgspec import Struct
 
 from trace_pipeline.experiment import DecodingConfig, PromptConfig
-from trace_pipeline.modeling.batching import Sequences, collate, fill_batches
-from trace_pipeline.modeling.checkpoints import Policy
-from trace_pipeline.modeling.decoding import Decoder
-from trace_pipeline.modeling.objective import completion_logprobs
-from trace_pipeline.modeling.prompts import Prompt
+from trace_pipeline.modeling.base.prompts import Prompt
+from trace_pipeline.modeling.decoding.decoder import Decoder
+from trace_pipeline.modeling.network.batching import Sequences, collate, fill_batches
+from trace_pipeline.modeling.network.objective import completion_logprobs
+from trace_pipeline.modeling.storage.checkpoints import Policy
 
 REPLY_TOKENS = 48
 """Longest reply of the base model to a chat prompt."""

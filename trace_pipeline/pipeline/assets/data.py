@@ -116,7 +116,7 @@ def audit_for(bench: Workbench, samples: int) -> AuditReport:
 
     The tokens of those that it trains on are held against the limits of its model.
     """
-    from trace_pipeline.modeling.lengths import lengths_for
+    from trace_pipeline.modeling.base.lengths import lengths_for
 
     used, config = bench.generator, bench.experiment.data
     every = Generator(

@@ -288,7 +288,7 @@ def describe_model(
     bench: Workbench, checkpoint: Artifact, report: Report, taken_from: Experiment | None
 ) -> str:
     """The card of the evaluated checkpoint, which ``taken_from`` trained, if that is another."""
-    from trace_pipeline.modeling.checkpoints import read_info
+    from trace_pipeline.modeling.storage.checkpoints import read_info
 
     info, manifest = read_info(checkpoint.path), checkpoint.manifest
     beside = [report.synthetic] if report.synthetic else []

@@ -33,7 +33,7 @@ from trace_pipeline.store import write_json
 from trace_pipeline.validation import InvalidInputError
 
 if TYPE_CHECKING:
-    from trace_pipeline.modeling.base_models import BaseModel
+    from trace_pipeline.modeling.base.base_models import BaseModel
 
 
 def _loads_and_differs(asset: str) -> dg.AssetCheckSpec:
@@ -58,7 +58,7 @@ def base_model(
     solver: SolverResource,
 ) -> dg.MaterializeResult:
     """The pretrained model: found, converted to safetensors if need be, and identified."""
-    from trace_pipeline.modeling.base_models import resolve_base
+    from trace_pipeline.modeling.base.base_models import resolve_base
 
     bench = open_workbench(experiment, artifacts, tracking, solver)
     base = resolve_base(bench.experiment.model.reference)
@@ -116,7 +116,7 @@ def sft_checkpoint(
 
     With ``sft.average`` it is the mean of models that were trained before.
     """
-    from trace_pipeline.modeling.records import read_records
+    from trace_pipeline.modeling.storage.records import read_records
 
     bench = open_workbench(experiment, artifacts, tracking, solver)
     partitions, base = bench.partitions(), open_base(bench)
@@ -248,9 +248,9 @@ def rl_checkpoint(
     solver: SolverResource,
 ) -> dg.MaterializeResult:
     """The fine-tuned model reinforced with rewards that the solver verifies."""
-    from trace_pipeline.modeling.kept_rollouts import read_rollouts
-    from trace_pipeline.modeling.records import read_records
-    from trace_pipeline.modeling.reinforcement import train_rl
+    from trace_pipeline.modeling.rl.kept_rollouts import read_rollouts
+    from trace_pipeline.modeling.rl.reinforcement import train_rl
+    from trace_pipeline.modeling.storage.records import read_records
 
     bench = open_workbench(experiment, artifacts, tracking, solver)
     sft, base, partitions = fine_tuned_model(bench), open_base(bench), bench.partitions()
@@ -318,8 +318,8 @@ def _compared(
         unchanged: why it may equal its parent; empty if it should not.
         intended: whether it is then as it should be.
     """
-    from trace_pipeline.modeling.changes import checkpoint_differs_from, differs_from_record
-    from trace_pipeline.modeling.checkpoints import read_info
+    from trace_pipeline.modeling.storage.changes import checkpoint_differs_from, differs_from_record
+    from trace_pipeline.modeling.storage.checkpoints import read_info
 
     compared: dict[str, float | str] = {}
     severity = dg.AssetCheckSeverity.WARN if unchanged else dg.AssetCheckSeverity.ERROR

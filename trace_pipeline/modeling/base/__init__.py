@@ -1,0 +1,1 @@
+"""The base model, where it computes, its tokenizer and the prompt."""

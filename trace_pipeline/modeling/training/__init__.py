@@ -1,0 +1,1 @@
+"""What supervised fine-tuning and reinforcement share."""
