@@ -91,6 +91,7 @@ def test_the_hash_is_of_the_content_alone(examples: list[Example], tmp_path: Pat
     ("line", "reason"),
     [
         ("{", r"data.jsonl:1: not JSON"),
+        pytest.param("[" * 10**5, r"data.jsonl:1: not JSON: maximum recursion", id="deep"),
         ("[]", r"data.jsonl:1: \$: expected"),
         ('{"question": "x"}', r"data.jsonl:1: .*'trace' is missing"),
     ],

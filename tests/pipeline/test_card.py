@@ -15,12 +15,13 @@ from mlflow import MlflowClient
 from tests.pipeline.conftest import FinishedRun
 from trace_pipeline.cli import cli
 from trace_pipeline.evaluation import Drift, Forgetting
-from trace_pipeline.experiment import experiment_from_dict
+from trace_pipeline.experiment import experiment_from_dict, load_experiment
 from trace_pipeline.modeling.base.base_models import load_tokenizer, resolve_base
 from trace_pipeline.modeling.base.prompts import Prompt
 from trace_pipeline.modeling.storage.checkpoints import read_info
-from trace_pipeline.pipeline.card import CARD, Trained, loading_code, model_card
+from trace_pipeline.pipeline.card import CARD, Trained, loading_code, model_card, origin
 from trace_pipeline.pipeline.registry import WEIGHTS
+from trace_pipeline.validation import InvalidInputError
 
 QUESTION = "Tom has 5 boxes of 12 pencils and gives 7 away. How many are left?"
 
@@ -209,3 +210,11 @@ def test_outputs_are_published_and_judged_anew(finished: FinishedRun, tmp_path: 
     counts = re.findall(r"^(?:\d+|unknown) +0 of (\d+)", diagnosed.output, re.MULTILINE)
     assert sum(map(int, counts)) == 8
     assert "failures:" in diagnosed.output
+
+
+def test_experiments_that_take_each_others_model_are_refused(tmp_path: Path) -> None:
+    for name, other in (("a", "b"), ("b", "a")):
+        text = f"description: One.\nsft: {{continues: {other}, epochs: 0}}\n"
+        (tmp_path / f"{name}.yaml").write_text(text)
+    with pytest.raises(InvalidInputError, match="in a circle: a, b, a"):
+        origin(load_experiment("a", tmp_path), tmp_path)

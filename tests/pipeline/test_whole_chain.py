@@ -8,14 +8,20 @@ import dagster as dg
 import msgspec
 import pytest
 from mlflow import MlflowClient
+from msgspec.structs import replace
 
 from tests.pipeline.conftest import FinishedRun
 from trace_pipeline.evaluation import Forgetting
 from trace_pipeline.experiment import EXPERTS
 from trace_pipeline.generation import read_examples
+from trace_pipeline.modeling.base import devices
+from trace_pipeline.modeling.storage import checkpoints
+from trace_pipeline.pipeline.forgetting import before_training
 from trace_pipeline.pipeline.journal import open_journals
 from trace_pipeline.pipeline.judging import stored_evaluation
 from trace_pipeline.pipeline.metadata import MLFLOW_SECONDS
+from trace_pipeline.pipeline.policies import open_base
+from trace_pipeline.pipeline.workbench import Workbench
 
 ASSETS = (
     "schema_validation",
@@ -90,7 +96,9 @@ def test_predictions_keep_diagnosis_reference_and_coverage(finished: FinishedRun
     assert any(p.coverage for p in real.predictions)
 
 
-def test_what_training_cost_elsewhere_is_measured_once_for_the_base(finished: FinishedRun) -> None:
+def test_what_training_cost_elsewhere_is_measured_once_for_the_base(
+    finished: FinishedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench = finished.bench()
     stored = bench.require("gsm8k_eval")
     found = msgspec.json.decode((stored.path / "forgetting.json").read_bytes(), type=Forgetting)
@@ -102,6 +110,13 @@ def test_what_training_cost_elsewhere_is_measured_once_for_the_base(finished: Fi
     (key,) = bench.store.keys("_forgetting")
     assert bench.store.manifest(key).summary["text"] == found.text.before
     assert "What training cost elsewhere" in (stored.path / "report.md").read_text()
+    # Where auto means the same precision, nothing is measured anew.
+    model = replace(bench.experiment.model, dtype="auto")
+    other = replace(bench.experiment, model=model)
+    again = Workbench(other, bench.root, bench.store, bench.tracking, bench.solver)
+    monkeypatch.setattr(devices, "_cpu_flags", set)
+    monkeypatch.setattr(checkpoints, "load_base_policy", None)
+    assert before_training(again, open_base(again)).text == found.text.before
 
 
 def test_synthetic_problems_have_a_report_of_their_own(finished: FinishedRun) -> None:

@@ -212,7 +212,7 @@ def _read_lines(path: Path) -> Iterator[Example]:
             where = f"{path}:{number}"
             try:
                 record = msgspec.json.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise InvalidInputError(f"{where}: not JSON: {error}") from None
             yield record_to_example(record, where)
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from trace_pipeline.evaluation import Evaluation, Forgetting, Proportion
 from trace_pipeline.experiment import Experiment, load_experiment
 from trace_pipeline.modeling.base.prompts import system_text
+from trace_pipeline.validation import InvalidInputError
 
 CARD = "model_card.md"
 
@@ -35,11 +36,18 @@ class Trained(Struct, frozen=True):
 
 
 def origin(experiment: Experiment, folder: Path) -> Experiment | None:
-    """The experiment in ``folder`` that trained the model which this one takes as it is, if any."""
-    found = None
-    while not (found or experiment).sft.epochs:
-        found = load_experiment((found or experiment).sft.continues, folder)
-    return found
+    """The experiment in ``folder`` that trained the model which this one takes as it is, if any.
+
+    Raises:
+        InvalidInputError: they take each other's model.
+    """
+    found, seen = experiment, [experiment.name]
+    while not found.sft.epochs:
+        found = load_experiment(found.sft.continues, folder)
+        seen.append(found.name)
+        if found.name in seen[:-1]:
+            raise InvalidInputError(f"sft.continues goes in a circle: {', '.join(seen)}")
+    return found if len(seen) > 1 else None
 
 
 def front_matter(reference: str) -> str:

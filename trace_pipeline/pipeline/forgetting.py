@@ -19,7 +19,7 @@ FORGETTING = "forgetting.json"
 _BASE = "base.json"
 
 
-class _Before(Struct, frozen=True):
+class Before(Struct, frozen=True):
     """The base model on the texts, and its replies as token ids."""
 
     text: float
@@ -31,7 +31,7 @@ def measure_forgetting(bench: Workbench, base: BaseModel, policy: Policy) -> For
     """The losses of ``policy`` on general text and chat beside those of its ``base``."""
     from trace_pipeline.modeling.forgetting import text_losses
 
-    before = _before(bench, base)
+    before = before_training(bench, base)
     after = text_losses(policy, before.replies)
     chat = None
     if before.chat is not None and after.chat is not None:
@@ -49,8 +49,9 @@ def forgetting_metrics(forgetting: Forgetting | None) -> dict[str, float]:
     return {f"forgetting.{k}": v for k, v in forgetting.metrics().items()} if forgetting else {}
 
 
-def _before(bench: Workbench, base: BaseModel) -> _Before:
+def before_training(bench: Workbench, base: BaseModel) -> Before:
     """The base's losses and replies; measured once and then cached by all that they depend on."""
+    from trace_pipeline.modeling.base.devices import precision
     from trace_pipeline.modeling.base.trace_tokens import known_to_base
     from trace_pipeline.modeling.forgetting import (
         REPLY_TOKENS,
@@ -65,7 +66,7 @@ def _before(bench: Workbench, base: BaseModel) -> _Before:
         "base": base.sha256,
         "texts": texts_sha256(),
         "reply_tokens": REPLY_TOKENS,
-        "dtype": experiment.model.dtype,
+        "dtype": precision(experiment.model),
     }
     key = f"_forgetting/{object_sha256(identity)[:16]}"
     if not bench.store.has(key):
@@ -75,8 +76,8 @@ def _before(bench: Workbench, base: BaseModel) -> _Before:
         replies = base_replies(untuned, experiment.decoding.batch_size)
         losses = text_losses(untuned, replies)
         with bench.store.write(key) as draft:
-            write_json(draft.path / _BASE, _Before(losses.text, losses.chat, replies))
+            write_json(draft.path / _BASE, Before(losses.text, losses.chat, replies))
             draft.config = identity
             draft.summary = msgspec.to_builtins(losses)
     content = (bench.store.read(key).path / _BASE).read_bytes()
-    return msgspec.json.decode(content, type=_Before)
+    return msgspec.json.decode(content, type=Before)

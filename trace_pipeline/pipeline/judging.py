@@ -153,6 +153,7 @@ def _untuned(
 
     The cache is shared by all experiments: the key holds all that the figures depend on.
     """
+    from trace_pipeline.modeling.base.devices import precision
     from trace_pipeline.modeling.base.trace_tokens import known_to_base
     from trace_pipeline.modeling.storage.checkpoints import load_base_policy
 
@@ -166,7 +167,7 @@ def _untuned(
     identity: dict[str, Any] = {
         "base": base.sha256,
         "prompt": to_builtins(prompt),
-        "dtype": experiment.model.dtype,
+        "dtype": precision(experiment.model),
         "problems": [[item.question, str(item.gold), item.expert] for item in chosen.items],
         "max_tokens": decoding.max_tokens,
         "constrained": decoding.constrained,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from trace_pipeline.experiment import ModelConfig
 from trace_pipeline.validation import InvalidInputError
 
 _FAST_BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
@@ -54,6 +55,11 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     return torch.bfloat16 if _cpu_flags() & _FAST_BF16_FLAGS else torch.float32
+
+
+def precision(model: ModelConfig) -> str:
+    """The precision that ``model.dtype`` means on this machine, such as ``float32``."""
+    return str(resolve_dtype(model.dtype, resolve_device(model.device))).removeprefix("torch.")
 
 
 def has_byte_products() -> bool:
