@@ -19,7 +19,7 @@ from trace_pipeline.pipeline import collecting
 from trace_pipeline.pipeline.collecting import asks_other_problems, collect
 from trace_pipeline.pipeline.comparing import choose
 from trace_pipeline.pipeline.reference import publish_reference
-from trace_pipeline.pipeline.resources import ArtifactsResource, TrackingResource
+from trace_pipeline.pipeline.resources import ArtifactsResource, TrackingResource, bench_of
 from trace_pipeline.pipeline.tracking import Tracking
 from trace_pipeline.pipeline.workbench import Workbench
 from trace_pipeline.validation import InvalidInputError
@@ -152,6 +152,11 @@ def test_an_evaluation_that_failed_a_blocking_check_is_no_figure(
         assert refused.exit_code == 1
         assert "twin/gsm8k_eval failed not_trained, so nothing is made from it" in refused.output
     assert list(tmp_path.iterdir()) == []
+    # Of another model than the one in force it says nothing.
+    weights = bench_of(twin).require("rl_checkpoint").sha256
+    red.write_text(red.read_text().replace(weights, "0" * 64))
+    exported = run("export", str(tmp_path / "model"), "--experiment", twin)
+    assert "without a card: this checkpoint was not evaluated yet" in exported.output
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ def export_model(bench: Workbench, folder: Path) -> str:
 
     Raises:
         InvalidInputError: ``folder`` exists.
-        MissingUpstreamError: the experiment has no trained model yet, or its evaluation failed a
-            blocking check.
+        MissingUpstreamError: the experiment has no trained model yet, or the evaluation of
+            this very model failed a blocking check.
     """
     from trace_pipeline.modeling.storage.checkpoints import export_checkpoint
 
@@ -84,9 +84,10 @@ def export_bare(bench: Workbench, checkpoint: Path, folder: Path, outputs: Seque
 
 def _card(bench: Workbench, checkpoint: str) -> Path | None:
     """The card of the evaluation of ``checkpoint``, if that is the last one."""
-    if not bench.store.has(bench.key("gsm8k_eval")):
+    key = bench.key("gsm8k_eval")
+    if not bench.store.has(key):
         return None
-    found = bench.require("gsm8k_eval")
-    same = found.manifest.parents.get(bench.key("rl_checkpoint")) == checkpoint
-    path = found.path / CARD
-    return path if same and path.is_file() else None
+    if bench.store.manifest(key).parents.get(bench.key("rl_checkpoint")) != checkpoint:
+        return None  # of another checkpoint, whatever became of that
+    path = bench.require("gsm8k_eval").path / CARD
+    return path if path.is_file() else None
