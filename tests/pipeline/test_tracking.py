@@ -139,7 +139,9 @@ def test_a_journal_that_was_torn_or_has_an_infinity_goes_on(uri: str, tmp_path: 
     run_stage(tracking, journal, "sft")
     with journal.path.open("ab") as file:
         file.write(
-            b'{"op": "metrics", "stage": "", "time": 0, "values": {"loss": null}}\n{"op": "met'
+            b'{"op": "metrics", "stage": "", "time": 0, "values": {"loss": null}}\n'
+            b'{"op": "tags", "stage": "", "time": 0, "texts": {"by": "Jos\xc3{"op": "end"}\n'
+            b'{"op": "met'
         )
     with tracking.stage(journal, "rl", {"stage": "rl"}, {}) as stage:
         stage.metrics({"loss": float("nan"), "reward": 0.5})

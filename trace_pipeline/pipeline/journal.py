@@ -103,7 +103,7 @@ class Journal:
             offset += len(line)
             try:
                 found.append((msgspec.json.decode(line, type=Event), offset))
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 where = offset - len(line)
                 log.warning("%s: no event at byte %d (%s); left out", self.path, where, error)
         return found
