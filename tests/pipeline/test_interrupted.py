@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import dagster as dg
 import pytest
@@ -64,6 +65,22 @@ def test_a_run_that_may_be_alive_is_left_alone(
         assert close_dead_runs(instance) == []
     assert status(instance, run_id) is dg.DagsterRunStatus.STARTED
     assert path.read_text() == holder
+
+
+def test_who_looks_at_a_run_that_begins_does_not_stop_it(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+
+    def held_for_a_moment(file: TextIO, how: int) -> None:
+        if how & fcntl.LOCK_NB:
+            raise BlockingIOError
+        lock(file, how)  # whoever waits gets it
+
+    monkeypatch.setattr(fcntl, "flock", held_for_a_moment)
+    with noted(instance, "begins"):
+        path = Path(instance.root_directory) / FOLDER / "begins"
+        assert path.read_text() == f"process {os.getpid()} on {socket.gethostname()}\n"
 
 
 def refuse(*_: object) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from trace_pipeline.pipeline.locking import alone
+from trace_pipeline.pipeline.locking import in_turn, this_process
 
 FOLDER = "running"
 """Folder of the lock files, beside the history that the runs are in."""
@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 def noted(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     """Within it the run ``run_id`` is known to be at work in this process."""
     path = _folder(instance) / run_id
-    with alone(path, f"the run {run_id}"):
+    with in_turn(path):  # whoever looks whether it is at work holds the lock for a moment
+        path.write_text(f"{this_process()}\n", encoding="utf-8")
         yield
         path.unlink()  # not after an exception: Dagster may not have been told of the end
 

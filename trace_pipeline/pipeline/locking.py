@@ -40,9 +40,14 @@ def alone(path: Path, what: str) -> Iterator[None]:
                 f"{what} is being made by {who}; wait until it is done, or end it"
             ) from None
         file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.write(f"{this_process()}\n")
         file.flush()
         yield
+
+
+def this_process() -> str:
+    """Names this process, for whoever finds its lock."""
+    return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 @contextmanager
