@@ -14,15 +14,18 @@ import pytest
 from msgspec.structs import replace
 
 from tests.pipeline.conftest import ROOT, FinishedRun
+from trace_pipeline.evaluation import real_benchmark
 from trace_pipeline.experiment import RewardConfig
-from trace_pipeline.gsm8k import find_overlaps
+from trace_pipeline.gsm8k import find_overlaps, read_problem_set
+from trace_pipeline.pipeline import judging
 from trace_pipeline.pipeline.assets import models
+from trace_pipeline.pipeline.judging import baseline
 from trace_pipeline.pipeline.lineage import changed_since_trained, fine_tuned_model, trained_model
 from trace_pipeline.pipeline.locking import alone, in_turn
-from trace_pipeline.pipeline.policies import TrainingData, training_data
+from trace_pipeline.pipeline.policies import TrainingData, open_base, training_data
 from trace_pipeline.pipeline.resources import ExperimentResource, bench_of, default_resources
 from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
-from trace_pipeline.store import Artifact
+from trace_pipeline.store import Artifact, object_sha256
 from trace_pipeline.validation import InvalidInputError
 
 
@@ -201,3 +204,24 @@ def test_it_is_said_what_changed_behind_a_model_that_is_gone_on_from(copied: Wor
         anew.content_hash = "0" * 64
         anew.config = bench_of("tiny").data_config
     assert told() == sentence("on earlier data than it has now")
+
+
+def test_a_baseline_that_was_timed_otherwise_is_scored_anew(
+    copied: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its seconds would stand in one column with those of the trained model."""
+    problems = read_problem_set(copied.require("gsm8k_problems").path / "problems.json")
+    base, benchmark = open_base(copied), real_benchmark(problems)
+    known = baseline(copied, base, benchmark)
+    assert known is not None
+    judged: list[str] = []
+    monkeypatch.setattr(judging, "judge", lambda *given: judged.append(given[-1]) or known)
+    assert baseline(copied, base, benchmark) == known
+    assert judged == []  # it was kept
+    for key in copied.store.keys("_baselines"):
+        identity = dict(copied.store.manifest(key).config)
+        identity.pop("seconds", None)
+        earlier = f"_baselines/{object_sha256(identity)[:16]}"
+        copied.store.local_folder(key).rename(copied.store.local_folder(earlier))
+    assert baseline(copied, base, benchmark) == known
+    assert judged == ["base"]

@@ -172,6 +172,7 @@ def _untuned(
         "max_tokens": decoding.max_tokens,
         "constrained": decoding.constrained,
         "solver": to_builtins(experiment.solver),
+        "seconds": "shared",  # what was kept before has each one's wait in its batch
     }
     if shots:
         identity["shots"] = to_builtins(shots)
