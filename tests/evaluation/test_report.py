@@ -18,6 +18,7 @@ from trace_pipeline.evaluation import (
     render_markdown,
     write_report,
 )
+from trace_pipeline.evaluation.page.records import browsed
 from trace_pipeline.evaluation.sampled import Sampled
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> | ${title} & 'quote\""
@@ -103,6 +104,16 @@ def test_every_prediction_is_in_the_browser(report):
     rows, predictions = embedded(render_html(report)), report.evaluation.predictions
     assert [row["status"] for row in rows] == [p.status for p in predictions]
     assert [row["completion"] for row in rows] == [p.completion for p in predictions]
+
+
+def test_the_browser_shows_short_times_too(evaluation):
+    seconds = (12.3456, 0.5, 0.0068234, 0.0, 1234.5)
+    timed = tuple(
+        replace(p, seconds=s) for p, s in zip(evaluation.predictions, seconds, strict=True)
+    )
+    found = browsed(Report(title="x", evaluation=replace(evaluation, predictions=timed)))
+    place = found["columns"].index("seconds")
+    assert [row[place] for row in found["rows"]] == [12.35, 0.5, 0.0068, 0, 1234.5]
 
 
 def test_the_scripts_read_exactly_the_fields_that_are_there(report):

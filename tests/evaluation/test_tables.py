@@ -66,6 +66,10 @@ def test_one_row_a_model(evaluate):
 
 def test_time_is_shown_where_it_was_taken(evaluation):
     assert models_table([evaluation]).columns[-1] == "time each"
+    for seconds, shown in ((12.345, "12.35 s"), (0.5, "0.50 s"), (0.00682, "0.0068 s")):
+        timed = tuple(replace(p, seconds=seconds) for p in evaluation.predictions)
+        row = models_table([replace(evaluation, predictions=timed)]).rows[0]
+        assert row[-1] == shown
     untimed = tuple(replace(p, seconds=0.0) for p in evaluation.predictions)
     table = models_table([replace(evaluation, predictions=untimed)])
     assert table.columns[-1] == "tokens each"

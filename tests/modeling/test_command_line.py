@@ -18,6 +18,7 @@ from trace_pipeline.modeling.command_line import (
     rl_main,
     sft_main,
 )
+from trace_pipeline.modeling.decoding.decoder import Completion
 from trace_pipeline.traces import number_to_json, render_trace
 
 
@@ -116,6 +117,11 @@ def test_bad_input_gets_one_clear_line(
     assert error.startswith("error: ")
     assert re.search(message, error)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_time_of_a_fast_card_is_not_rounded_away() -> None:
+    completion = Completion("x", 1, False, 0.00037912, 0.0, [], [])
+    assert command_line._record("How many?", completion)["seconds"] == 0.000379
 
 
 @pytest.mark.parametrize("name", ["y.yml", "y.JSON", "y"])

@@ -81,7 +81,7 @@ def models_table(evaluations: Sequence[Evaluation]) -> Table:
                 percent(evaluation.parsed),
                 percent(evaluation.clipped),
                 f"{tokens:.0f}",
-                f"{seconds:.2f} s",
+                f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds:.2g} s",
             )
         )
     columns = (

@@ -281,7 +281,7 @@ def _record(question: str, completion: Completion) -> dict[str, Any]:
         "text": completion.text,
         "tokens": completion.tokens,
         "clipped": completion.clipped,
-        "seconds": round(completion.seconds, 3),
+        "seconds": round(completion.seconds, 6),
     }
 
 

@@ -27,7 +27,7 @@ def browsed(report: Report) -> dict[str, Any]:
 
 
 def _record(prediction: Prediction) -> dict[str, Any]:
-    marked = mark(prediction)
+    marked, seconds = mark(prediction), prediction.seconds
     known = prediction.reference_trace
     return {
         "index": prediction.index,
@@ -39,7 +39,7 @@ def _record(prediction: Prediction) -> dict[str, Any]:
         "expert": prediction.expert or prediction.predicted_expert or "none",
         "steps": str(prediction.steps) if prediction.steps else "unknown",
         "tokens": prediction.tokens,
-        "seconds": round(prediction.seconds, 2),
+        "seconds": round(seconds, 2) if seconds >= 0.1 else float(f"{seconds:.2g}"),
         "clipped": prediction.clipped,
         "message": prediction.message,
         "diagnosis": prediction.diagnosis or ("" if prediction.correct else UNDIAGNOSED),
