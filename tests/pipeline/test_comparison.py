@@ -129,7 +129,7 @@ def test_every_run_is_compared_with_what_it_inherits_from(finished: FinishedRun,
 def test_an_evaluation_that_failed_a_blocking_check_is_no_figure(
     finished: FinishedRun, twin: str, tmp_path: Path
 ) -> None:
-    (folder,) = (finished.folder / "artifacts" / twin / "gsm8k_eval").glob("0*")
+    folder = bench_of(twin).require("gsm8k_eval").path
     red = folder / "manifest.json"
     red.write_text(red.read_text().replace('"failed": []', '"failed": ["not_trained"]'))
     named = run("compare", "tiny", twin)
