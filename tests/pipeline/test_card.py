@@ -216,5 +216,6 @@ def test_experiments_that_take_each_others_model_are_refused(tmp_path: Path) -> 
     for name, other in (("a", "b"), ("b", "a")):
         text = f"description: One.\nsft: {{continues: {other}, epochs: 0}}\n"
         (tmp_path / f"{name}.yaml").write_text(text)
-    with pytest.raises(InvalidInputError, match="in a circle: a, b, a"):
+    with pytest.raises(InvalidInputError, match="in a circle: a, b, a; with sft") as found:
         origin(load_experiment("a", tmp_path), tmp_path)
+    assert str(found.value).endswith("let one of them name an experiment that trains")

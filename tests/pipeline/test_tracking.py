@@ -134,7 +134,9 @@ def test_a_torn_last_line_is_left_for_later(tmp_path: Path) -> None:
     assert [event.op for event, _ in journal.unsent(Sent())] == ["start"]
 
 
-def test_a_journal_that_was_torn_or_has_an_infinity_goes_on(uri: str, tmp_path: Path) -> None:
+def test_a_journal_that_was_torn_or_has_an_infinity_goes_on(
+    uri: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     tracking, journal = Tracking(uri, tmp_path), Journal(tmp_path / "tracking", "torn", "c" * 64)
     run_stage(tracking, journal, "sft")
     with journal.path.open("ab") as file:
@@ -145,6 +147,7 @@ def test_a_journal_that_was_torn_or_has_an_infinity_goes_on(uri: str, tmp_path: 
         )
     with tracking.stage(journal, "rl", {"stage": "rl"}, {}) as stage:
         stage.metrics({"loss": float("nan"), "reward": 0.5})
+    assert "step 0: not finite, so not logged: loss" in caplog.messages
     assert not journal.unsent(journal.sent())
     client = mlflow.MlflowClient(tracking_uri=uri)
     runs = [client.get_run(run) for run in journal.sent().runs.values()]

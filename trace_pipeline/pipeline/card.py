@@ -46,7 +46,10 @@ def origin(experiment: Experiment, folder: Path) -> Experiment | None:
         found = load_experiment(found.sft.continues, folder)
         seen.append(found.name)
         if found.name in seen[:-1]:
-            raise InvalidInputError(f"sft.continues goes in a circle: {', '.join(seen)}")
+            raise InvalidInputError(
+                f"sft.continues goes in a circle: {', '.join(seen)}; with sft.epochs: 0 each takes "
+                "the next one's model, so let one of them name an experiment that trains"
+            )
     return found if len(seen) > 1 else None
 
 

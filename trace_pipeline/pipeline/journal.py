@@ -160,9 +160,12 @@ class StageLog:
     def metrics(self, values: Mapping[str, float], step: int = 0, parent: bool = False) -> None:
         """Log metrics at ``step``; on the parent run they are the experiment's final figures.
 
-        JSON has no infinity and no NaN: such a value is left out.
+        JSON has no infinity and no NaN: such a value is left out, and the log says so.
         """
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        if len(finite) < len(values):
+            lost = ", ".join(sorted(values.keys() - finite.keys()))
+            log.warning("step %d: not finite, so not logged: %s", step, lost)
         self._add(self._event("metrics", parent, step=step, values=finite))
 
     def artifact(self, path: Path, folder: str = "", parent: bool = False) -> None:
