@@ -15,7 +15,7 @@ from tests.modeling.test_constrained import QUESTIONS, constrained
 from tests.modeling.tiny import experiment, problems
 from trace_pipeline.experiment import DecodingConfig
 from trace_pipeline.modeling.base.base_models import BaseModel
-from trace_pipeline.modeling.base.choices import Choices, TokenSets
+from trace_pipeline.modeling.base.choices import Allowed, Choices, TokenMasks, TokenSets
 from trace_pipeline.modeling.base.vocabulary import Vocabulary
 from trace_pipeline.modeling.decoding.constrained import TraceConstraint
 from trace_pipeline.modeling.decoding.decoder import Completion, Decoder, Sampling
@@ -44,7 +44,7 @@ LIMIT = 500
 
 def packed(allowed: torch.Tensor) -> list[bytes]:
     sets = TokenSets(allowed.shape[1])
-    return [sets.pack(np.flatnonzero(row)) for row in allowed.numpy()]
+    return [sets.pack(Allowed(np.flatnonzero(row))) for row in allowed.numpy()]
 
 
 def choices_made(policy: Policy, ids: list[int], limit: int = LIMIT) -> dict[int, list[int]]:
@@ -126,6 +126,25 @@ def test_sets_are_what_was_packed(rows: int) -> None:
     assert torch.equal(Choices.of(packed(allowed)).barred(slice(0, 9), rows), ~allowed)
 
 
+@pytest.mark.parametrize("rows", [9, 49_153])
+def test_common_sets_need_not_be_listed(rows: int) -> None:
+    common = [np.flatnonzero(torch.rand(rows) < 0.5) for _ in range(3)]
+    others = np.setdiff1d(np.arange(rows), common[1])
+    allowed = [
+        Allowed(others[::-3], 1),
+        Allowed(np.array([rows - 1, 0])),
+        Allowed(common[2][:0], 2),
+    ]
+    expected = torch.ones((3, rows), dtype=torch.bool)
+    for row, one in zip(expected, allowed, strict=True):
+        row[one.ids(common)] = False
+    assert torch.equal(TokenMasks(rows, common, torch.device("cpu")).barred(allowed), expected)
+    sets = TokenSets(rows, common)
+    named = [sets.pack(one) for one in allowed]
+    assert torch.equal(Choices.of(named).barred(slice(None), rows), expected)
+    assert [sets.pack(Allowed(one.ids(common))) for one in allowed] == named
+
+
 @pytest.mark.parametrize("max_tokens", [500, 156, 60])
 @pytest.mark.parametrize(("temperature", "top_p"), SHAPES)
 def test_log_probabilities_are_those_that_the_decoder_drew_with(
@@ -192,7 +211,8 @@ def learner_of(policy: Policy, **settings: Any) -> tuple[Learner, Watched]:
 
 def everything(policy: Policy, question: str, limit: int) -> list[Completion]:
     """Every completion that the constraint lets through."""
-    sets = TokenSets(len(policy.model.lm_head.weight))
+    common = policy.prompt.vocabulary.common
+    sets = TokenSets(len(policy.model.lm_head.weight), common)
     found: list[Completion] = []
 
     def go_on(made: list[int]) -> None:
@@ -203,7 +223,7 @@ def everything(policy: Policy, question: str, limit: int) -> list[Completion]:
         ids = constraint.settle()
         choices: list[bytes | None] = [None] * len(ids)
         for token in made:
-            choices.append(sets.pack(constraint.choices()))
+            choices.append(sets.pack(constraint.allowed()))
             constraint.accept(token)
             settled = constraint.settle()
             ids = [*ids, token, *settled]

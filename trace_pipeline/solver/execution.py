@@ -209,7 +209,7 @@ def _run_subtrace(
                 value = state[name]
             elif isinstance(step, (PercentOff, PercentIncrease, PercentOf)):
                 name, base = step.var, state[step.base]
-                rate = _amount(step.rate, state, givens)
+                rate = given_amount(step.rate, state, givens)
                 if name in state:
                     raise _redefined(name)
                 state[name] = value = PERCENTAGES[type(step)](base, rate)
@@ -287,7 +287,8 @@ def _literal(value: object) -> Number:
     raise _MisshapenError
 
 
-def _amount(amount: Number | str, state: dict[str, Number], givens: list[Number]) -> Number:
+def given_amount(amount: Number | str, state: dict[str, Number], givens: list[Number]) -> Number:
+    """An amount or rate: the value of a name, or a number, which goes to ``givens``."""
     if isinstance(amount, str):
         return state[amount]
     value = _literal(amount)
@@ -296,7 +297,7 @@ def _amount(amount: Number | str, state: dict[str, Number], givens: list[Number]
 
 
 def _stock_amount(amount: Number | str, state: dict[str, Number], givens: list[Number]) -> Number:
-    value = _amount(amount, state, givens)
+    value = given_amount(amount, state, givens)
     if value < 0:
         raise TraceError(
             Reason.NEGATIVE_STOCK, "the amount is negative; move a positive amount the other way"

@@ -13,6 +13,10 @@ from trace_pipeline.validation import InvalidInputError
 
 LONGEST = 24
 """Characters of the longest token that is offered for a new name."""
+NAME_START = LONGEST + 1
+"""The common set of tokens that begin a name."""
+SPACED_NAME_START = LONGEST + 2
+"""The common set of tokens of a space and the beginning of a name."""
 
 _NAME_TOKEN = re.compile(r" ?[A-Za-z0-9_.]+")
 _NUMBER_TOKEN = re.compile(r" ?-?[0-9.]+| ?-")
@@ -50,14 +54,15 @@ class Vocabulary:
         names = [(i, text) for i, text in usable if _NAME_TOKEN.fullmatch(text)]
         spaced = [(i, text[1:]) for i, text in names if text[0] == " "]
         plain = [(i, text) for i, text in names if text[0] != " "]
-        self.name_going_on = [
-            _ids([(i, t) for i, t in plain if len(t) <= size]) for size in range(LONGEST + 1)
-        ]
-        """Tokens that go on with a name, of at most so many characters."""
-        self.name_start = _ids([(i, t) for i, t in plain if _begins_name(t)])
-        """Tokens that begin a name."""
-        self.spaced_name_start = _ids([(i, t) for i, t in spaced if _begins_name(t)])
-        """Tokens of a space and the beginning of a name."""
+        going_on = [[(i, t) for i, t in plain if len(t) <= size] for size in range(LONGEST + 1)]
+        self.common = (
+            *map(_ids, going_on),
+            _ids([(i, t) for i, t in plain if _begins_name(t)]),
+            _ids([(i, t) for i, t in spaced if _begins_name(t)]),
+        )
+        """Sets of tokens, in ascending order, that may come in many places: at place n those that
+        go on with a name by at most n characters, up to LONGEST, then NAME_START and
+        SPACED_NAME_START."""
         self.number_tokens = [(i, text) for i, text in usable if _NUMBER_TOKEN.fullmatch(text)]
         """Tokens that numbers are made of, some after a space."""
         covered = {text[0] for _, text in spaced}

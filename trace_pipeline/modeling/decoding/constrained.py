@@ -14,8 +14,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from trace_pipeline.modeling.base.vocabulary import LONGEST, Ids, Vocabulary
-from trace_pipeline.solver.prefix import Free, TracePrefix
+from trace_pipeline.modeling.base.choices import Allowed
+from trace_pipeline.modeling.base.vocabulary import (
+    LONGEST,
+    NAME_START,
+    SPACED_NAME_START,
+    Ids,
+    Vocabulary,
+)
+from trace_pipeline.solver.prefix import Free, Slot, TracePrefix
 
 STEP_CHARACTERS = 260
 """By so much more, at most, an end is away after one choice."""
@@ -49,14 +56,20 @@ class TraceConstraint:
         """Tokens since the anchor: the start of the line, or of the text."""
         self._written = ""
         """Their text."""
+        self._continued: tuple[Slot, str, list[str], Free | None] | None = None
+        """What :meth:`_continuations` found last, and where."""
         self._closed = False
         self.ended = False
 
     # -- what the decoder calls --------------------------------------------------------------
 
+    def allowed(self) -> Allowed:
+        """The tokens that may come next, two or more; settle first."""
+        return self._allowed
+
     def choices(self) -> Ids:
-        """Ids of the tokens that may come next, two or more; settle first."""
-        return self._found
+        """The ids of :meth:`allowed`."""
+        return self._allowed.ids(self._vocabulary.common)
 
     def accept(self, token: int) -> None:
         """The decoder chose ``token`` among the choices."""
@@ -74,10 +87,10 @@ class TraceConstraint:
                 self._write(self._end_id)
                 forced.append(self._end_id)
                 break
-            self._found = self._next_tokens()
-            if len(self._found) > 1:
+            self._allowed = self._next_tokens()
+            if self._allowed.common is not None or len(self._allowed.few) > 1:
                 break
-            token = int(self._found[0])
+            token = int(self._allowed.few[0])
             self._write(token)
             forced.append(token)
         return forced
@@ -102,6 +115,11 @@ class TraceConstraint:
     def _continuations(self) -> tuple[list[str], Free | None]:
         """Whole texts that go on with what is typed, and what is free to be written on."""
         slot, typed = self._prefix.slot(), self._typed
+        if self._continued is None or self._continued[0] is not slot or self._continued[1] != typed:
+            self._continued = slot, typed, *self._find_continuations(slot, typed)
+        return self._continued[2], self._continued[3]
+
+    def _find_continuations(self, slot: Slot, typed: str) -> tuple[list[str], Free | None]:
         texts = [text for text in slot.texts if text.startswith(typed)]
         if self._sensible and len(texts) > 1:
             texts = self._prefix.preferred(texts)
@@ -141,7 +159,7 @@ class TraceConstraint:
 
     # -- what may come -----------------------------------------------------------------------
 
-    def _next_tokens(self) -> Ids:
+    def _next_tokens(self) -> Allowed:
         (texts, free), typed = self._continuations(), self._typed
         may_end = self._prefix.complete and not typed
         if self._near_limit():
@@ -153,17 +171,14 @@ class TraceConstraint:
             firsts[self._first(self._owed + text[len(typed) :])] = None
         if may_end:
             firsts[self._end_id] = None
-        many: Ids | None = None
-        if free is not None:
-            many = self._free_tokens(free, typed, firsts)
-        if many is None:
-            return np.fromiter(firsts, dtype=np.int64)
-        # ``many`` is in ascending order, so that a few can be looked up instead of sorting all.
-        few = [token for token in firsts if not _holds(many, token)]
-        return np.concatenate((np.array(few, dtype=np.int64), many)) if few else many
+        common = None if free is None else self._free_tokens(free, typed, firsts)
+        if common is not None:
+            many = self._vocabulary.common[common]
+            firsts = {token: None for token in firsts if not _holds(many, token)}
+        return Allowed(np.fromiter(firsts, dtype=np.int64), common)
 
-    def _free_tokens(self, free: Free, body: str, firsts: dict[int, None]) -> Ids | None:
-        """Tokens that write on a name or number; the first ones of its ends go to ``firsts``."""
+    def _free_tokens(self, free: Free, body: str, firsts: dict[int, None]) -> int | None:
+        """The common set of tokens that write on a name; what else may come goes to ``firsts``."""
         vocabulary, owed = self._vocabulary, self._owed
         if free.whole(body) and not owed:
             for end in free.ends:
@@ -178,22 +193,21 @@ class TraceConstraint:
                     firsts[first] = None
                     break
         if free.kind == "number":
-            fitting = [
-                index
-                for index, text in vocabulary.number_tokens
-                if (text[0] == " ") == bool(owed) and free.starts(body + text.lstrip(" "))
-            ]
-            return np.array(fitting, dtype=np.int64)
+            for index, text in vocabulary.number_tokens:
+                if (text[0] == " ") == bool(owed) and free.starts(body + text.lstrip(" ")):
+                    firsts[index] = None
+            return None
         if owed:
-            return vocabulary.spaced_name_start
+            return SPACED_NAME_START
         if not body:
-            return vocabulary.name_start
+            return NAME_START
         for size in range(LONGEST, 1, -1):
             if free.starts(body + "x" * size):
-                return vocabulary.name_going_on[size]
-        single = vocabulary.name_going_on[1]
-        fitting = [i for i in single.tolist() if free.starts(body + vocabulary.text(i))]
-        return np.array(fitting, dtype=np.int64)
+                return size
+        for index in vocabulary.common[1].tolist():
+            if free.starts(body + vocabulary.text(index)):
+                firsts[index] = None
+        return None
 
     # -- the limit ---------------------------------------------------------------------------
 
@@ -225,13 +239,13 @@ class TraceConstraint:
         cost = self._cost(self._prefix, self._typed, "")
         return kept, free if cost + 2 * _SLACK <= self.left else None, may_end
 
-    def _close(self) -> Ids:
+    def _close(self) -> Allowed:
         """Nothing else fits: the rest is the shortest end."""
         ending = self._prefix.ending(self._typed)
         self._prefix.feed(self._typed + ending)
         self._owed += ending
         self._typed, self._closed = "", True
-        return np.array(self._path(self._owed)[:1] or [self._end_id], dtype=np.int64)
+        return Allowed(np.array(self._path(self._owed)[:1] or [self._end_id], dtype=np.int64))
 
     # -- tokens ------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional
 
 from trace_pipeline.experiment import DecodingConfig
-from trace_pipeline.modeling.base.choices import TokenSets
+from trace_pipeline.modeling.base.choices import Allowed, TokenMasks, TokenSets
 from trace_pipeline.modeling.base.vocabulary import Ids
 from trace_pipeline.modeling.decoding.constrained import TraceConstraint
 from trace_pipeline.modeling.decoding.endings import EndOfTrace
@@ -130,7 +130,10 @@ class Decoder:
         if not waiting:
             return []
         # For one call: they are gone with its completions.
-        self._sets = TokenSets(len(self._policy.model.lm_head.weight))
+        if self._config.constrained:
+            head, common = self._policy.model.lm_head.weight, self._vocabulary.common
+            self._sets = TokenSets(len(head), common)
+            self._masks = TokenMasks(len(head), common, head.device)
         with torch.inference_mode():
             batch = RunningBatch(self._policy, self._config, waiting)
             done = self._run(batch, waiting, sampling, on_progress)
@@ -210,7 +213,7 @@ class Decoder:
         self, hidden: torch.Tensor, going: list[tuple[int, Running]], sampling: Sampling | None
     ) -> None:
         places = [(s, place) for _, s in going for place in range(1 + len(s.draft))]
-        chosen, logprobs = self._choose(hidden, places, None, sampling)
+        chosen, logprobs = self._choose(hidden, places, (), sampling)
         for first, sequence in going:
             row = first
             while self._take(sequence, chosen[row], logprobs[row]):
@@ -224,21 +227,21 @@ class Decoder:
         while going:
             taken: list[tuple[int, float]] = []
             whole: list[int] = []
+            allowed = [_allowed(sequence) for _, sequence in going]
             for place, (first, sequence) in enumerate(going):
-                assert sequence.constraint is not None
-                choices = sequence.constraint.choices()
                 taken.append((0, 0.0))
-                if len(choices) > few:
+                if allowed[place].common is not None or len(allowed[place].few) > few:
                     whole.append(place)
                     continue
                 row = first + sequence.agreed
-                taken[place] = _only(
-                    self._choose(hidden[row : row + 1], [(sequence, 0)], choices, sampling)
+                taken[place] = self._choose_among(
+                    allowed[place].few, hidden[row : row + 1], sequence, sampling
                 )
             if whole:
                 rows = [going[place][0] + going[place][1].agreed for place in whole]
                 some = hidden if len(rows) == len(hidden) else hidden[rows]
-                pairs = self._choose(some, [(going[p][1], 0) for p in whole], None, sampling)
+                places = [(going[place][1], 0) for place in whole]
+                pairs = self._choose(some, places, [allowed[p] for p in whole], sampling)
                 for place, token, logprob in zip(whole, *pairs, strict=True):
                     taken[place] = token, logprob
             going = [
@@ -249,7 +252,7 @@ class Decoder:
         self,
         hidden: torch.Tensor,
         places: list[tuple[Running, int]],
-        choices: Ids | None,
+        allowed: Sequence[Allowed],
         sampling: Sampling | None,
     ) -> tuple[list[int], list[float]]:
         """One token and its log-probability for each row of ``hidden`` (n, H).
@@ -257,31 +260,28 @@ class Decoder:
         Args:
             hidden: the states behind which to choose.
             places: the sequence of each row, and by how many tokens the row is ahead of it.
-            choices: the tokens to choose among, if they are few.
+            allowed: what each row may choose; empty if all may choose any token.
             sampling: how to draw.
         """
         head = self._policy.model.lm_head
-        if choices is not None:
-            # In the vocabulary's order, so that a draw gives the same token as from all logits.
-            ids = torch.from_numpy(np.sort(choices)).to(hidden.device)
-            bias = None if head.bias is None else head.bias[ids]
-            logits = functional.linear(hidden, head.weight[ids], bias).float()
-        else:
-            ids = None
-            logits = product(hidden, head.weight, head.bias).contiguous().float()  # (n, V)
-            _keep_allowed(logits, [sequence.constraint for sequence, _ in places])
-        if sampling is None:
-            top, chosen = logits.max(-1)
-            # In place: a copy of all logits costs as much as the sum itself.
-            logprobs = -logits.sub_(top[:, None]).exp_().sum(-1).log_()
-        else:
-            logits = shaped(logits, sampling.temperature, sampling.top_p)
-            draws = [float(s.draws[len(s.ids) + n]) for s, n in places if s.draws is not None]
-            uniform = torch.tensor(draws, dtype=torch.float64, device=logits.device)
-            chosen, logprobs = _draw(logits, uniform)
-        if ids is not None:
-            chosen = ids[chosen]
+        logits = product(hidden, head.weight, head.bias).contiguous().float()  # (n, V)
+        if allowed:  # the lowest finite logit: a sum over infinite ones is none
+            barred = self._masks.barred(allowed)
+            logits.masked_fill_(barred, torch.finfo(torch.float32).min)
+        chosen, logprobs = _pick(logits, places, sampling)
         return chosen.tolist(), logprobs.tolist()
+
+    def _choose_among(
+        self, few: Ids, hidden: torch.Tensor, sequence: Running, sampling: Sampling | None
+    ) -> tuple[int, float]:
+        """The same for the one row of ``hidden`` (1, H), of a few tokens."""
+        head = self._policy.model.lm_head
+        # In the vocabulary's order, so that a draw gives the same token as from all logits.
+        ids = torch.from_numpy(np.sort(few)).to(hidden.device)
+        bias = None if head.bias is None else head.bias[ids]
+        logits = functional.linear(hidden, head.weight[ids], bias).float()
+        chosen, logprobs = _pick(logits, [(sequence, 0)], sampling)
+        return int(ids[chosen]), float(logprobs)
 
     def _take(self, sequence: Running, token: int, logprob: float) -> bool:
         """Append a token and what follows from it; whether the draft went on in the same way."""
@@ -289,7 +289,7 @@ class Decoder:
         sequence.ids.append(token)
         sequence.forced.append(False)
         if sequence.constraint is not None:
-            sequence.choices.append(self._sets.pack(sequence.constraint.choices()))
+            sequence.choices.append(self._sets.pack(sequence.constraint.allowed()))
         self._follow_up(sequence)
         if not sequence.trimmed:  # else the token is gone
             sequence.logprob += logprob
@@ -326,22 +326,22 @@ class Decoder:
         )
 
 
-def _only(one: tuple[list[int], list[float]]) -> tuple[int, float]:
-    return one[0][0], one[1][0]
+def _allowed(sequence: Running) -> Allowed:
+    assert sequence.constraint is not None
+    return sequence.constraint.allowed()
 
 
-def _keep_allowed(logits: torch.Tensor, constraints: Sequence[TraceConstraint | None]) -> None:
-    """Give the tokens that a row's constraint forbids the lowest finite logit, in place."""
-    bound = [(row, c.choices()) for row, c in enumerate(constraints) if c is not None]
-    if not bound:
-        return
-    rows = np.repeat([row for row, _ in bound], [len(choices) for _, choices in bound])
-    columns = np.concatenate([choices for _, choices in bound])
-    forbidden = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)
-    forbidden[[row for row, _ in bound]] = True
-    places = torch.from_numpy(np.stack((rows, columns))).to(logits.device)
-    forbidden[places[0], places[1]] = False
-    logits.masked_fill_(forbidden, torch.finfo(torch.float32).min)
+def _pick(
+    logits: torch.Tensor, places: list[tuple[Running, int]], sampling: Sampling | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The likeliest or a drawn column for each row of ``logits`` (n, V), log-probabilities."""
+    if sampling is None:
+        top, chosen = logits.max(-1)
+        # In place: a copy of all logits costs as much as the sum itself.
+        return chosen, -logits.sub_(top[:, None]).exp_().sum(-1).log_()
+    logits = shaped(logits, sampling.temperature, sampling.top_p)
+    draws = [float(s.draws[len(s.ids) + n]) for s, n in places if s.draws is not None]
+    return _draw(logits, torch.tensor(draws, dtype=torch.float64, device=logits.device))
 
 
 def _draw(logits: torch.Tensor, draws: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

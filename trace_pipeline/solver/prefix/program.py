@@ -8,7 +8,13 @@ from fractions import Fraction
 from typing import cast
 
 from trace_pipeline.solver.arithmetic import COMPUTATIONS
-from trace_pipeline.solver.execution import PERCENTAGES, move, resolve_source, run
+from trace_pipeline.solver.execution import (
+    PERCENTAGES,
+    Run,
+    given_amount,
+    move,
+    resolve_source,
+)
 from trace_pipeline.solver.experts import EXPERT_OPERATIONS
 from trace_pipeline.solver.shortcut import check_short_circuit
 from trace_pipeline.traces.errors import TraceError
@@ -53,6 +59,10 @@ class Program:
         self.expert = ""
         self.steps: tuple[Step, ...] = ()
         self.values: dict[str, Number] = {}
+        self._givens: tuple[Number, ...] = ()
+        """Numbers that all steps say or take from an earlier sub-trace, as :func:`run` has them."""
+        self._suspects: tuple[int, ...] = ()
+        """Finished sub-traces whose result is one of the numbers given by then."""
         self._made: tuple[str, ...] = ()
         """Names whose value some step other than init has set; the latest last."""
         self._refused: frozenset[str] = frozenset()
@@ -69,6 +79,7 @@ class Program:
         other.done, other.results = self.done, self.results
         other.expert, other.steps, other._made = self.expert, self.steps, self._made
         other.values = dict(self.values)
+        other._givens, other._suspects = self._givens, self._suspects
         other._refused, other._held_back = self._refused, self._held_back
         other._targets = dict(self._targets)
         return other
@@ -82,11 +93,14 @@ class Program:
     def add(self, step: Step) -> None:
         """Append a step that :meth:`allows`; a query finishes the sub-trace."""
         if isinstance(step, Query):
+            self._suspects = self._suspects_with(step.var)
             self.done = (*self.done, SubTrace(self.expert, (*self.steps, step)))
             self.results = (*self.results, self.values[step.var])
             self.steps = ()
         else:
-            made = self._effect(step, self.values)
+            givens: list[Number] = []
+            made = self._effect(step, self.values, givens)
+            self._givens += tuple(givens)
             self._made += made
             self._refused -= set(made)
             self._held_back = 0 if self.answered else self._held_back + bool(self._made)
@@ -96,8 +110,12 @@ class Program:
     def _changed(self) -> None:
         self._targets, self._computable = {}, {}
 
-    def _effect(self, step: Step, values: dict[str, Number]) -> tuple[str, ...]:
+    def _effect(
+        self, step: Step, values: dict[str, Number], givens: list[Number]
+    ) -> tuple[str, ...]:
         """Change ``values`` as ``step`` does; the names that it computed.
+
+        The numbers that the step says or takes from an earlier sub-trace go to ``givens``.
 
         Raises:
             TraceError: the solver would refuse the step.
@@ -107,15 +125,16 @@ class Program:
                 values[step.var] = cast(Number, step.value)
             else:
                 values[step.var] = self.results[resolve_source(step.source, len(self.done))]
+            givens.append(values[step.var])
             return ()
         if isinstance(step, Compute | Compare):
             values[step.var] = COMPUTATIONS[step.compute_op]([values[a] for a in step.args])
             return (step.var,)
         if isinstance(step, PercentOff | PercentIncrease | PercentOf):
-            rate = values[step.rate] if isinstance(step.rate, str) else step.rate
+            rate = given_amount(step.rate, values, givens)
             values[step.var] = PERCENTAGES[type(step)](values[step.base], rate)
             return (step.var,)
-        move(step, values, [], 0, 0, None)
+        move(step, values, givens, 0, 0, None)
         if isinstance(step, Transfer):
             return (step.from_entity, step.to_entity)
         assert isinstance(step, Consume | AddEntity)
@@ -131,7 +150,7 @@ class Program:
     def allows(self, step: Step) -> bool:
         """Whether the solver would run ``step`` next."""
         try:
-            self._effect(step, dict(self.values))
+            self._effect(step, dict(self.values), [])
         except TraceError:
             return False
         return True
@@ -238,20 +257,31 @@ class Program:
         """Names whose query ends the sub-trace validly, the latest first."""
         for name in dict.fromkeys(reversed(self._made)):
             if name not in self._targets:
-                steps = (*self.steps, Query(name))
-                after = Trace((*self.done, SubTrace(self.expert, steps)))
-                self._targets[name] = name not in self._refused and self._valid(after)
+                self._targets[name] = name not in self._refused and self._proves_computed(name)
                 if not self._targets[name]:
                     self._refused |= {name}
             if self._targets[name]:
                 yield name
 
-    def _valid(self, trace: Trace) -> bool:
+    def _suspects_with(self, name: str) -> tuple[int, ...]:
+        """Sub-traces whose result equals a given number, once this one has queried ``name``."""
+        if self.values[name] in self._givens:
+            return (*self._suspects, len(self.done))
+        return self._suspects
+
+    def _proves_computed(self, name: str) -> bool:
+        """Whether no result is a short circuit, once this sub-trace has queried ``name``.
+
+        The solver ran each step as it was added: it need not run them again.
+        """
+        suspects = self._suspects_with(name)
+        if not suspects:
+            return True
+        trace = Trace((*self.done, SubTrace(self.expert, (*self.steps, Query(name)))))
+        outcome = Run((*self.results, self.values[name]), suspects)
         try:
-            outcome = run(trace)
-            if outcome.suspects:
-                # What a composition has must stay valid whatever sub-traces follow.
-                check_short_circuit(trace, outcome, proven=self.composed)
+            # What a composition has must stay valid whatever sub-traces follow.
+            check_short_circuit(trace, outcome, proven=self.composed)
         except TraceError:
             return False
         return True
