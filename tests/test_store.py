@@ -107,9 +107,10 @@ def test_only_a_folder_of_this_machine_is_local(tmp_path: Path) -> None:
 def test_a_torn_manifest_is_refused(tmp_path: Path) -> None:
     store = ArtifactStore(str(tmp_path))
     put(store, "exp/a", "one")
-    (tmp_path / "exp/a/0001/manifest.json").write_text('{"key": "exp')
-    with pytest.raises(ArtifactError, match="cannot be read"):
-        store.read("exp/a")
+    for torn in (b'{"key": "exp', b'{"key": "\xff"}'):
+        (tmp_path / "exp/a/0001/manifest.json").write_bytes(torn)
+        with pytest.raises(ArtifactError, match="cannot be read"):
+            store.read("exp/a")
 
 
 def test_parents_are_recorded_by_hash(store: ArtifactStore) -> None:

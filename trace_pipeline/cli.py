@@ -32,6 +32,12 @@ class Refused(click.ClickException):
         return self.message
 
 
+class Stopped(Refused):
+    """The person stopped it; the message says how to go on."""
+
+    exit_code = 130
+
+
 def told(error: Exception) -> str:
     """What ``error`` says; what the system refused as ``path: reason``, without its number."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
@@ -54,7 +60,8 @@ def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*arguments, **options)
         except expected_errors() as error:
-            raise Refused(told(error)) from None
+            kind = Stopped if getattr(error, "stopped", False) else Refused
+            raise kind(told(error)) from None
 
     return run
 

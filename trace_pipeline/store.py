@@ -171,7 +171,7 @@ class ArtifactStore:
             pointer = msgspec.json.decode(self.fs.cat_file(f"{folder}/{POINTER}"))
             data = self.fs.cat_file(f"{folder}/{pointer['version']}/{MANIFEST}")
             return msgspec.json.decode(data, type=Manifest)
-        except (OSError, msgspec.MsgspecError, KeyError, TypeError) as error:
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError) as error:
             raise ArtifactError(
                 f"{folder}: the manifest in force cannot be read ({error}); make the artifact anew"
             ) from None

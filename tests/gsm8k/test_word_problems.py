@@ -222,6 +222,8 @@ def test_the_command_says_where_and_fails(home: Path, caplog: pytest.LogCaptureF
     assert "mine: 2 problems to train on; operations: 2 of 2" in result.stdout
     assert [m.partition(",")[0] for m in caplog.messages] == ["word problems: 2/2 converted"]
     assert CliRunner().invoke(cli, ["word-problems", "mine", "yours"]).exit_code != 0
+    completed = CliRunner().invoke(cli, ["word-problems", f"{home / FOLDER / 'mine'}/"])
+    assert completed.stdout == result.stdout
     twice = CliRunner().invoke(cli, ["word-problems", "mine", "mine"])
     assert "'mine' is named twice" in twice.output
 

@@ -87,9 +87,10 @@ def test_damage_is_recognised(folder: Path, base: BaseModel, tmp_path: Path) -> 
         load_checkpoint(folder, base)
     with pytest.raises(InvalidInputError, match="no checkpoint here"):
         load_checkpoint(tmp_path, base)
-    (folder / "checkpoint.json").write_text('{"format": 1')
-    with pytest.raises(InvalidInputError, match="not a checkpoint's description"):
-        read_info(folder)
+    for torn in (b'{"format": 1', b'{"format": "\xff"}'):
+        (folder / "checkpoint.json").write_bytes(torn)
+        with pytest.raises(InvalidInputError, match="not a checkpoint's description"):
+            read_info(folder)
 
 
 def test_the_change_against_a_parent_is_measured(

@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +144,10 @@ def test_one_gpu_is_not_shared_by_processes() -> None:
         require_devices("cuda:0", 2)
 
 
-def test_the_processes_end_with_the_one_that_started_them(base: BaseModel, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_the_processes_end_with_the_one_that_started_them(
+    base: BaseModel, tmp_path: Path, how: signal.Signals
+) -> None:
     """Killed, it lets go of the lock that keeps another run from training the same."""
     out = tmp_path / "out"
     ours, theirs = os.pipe()
@@ -150,8 +155,10 @@ def test_the_processes_end_with_the_one_that_started_them(base: BaseModel, tmp_p
     def start() -> None:
         for descriptor in (1, 2):  # all that it starts have them too
             os.dup2(theirs, descriptor)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         endless = experiment(sft={"epochs": 20_000})
-        run_sft(endless, base, examples(2), out, processes=2)
+        with suppress(KeyboardInterrupt):
+            run_sft(endless, base, examples(2), out, processes=2)
 
     starter = multiprocessing.get_context("fork").Process(target=start)
     starter.start()
@@ -159,14 +166,19 @@ def test_the_processes_end_with_the_one_that_started_them(base: BaseModel, tmp_p
     while not read_records(out / "metrics.jsonl"):
         assert starter.is_alive()
         time.sleep(0.05)
-    starter.kill()
+    assert starter.pid is not None
+    os.kill(starter.pid, how)
     starter.join()
+    told = b""
     with os.fdopen(ours, "rb") as said:
         os.set_blocking(ours, False)
         deadline = time.monotonic() + 20
-        while said.read() != b"":  # none while there is nothing to read; b"" once nobody can write
+        while (part := said.read()) != b"":  # once nobody can write; None if there is nothing yet
+            told += part or b""
             assert time.monotonic() < deadline, "they go on training"
             time.sleep(0.05)
+    if how == signal.SIGINT:
+        assert b"Traceback" not in told
     assert not (out / "checkpoint.json").exists()
 
 

@@ -57,6 +57,14 @@ def test_a_tokenizer_that_lacks_what_the_prompt_needs() -> None:
         Prompt(PLAIN, tokenizer)
 
 
+@pytest.mark.parametrize("config", [PLAIN, CHAT])
+def test_a_problem_that_holds_a_control_token_is_refused(config: PromptConfig) -> None:
+    prompt = Prompt(config, make_tokenizer())
+    for ask in (prompt.text, prompt.explained):
+        with pytest.raises(InvalidInputError, match=r"holds '<\|end\|>', a control token"):
+            ask("How many?<|end|>")
+
+
 def test_a_template_that_refuses_a_system_message() -> None:
     tokenizer = make_tokenizer()
     tokenizer.chat_template = "{{ raise_exception('no system role') }}"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from markdown_it import MarkdownIt
 
 from tests.knowing_project import make_knowing_project
 from tests.modeling.tiny import problems
 from trace_pipeline.cli import cli
+from trace_pipeline.pipeline.ask_page.verbatim import verbatim
 
 KNOWN = problems(1)[0].question
 """7 eggs, 2 eaten."""
@@ -115,3 +118,15 @@ def test_an_evaluation_asks_how_likely_its_samples_are(project: Path) -> None:
     assert "probable_at_3" in found.metrics()
     other = judge(bench, policy, benchmark, decoding_config(bench), "rl", "plausible")
     assert "probable_at_3" not in other.metrics()
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "Tea is $3 and *cake* is $4; how much are 2_000 of each?",
+        "1. Is `a` > b, or # [c](d) <e> a \\ :tea: ~~less~~ & more?",
+    ],
+)
+def test_the_page_shows_a_problem_as_it_is(problem: str) -> None:
+    assert MarkdownIt("commonmark").renderInline(verbatim(problem)) == escape(problem, quote=False)
+    assert all(f"\\{sign}" in verbatim(problem) for sign in "$:" if sign in problem)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from click.testing import CliRunner
 
+from trace_pipeline.cli import cli
 from trace_pipeline.definitions import defs
 from trace_pipeline.experiment import EXPERTS
 from trace_pipeline.pipeline import console
@@ -109,7 +113,7 @@ def test_errors_with_a_message_for_the_reader_are_shown_without_stack() -> None:
     known = [InvalidInputError, ArtifactError]
     for kind in known:
         known += kind.__subclasses__()
-    named = {kind.__name__ for kind in known if kind is not PipelineError}
+    named = {kind.__name__ for kind in known if not issubclass(kind, PipelineError)}
     assert named <= set(console._PLAIN_ERRORS)
 
 
@@ -137,6 +141,25 @@ def test_a_run_that_broke_ends_with_the_name_of_the_error(
     with pytest.raises(PipelineError) as ended:
         run_pipeline("tiny", defs, 1, "gsm8k_problems")
     assert str(ended.value).startswith("gsm8k_problems failed: RuntimeError: unforeseen\nAfter")
+
+
+def test_a_run_that_was_stopped_says_how_to_go_on(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+
+    monkeypatch.setenv("TRACE_PIPELINE_EXPERIMENT", "tiny")
+    monkeypatch.setattr(problems, "open_workbench", stopped)
+    arguments = ["run", "--experiment", "tiny", "--until", "gsm8k_problems"]
+    ended = CliRunner().invoke(cli, arguments)
+    assert ended.exit_code == 130
+    assert ended.stderr.endswith(
+        "Error: interrupted in gsm8k_problems; `trace-pipeline run --experiment tiny` goes on from "
+        "there\n"
+    )
+    assert 'File "' not in ended.stderr + capfd.readouterr().err
 
 
 def test_the_command_for_missing_partitions_makes_all_of_them(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import click
 
@@ -67,7 +67,7 @@ def word_problems(collections: tuple[str, ...], against: tuple[Path, ...], proce
     from trace_pipeline.paths import project_root
 
     folder = project_root() / FOLDER
-    names = collections or collections_of(folder)
+    names = tuple(map(_collection, collections)) or collections_of(folder)
     if not names:
         raise InvalidInputError(f"{folder}: no collection of word problems, that is, no folder")
     written = read_word_problems(folder, names)
@@ -88,6 +88,14 @@ def word_problems(collections: tuple[str, ...], against: tuple[Path, ...], proce
     if checked.findings:
         click.echo(f"{len(checked.findings):,} to mend", err=True)
         raise SystemExit(1)
+
+
+def _collection(named: str) -> str:
+    """The name of a collection, also of one that a shell has completed to its folder."""
+    from trace_pipeline.gsm8k.word_problems import FOLDER
+
+    path = PurePath(named)
+    return path.name if path.parent.name == FOLDER else named
 
 
 COMMANDS = [convert_gsm8k, word_problems]

@@ -28,6 +28,9 @@ _PLAIN_ERRORS = (
 )
 """Errors whose message says all; others are shown with their stack."""
 
+_INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
+"""What Ctrl-C, or the end of the process from outside, is in Dagster and without it."""
+
 _NO_ROOM = re.compile(r"(?i:errno|os error) (?:27|28|30|122)\b")
 """How Python, Rust and Arrow say that a file is too large, a disk full, read-only or over quota."""
 
@@ -81,7 +84,7 @@ def console_logger(context: dg.InitLoggerContext) -> logging.Logger:
 def root_error(event: dg.DagsterEvent) -> str:
     """The message of the error behind a failed step, with its stack if it was unforeseen."""
     error = _root(event)
-    if error is None or _is_plain(error):
+    if error is None or _is_plain(error) or is_interruption(event):
         return cause(event)
     return f"{error.message.strip()}\n{''.join(error.stack)}"
 
@@ -91,6 +94,8 @@ def cause(event: dg.DagsterEvent) -> str:
 
     ``event`` is the failure of a step, or that of a run of which no step failed.
     """
+    if is_interruption(event):
+        return "interrupted"
     error = _root(event)
     if error is None:
         return event.message or "failed"
@@ -100,19 +105,38 @@ def cause(event: dg.DagsterEvent) -> str:
     return text.partition(": ")[2] or text
 
 
+def is_interruption(event: dg.DagsterEvent) -> bool:
+    """Whether the step or run failed because somebody stopped it."""
+    error = _error(event)
+    while error is not None:
+        if _name(error) in _INTERRUPTS:
+            return True
+        error = error.cause
+    return False
+
+
+def _error(event: dg.DagsterEvent) -> SerializableErrorInfo | None:
+    failed = event.step_failure_data if event.is_step_failure else event.job_failure_data
+    return failed.error
+
+
 def _root(event: dg.DagsterEvent) -> SerializableErrorInfo | None:
     """The first plain error in the chain of causes, else the last of them."""
-    failed = event.step_failure_data if event.is_step_failure else event.job_failure_data
-    error = failed.error
+    error = _error(event)
     while error is not None and error.cause is not None and not _is_plain(error):
         error = error.cause
     return error
 
 
 def _is_plain(error: SerializableErrorInfo) -> bool:
-    name = (error.cls_name or "").rsplit(".", 1)[-1]
-    return name in _PLAIN_ERRORS or _NO_ROOM.search(error.message) is not None
+    return _name(error) in _PLAIN_ERRORS or _NO_ROOM.search(error.message) is not None
+
+
+def _name(error: SerializableErrorInfo) -> str:
+    return (error.cls_name or "").rsplit(".", 1)[-1]
 
 
 def _failure(event: dg.DagsterEvent) -> str | None:
-    return f"failed: {root_error(event)}" if event.is_step_failure else None
+    if not event.is_step_failure:
+        return None
+    return cause(event) if is_interruption(event) else f"failed: {root_error(event)}"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from trace_pipeline.paths import project_root
-from trace_pipeline.pipeline.console import cause
+from trace_pipeline.pipeline.console import cause, is_interruption
 from trace_pipeline.pipeline.interrupted import close_dead_runs, noted
 from trace_pipeline.pipeline.metadata import MLFLOW_SECONDS
 from trace_pipeline.pipeline.partitions import RANGE_TAGS
@@ -21,6 +21,12 @@ from trace_pipeline.validation import InvalidInputError, unknown_name
 
 class PipelineError(InvalidInputError):
     """A run of which a step or a blocking check failed; the message says which, and why."""
+
+
+class InterruptedRunError(PipelineError):
+    """A run that somebody stopped; the message says how to go on."""
+
+    stopped = True
 
 
 def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1, *until: str) -> str:
@@ -37,6 +43,7 @@ def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1, *un
 
     Raises:
         PipelineError: a step or a blocking check failed, or there is no such asset.
+        InterruptedRunError: it was stopped.
     """
     wanted = _up_to(until, definitions) if until else None
     root = project_root()
@@ -61,6 +68,11 @@ def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1, *un
                 },
             )
     if not result.success:
+        stopped = _interrupted(result)
+        if stopped is not None:
+            raise InterruptedRunError(
+                f"interrupted{stopped}; `trace-pipeline run --experiment {name}` goes on from there"
+            )
         raise PipelineError(
             f"{failures(result)}\n"
             f"After mending it, `trace-pipeline run --experiment {name}` goes on with training "
@@ -121,6 +133,14 @@ def failures(result: dg.ExecuteInProcessResult) -> str:
     runs = [event for event in result.all_events if event.is_job_failure]
     told = [f"{event.step_key} failed: {cause(event)}" for event in steps]
     return "\n".join(told or [f"the run failed: {cause(event)}" for event in runs] or ["failed"])
+
+
+def _interrupted(result: dg.ExecuteInProcessResult) -> str | None:
+    """Where somebody stopped the run, to be said behind another word; None if nobody did."""
+    for event in result.all_events:
+        if (event.is_step_failure or event.is_job_failure) and is_interruption(event):
+            return f" in {event.step_key}" if event.step_key else ""
+    return None
 
 
 def seconds_of_tracking(result: dg.ExecuteInProcessResult) -> float:

@@ -17,6 +17,7 @@ from msgspec import Struct, to_builtins
 from trace_pipeline.experiment import PromptConfig
 from trace_pipeline.modeling.base.vocabulary import Vocabulary
 from trace_pipeline.traces import normalise_numbers
+from trace_pipeline.traces.errors import shorten
 from trace_pipeline.validation import InvalidInputError
 
 ONE_LINE = "Write a YAML trace that solves the problem. A solver executes it."
@@ -50,6 +51,8 @@ class Prompt:
         self.tokenizer = tokenizer
         self.shots = tuple(shots)
         self._system = system_text(config.system)
+        added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+        self._control = sorted({str(token) for token in added if token.special})
         if tokenizer.eos_token_id is None:
             raise InvalidInputError(
                 "the base model's tokenizer has no end token (eos_token), so a completion could "
@@ -74,8 +77,12 @@ class Prompt:
         return Vocabulary(self.tokenizer)
 
     def text(self, question: str) -> str:
-        """The prompt as text, up to where the trace begins."""
-        question = normalise_numbers(question)
+        """The prompt as text, up to where the trace begins.
+
+        Raises:
+            InvalidInputError: the question holds a control token of the base model.
+        """
+        question = self._plain(question)
         if self.config.template == "plain":
             parts = [self._system] if self._system else []
             parts += [
@@ -89,8 +96,18 @@ class Prompt:
     def explained(self, question: str) -> str:
         """The prompt as text, up to where a solution in words begins: a second task in training."""
         if self.config.template == "plain":
-            return f"Question: {normalise_numbers(question)}\n{IN_WORDS}\n"
-        return self._chat(f"{normalise_numbers(question)}\n{IN_WORDS}", alone=True)
+            return f"Question: {self._plain(question)}\n{IN_WORDS}\n"
+        return self._chat(f"{self._plain(question)}\n{IN_WORDS}", alone=True)
+
+    def _plain(self, question: str) -> str:
+        """The question as it is asked, its numbers as the trace language writes them."""
+        found = next((token for token in self._control if token in question), None)
+        if found is not None:
+            raise InvalidInputError(
+                f"a problem holds {found!r}, a control token of the base model, which would read "
+                f"it as one; take it out: {shorten(question)}"
+            )
+        return normalise_numbers(question)
 
     def prompt_ids(self, question: str) -> list[int]:
         """Token ids of :meth:`text`."""

@@ -94,14 +94,17 @@ def _torchrun(
     on_metrics: OnMetrics | None,
 ) -> int:
     """Exit status of ``python -m module`` in so many processes; figures are told meanwhile."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command = [sys.executable, "-m", "trace_pipeline.modeling.sft.torchrun", "--standalone"]
     # Behind "--" torchrun takes no argument for one of its own: --start is short for several.
     command += [f"--nproc_per_node={processes}", "-m", "--", module, *arguments, TIED]
     threads = max(1, (os.cpu_count() or 1) // processes)
     environment = {"OMP_NUM_THREADS": str(threads)} | os.environ
     # A kill of this process would leave its children training, without the lock that it holds. They
     # inherit the other end of this pipe, through torchrun, which closes all descriptors but three.
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as running:
+    # In a session of its own, for a terminal's Ctrl-C is for this process, which ends the others.
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, start_new_session=True
+    ) as running:
         try:
             return _followed(running, out_dir, on_metrics)
         finally:

@@ -122,7 +122,7 @@ def read_info(folder: Path) -> CheckpointInfo:
         raise InvalidInputError(f"{folder}: no checkpoint here ({INFO} is missing); train one")
     try:
         info = msgspec.json.decode(path.read_bytes(), type=CheckpointInfo)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidInputError(f"{path}: not a checkpoint's description: {error}") from None
     if info.format != FORMAT:
         raise InvalidInputError(

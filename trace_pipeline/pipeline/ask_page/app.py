@@ -11,6 +11,7 @@ from msgspec import to_builtins
 from trace_pipeline.experiment import available_experiments
 from trace_pipeline.gsm8k import few_shot_problems
 from trace_pipeline.paths import project_root
+from trace_pipeline.pipeline.ask_page.verbatim import verbatim
 from trace_pipeline.pipeline.asking import Answer, Asked, Asker, trained_models
 from trace_pipeline.pipeline.resources import ArtifactsResource, bench_of
 from trace_pipeline.store import ArtifactError
@@ -93,7 +94,8 @@ def offer_examples(experiment: str) -> None:
         for kind, questions in examples(experiment).items():
             st.caption(kind)
             for question in questions:
-                st.button(question, on_click=st.session_state.update, kwargs={"problem": question})
+                put = {"problem": question}
+                st.button(verbatim(question), on_click=st.session_state.update, kwargs=put)
 
 
 def show(found: Answer) -> None:
@@ -102,9 +104,9 @@ def show(found: Answer) -> None:
         agreed = f" ({found.agreeing} of {found.samples} traces agree)"
         st.success(f"**Answer: {found.answer}**" + (agreed if found.samples > 1 else ""))
     else:
-        st.error(f"No answer: {found.problem}")
+        st.error(verbatim(f"No answer: {found.problem}"))
     for doubt in found.doubts:
-        st.warning(f"Doubtful: {doubt}.")
+        st.warning(verbatim(f"Doubtful: {doubt}."))
     cut = ", cut by the token limit" if found.clipped else ""
     st.caption(
         f"{found.tokens} tokens in {found.seconds:.1f} s{cut}. The solver computes the answer "
@@ -144,7 +146,7 @@ def main(first: str) -> None:
                 found = asker.answer(problem, constrained, samples)
             show(found)
         except (InvalidInputError, ArtifactError) as error:
-            st.error(str(error))
+            st.error(verbatim(str(error)))
     offer_examples(model.experiment)
 
 
