@@ -61,3 +61,6 @@ def test_work_that_does_not_fit_is_refused_before_it_starts() -> None:
     require_memory(1, CPU, "")
     with pytest.raises(InvalidInputError, match=r"GiB of memory are needed on cpu.*use less"):
         require_memory(2 * free, CPU, "use less")
+    require_memory(2 * free // 5, CPU, "", 2)
+    with pytest.raises(InvalidInputError, match=r"on cpu by 3 processes, .* each; .*use less"):
+        require_memory(2 * free // 5, CPU, "use less", 3)

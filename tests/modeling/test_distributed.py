@@ -25,7 +25,7 @@ from trace_pipeline.experiment import Experiment, experiment_from_dict
 from trace_pipeline.generation import Example
 from trace_pipeline.modeling import distributed
 from trace_pipeline.modeling.base.base_models import BaseModel
-from trace_pipeline.modeling.distributed import World, joined
+from trace_pipeline.modeling.distributed import World, joined, sharing
 from trace_pipeline.modeling.network.batching import Sequences
 from trace_pipeline.modeling.sft.finetuning import train_sft
 from trace_pipeline.modeling.sft.launch import require_devices, run_sft
@@ -137,6 +137,14 @@ def test_other_processes_go_on_only_with_the_same_steps(caplog: pytest.LogCaptur
     assert "the weights agree up to the order of sums" in caplog.text
     with pytest.raises(InvalidInputError, match="Go on with 2 processes"):
         require_same_steps(two.counters, plan_steps(sequences, settings(1)).counters)
+
+
+def test_processes_of_one_host_share_its_memory_and_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu, gpu = torch.device("cpu"), torch.device("cuda", 0)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert (sharing(cpu), sharing(gpu)) == (1, 1)  # not joined: another program's variable
+    monkeypatch.setattr(distributed, "current_world", lambda: World(1, 4))
+    assert (sharing(cpu), sharing(gpu)) == (2, 1)
 
 
 def test_one_gpu_is_not_shared_by_processes() -> None:

@@ -197,9 +197,9 @@ base = resolve_base(str(make_tiny_model(
 settings = experiment(sft={{"trainable": "all", "batch_tokens": 4096, "learning_rate": 1e-4}})
 found = []
 require = training.require_memory
-def noting(needed, device, remedy):
+def noting(needed, device, *others):
     found.append((needed, peak_memory(device)))
-    require(needed, device, remedy)
+    require(needed, device, *others)
 training.require_memory = noting
 train_sft(settings, base, problems(14), folder / "run")
 needed, before = found[0]

@@ -101,6 +101,14 @@ def joined(device: str = "auto") -> Iterator[World]:
         dist.destroy_process_group()
 
 
+def sharing(device: torch.device) -> int:
+    """How many processes of this run have the memory of ``device`` in common."""
+    if device.type != "cpu":
+        return 1  # a GPU each
+    size = current_world().size
+    return int(os.environ.get("LOCAL_WORLD_SIZE", size)) if size > 1 else 1
+
+
 def current_world() -> World:
     """The processes that this one has been joined with; a world of one if none."""
     if not dist.is_available() or not dist.is_initialized():

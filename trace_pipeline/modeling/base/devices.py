@@ -84,21 +84,23 @@ def available_memory(device: torch.device) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def require_memory(needed: int, device: torch.device, remedy: str) -> None:
+def require_memory(needed: int, device: torch.device, remedy: str, processes: int = 1) -> None:
     """Refuse work that would run out of memory, before it starts.
 
     Args:
         needed: estimate in bytes.
         device: where the memory is needed.
         remedy: settings that lower the need, for the message.
+        processes: that need as much each, of the same memory.
 
     Raises:
-        InvalidInputError: ``device`` has less than ``needed``.
+        InvalidInputError: ``device`` has less than that.
     """
     free = available_memory(device)
-    if free is not None and needed > free:
+    if free is not None and needed * processes > free:
+        of = f" by {processes} processes, {needed / 2**30:.1f} each" if processes > 1 else ""
         raise InvalidInputError(
-            f"about {needed / 2**30:.1f} GiB of memory are needed on {device}, "
+            f"about {needed * processes / 2**30:.1f} GiB of memory are needed on {device}{of}; "
             f"{free / 2**30:.1f} GiB are free; {remedy}"
         )
 

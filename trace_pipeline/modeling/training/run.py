@@ -13,6 +13,7 @@ import torch
 from trace_pipeline.experiment import Experiment, SftConfig, as_before_choices
 from trace_pipeline.modeling.base.base_models import BaseModel
 from trace_pipeline.modeling.base.devices import require_memory
+from trace_pipeline.modeling.distributed import current_world, sharing
 from trace_pipeline.modeling.network.batching import TraceExample
 from trace_pipeline.modeling.network.trainable import Trainable, training_memory
 from trace_pipeline.store import object_sha256
@@ -94,7 +95,9 @@ def prepare(model: Any, chosen: Trainable, config: SftConfig) -> None:
         model.device,
         "lower sft.batch_tokens or sft.layers, set sft.trainable: lora, or take a smaller "
         "model.reference",
+        sharing(model.device),
     )
+    current_world().wait()  # none takes memory while another looks at what is free
 
 
 def require_finite(name: str, value: float, step: int) -> None:
