@@ -62,6 +62,8 @@ def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
         except expected_errors() as error:
             kind = Stopped if getattr(error, "stopped", False) else Refused
             raise kind(told(error)) from None
+        except KeyboardInterrupt:
+            raise Stopped("interrupted") from None
 
     return run
 

@@ -161,6 +161,7 @@ def test_the_processes_end_with_the_one_that_started_them(
     ours, theirs = os.pipe()
 
     def start() -> None:
+        os.setsid()  # a terminal's Ctrl-C goes to all of a group
         for descriptor in (1, 2):  # all that it starts have them too
             os.dup2(theirs, descriptor)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -175,7 +176,7 @@ def test_the_processes_end_with_the_one_that_started_them(
         assert starter.is_alive()
         time.sleep(0.05)
     assert starter.pid is not None
-    os.kill(starter.pid, how)
+    (os.killpg if how == signal.SIGINT else os.kill)(starter.pid, how)
     starter.join()
     told = b""
     with os.fdopen(ours, "rb") as said:
@@ -187,6 +188,7 @@ def test_the_processes_end_with_the_one_that_started_them(
             time.sleep(0.05)
     if how == signal.SIGINT:
         assert b"Traceback" not in told
+        assert b"death signal" not in told
     assert not (out / "checkpoint.json").exists()
 
 

@@ -21,7 +21,7 @@ from trace_pipeline.experiment import EXPERTS
 from trace_pipeline.pipeline import console
 from trace_pipeline.pipeline.assets import problems
 from trace_pipeline.pipeline.resources import bench_of
-from trace_pipeline.pipeline.running import PipelineError, failures, run_pipeline
+from trace_pipeline.pipeline.running import PipelineError, _how_to_go_on, failures, run_pipeline
 from trace_pipeline.pipeline.workbench import MissingUpstreamError
 from trace_pipeline.store import ArtifactError, MissingArtifactError
 from trace_pipeline.validation import InvalidInputError
@@ -152,14 +152,42 @@ def test_a_run_that_was_stopped_says_how_to_go_on(
 
     monkeypatch.setenv("TRACE_PIPELINE_EXPERIMENT", "tiny")
     monkeypatch.setattr(problems, "open_workbench", stopped)
-    arguments = ["run", "--experiment", "tiny", "--until", "gsm8k_problems"]
+    arguments = ["run", "--experiment", "tiny", "--processes", "2", "--until", "gsm8k_problems"]
     ended = CliRunner().invoke(cli, arguments)
     assert ended.exit_code == 130
     assert ended.stderr.endswith(
-        "Error: interrupted in gsm8k_problems; `trace-pipeline run --experiment tiny` goes on from "
-        "there\n"
+        "Error: interrupted in gsm8k_problems; `trace-pipeline run --experiment tiny --processes 2 "
+        "--until gsm8k_problems` begins again\n"
     )
     assert 'File "' not in ended.stderr + capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("step", "advice"),
+    [
+        ("sft_checkpoint", "`again` goes on from its last snapshot"),
+        (
+            "rl_checkpoint",
+            "`TRACE_PIPELINE_EXPERIMENT=tiny dagster asset materialize --select rl_checkpoint` "
+            "goes on with it, and then what follows it",
+        ),
+    ],
+)
+def test_what_was_trained_before_a_stop_is_not_trained_again(step: str, advice: str) -> None:
+    def work(name: str) -> None:
+        if name == step:
+            raise KeyboardInterrupt
+
+    @dg.asset
+    def sft_checkpoint() -> None:
+        work("sft_checkpoint")
+
+    @dg.asset(deps=[sft_checkpoint])
+    def rl_checkpoint() -> None:
+        work("rl_checkpoint")
+
+    result = dg.materialize([sft_checkpoint, rl_checkpoint], raise_on_error=False)
+    assert _how_to_go_on(result, "tiny", "again") == f"interrupted in {step}; {advice}"
 
 
 def test_the_command_for_missing_partitions_makes_all_of_them(

@@ -41,11 +41,14 @@ def run(name: str, processes: int, until: str | None) -> None:
     from trace_pipeline.definitions import defs
     from trace_pipeline.pipeline.running import run_pipeline, untrained_parents
 
+    again = f"trace-pipeline run --experiment {name}"
+    again += f" --processes {processes}" if processes > 1 else ""
+    again += f" --until {until}" if until else ""
     stop = [until] if until else []
     for parent in untrained_parents(name, defs, stop):
         click.echo(f"{name} goes on from {parent}, which has no trained model here: that first")
-        click.echo(run_pipeline(parent, defs, processes, "rl_checkpoint"))
-    click.echo(run_pipeline(name, defs, processes, *stop))
+        click.echo(run_pipeline(parent, defs, processes, "rl_checkpoint", again=again))
+    click.echo(run_pipeline(name, defs, processes, *stop, again=again))
 
 
 @click.command()

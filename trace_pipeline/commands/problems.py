@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import click
 
@@ -67,7 +67,7 @@ def word_problems(collections: tuple[str, ...], against: tuple[Path, ...], proce
     from trace_pipeline.paths import project_root
 
     folder = project_root() / FOLDER
-    names = tuple(map(_collection, collections)) or collections_of(folder)
+    names = tuple(_collection(name, folder) for name in collections) or collections_of(folder)
     if not names:
         raise InvalidInputError(f"{folder}: no collection of word problems, that is, no folder")
     written = read_word_problems(folder, names)
@@ -90,12 +90,10 @@ def word_problems(collections: tuple[str, ...], against: tuple[Path, ...], proce
         raise SystemExit(1)
 
 
-def _collection(named: str) -> str:
+def _collection(named: str, folder: Path) -> str:
     """The name of a collection, also of one that a shell has completed to its folder."""
-    from trace_pipeline.gsm8k.word_problems import FOLDER
-
-    path = PurePath(named)
-    return path.name if path.parent.name == FOLDER else named
+    path = Path(named)
+    return path.name if path.resolve().parent == folder.resolve() else named
 
 
 COMMANDS = [convert_gsm8k, word_problems]

@@ -29,7 +29,9 @@ class InterruptedRunError(PipelineError):
     stopped = True
 
 
-def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1, *until: str) -> str:
+def run_pipeline(
+    name: str, definitions: dg.Definitions, processes: int = 1, *until: str, again: str = ""
+) -> str:
     """Run everything of the experiment ``name`` and return the closing table.
 
     The run is recorded in the project's Dagster instance, so the UI shows it. Earlier ones that
@@ -40,6 +42,7 @@ def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1, *un
         definitions: the code location.
         processes: that SFT trains in.
         until: the assets to stop after; what they do not need is left out. All, when absent.
+        again: the command that a person typed, which messages name.
 
     Raises:
         PipelineError: a step or a blocking check failed, or there is no such asset.
@@ -68,15 +71,12 @@ def run_pipeline(name: str, definitions: dg.Definitions, processes: int = 1, *un
                 },
             )
     if not result.success:
-        stopped = _interrupted(result)
-        if stopped is not None:
-            raise InterruptedRunError(
-                f"interrupted{stopped}; `trace-pipeline run --experiment {name}` goes on from there"
-            )
+        again = again or f"trace-pipeline run --experiment {name}"
+        if any(is_interruption(event) for event in _failed(result)):
+            raise InterruptedRunError(_how_to_go_on(result, name, again))
         raise PipelineError(
             f"{failures(result)}\n"
-            f"After mending it, `trace-pipeline run --experiment {name}` goes on with training "
-            "that was interrupted"
+            f"After mending it, `{again}` goes on with training that was interrupted"
         )
     whole, told = time.monotonic() - started, seconds_of_tracking(result)
     done = f"{', '.join(until)} and what is needed for it: done" if until else "done"
@@ -135,12 +135,24 @@ def failures(result: dg.ExecuteInProcessResult) -> str:
     return "\n".join(told or [f"the run failed: {cause(event)}" for event in runs] or ["failed"])
 
 
-def _interrupted(result: dg.ExecuteInProcessResult) -> str | None:
-    """Where somebody stopped the run, to be said behind another word; None if nobody did."""
-    for event in result.all_events:
-        if (event.is_step_failure or event.is_job_failure) and is_interruption(event):
-            return f" in {event.step_key}" if event.step_key else ""
-    return None
+def _failed(result: dg.ExecuteInProcessResult) -> list[dg.DagsterEvent]:
+    return [event for event in result.all_events if event.is_step_failure or event.is_job_failure]
+
+
+def _how_to_go_on(result: dg.ExecuteInProcessResult, name: str, again: str) -> str:
+    """Where somebody stopped the run, and the command that makes least of it again."""
+    keys = (event.step_key for event in _failed(result) if is_interruption(event))
+    step = next((key for key in keys if key), None)
+    if step is None:
+        return f"interrupted; `{again}` begins again"
+    if step == "sft_checkpoint":
+        return f"interrupted in {step}; `{again}` goes on from its last snapshot"
+    made = [event.materialization for event in result.all_events if event.is_step_materialization]
+    if dg.AssetKey("sft_checkpoint") not in [one.asset_key for one in made]:
+        return f"interrupted in {step}; `{again}` begins again"
+    # The whole chain would train anew what this run has trained.
+    alone = f"TRACE_PIPELINE_EXPERIMENT={name} dagster asset materialize --select {step}"
+    return f"interrupted in {step}; `{alone}` goes on with it, and then what follows it"
 
 
 def seconds_of_tracking(result: dg.ExecuteInProcessResult) -> float:

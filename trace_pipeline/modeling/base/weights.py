@@ -29,7 +29,13 @@ def weight_files(folder: Path) -> list[Path]:
     if index.is_file():
         try:
             names = set(msgspec.json.decode(index.read_bytes())["weight_map"].values())
-        except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
+        except (
+            msgspec.DecodeError,
+            UnicodeDecodeError,
+            KeyError,
+            TypeError,
+            AttributeError,
+        ) as error:
             raise InvalidInputError(f"{index}: not a safetensors index: {error}") from None
         missing = sorted(name for name in names if not (folder / name).is_file())
         if missing:

@@ -16,7 +16,7 @@ from torch.distributed.run import main as torchrun
 
 def main(arguments: Sequence[str]) -> int:
     """Run ``torchrun`` with ``arguments``; the exit status."""
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
+    logging.disable(logging.WARNING)  # its loggers have levels of their own
     try:
         torchrun(list(arguments))
     except SignalException as ended:

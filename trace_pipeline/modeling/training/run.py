@@ -94,7 +94,7 @@ def prepare(model: Any, chosen: Trainable, config: SftConfig) -> None:
         training_memory(model, chosen, config.batch_tokens),
         model.device,
         "lower sft.batch_tokens or sft.layers, set sft.trainable: lora, or take a smaller "
-        "model.reference",
+        "model.reference; where there are several processes, start fewer",
         sharing(model.device),
     )
     current_world().wait()  # none takes memory while another looks at what is free

@@ -1,4 +1,7 @@
-"""Text that Streamlit's Markdown shows as it is: two dollar signs would be a formula."""
+"""Text that Streamlit's Markdown shows word for word: two dollar signs would be a formula.
+
+Its typography stays: ``->`` becomes an arrow, line breaks become spaces.
+"""
 
 from __future__ import annotations
 
