@@ -76,11 +76,14 @@ def test_a_torn_weight_file_is_recognised(tmp_path: Path) -> None:
 
 def test_an_index_that_names_a_missing_file(tmp_path: Path) -> None:
     folder = make_tiny_model(tmp_path / "tiny")
-    (folder / "model.safetensors.index.json").write_text(
-        '{"weight_map": {"a": "gone.safetensors"}}'
-    )
+    index = folder / "model.safetensors.index.json"
+    index.write_text('{"weight_map": {"a": "gone.safetensors"}}')
     with pytest.raises(InvalidInputError, match=r"gone\.safetensors is missing"):
         resolve_base(str(folder))
+    for torn in (b'{"weight_map": {"a', b'{"weight_map": "\xff"}', b"{}", b"[]"):
+        index.write_bytes(torn)
+        with pytest.raises(InvalidInputError, match="not a safetensors index"):
+            resolve_base(str(folder))
 
 
 def test_a_hub_that_does_not_answer_is_given_up(
