@@ -169,7 +169,7 @@ def test_a_run_that_was_stopped_says_how_to_go_on(
         (
             "rl_checkpoint",
             "`TRACE_PIPELINE_EXPERIMENT=tiny dagster asset materialize --select rl_checkpoint` "
-            "goes on with it, and then what follows it",
+            "goes on with it; after it, select what follows in the same way",
         ),
     ],
 )

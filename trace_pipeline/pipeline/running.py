@@ -152,7 +152,10 @@ def _how_to_go_on(result: dg.ExecuteInProcessResult, name: str, again: str) -> s
         return f"interrupted in {step}; `{again}` begins again"
     # The whole chain would train anew what this run has trained.
     alone = f"TRACE_PIPELINE_EXPERIMENT={name} dagster asset materialize --select {step}"
-    return f"interrupted in {step}; `{alone}` goes on with it, and then what follows it"
+    return (
+        f"interrupted in {step}; `{alone}` goes on with it; after it, select what follows in the "
+        "same way"
+    )
 
 
 def seconds_of_tracking(result: dg.ExecuteInProcessResult) -> float:
