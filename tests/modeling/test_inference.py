@@ -24,7 +24,7 @@ from trace_pipeline.modeling.network.inference import (
 from trace_pipeline.modeling.network.lora import add_adapters
 from trace_pipeline.modeling.network.slots import SlotCache
 from trace_pipeline.modeling.storage.checkpoints import Policy, load_base_policy
-from trace_pipeline.modeling.training.rollouts import write_samples
+from trace_pipeline.modeling.training.samples import write_samples
 
 
 def settings(**changes: Any) -> dict[str, Any]:

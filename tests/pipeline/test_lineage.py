@@ -215,7 +215,7 @@ def test_a_baseline_that_was_timed_otherwise_is_scored_anew(
     known = baseline(copied, base, benchmark)
     assert known is not None
     judged: list[str] = []
-    monkeypatch.setattr(judging, "judge", lambda *given: judged.append(given[-1]) or known)
+    monkeypatch.setattr(judging, "judge", lambda *given, **_: judged.append(given[-1]) or known)
     assert baseline(copied, base, benchmark) == known
     assert judged == []  # it was kept
     for key in copied.store.keys("_baselines"):

@@ -17,6 +17,7 @@ from trace_pipeline.modeling.storage.records import read_records
 from trace_pipeline.pipeline.policies import (
     Check,
     Tell,
+    _trained_before,
     _twin,
     open_base,
     require_rl_data,
@@ -25,7 +26,7 @@ from trace_pipeline.pipeline.policies import (
 )
 from trace_pipeline.pipeline.resources import bench_of
 from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
-from trace_pipeline.store import MANIFEST, Artifact, write_json
+from trace_pipeline.store import MANIFEST, Artifact, ArtifactStore, write_json
 from trace_pipeline.validation import InvalidInputError
 
 SECTIONS = ("seed", "model", "prompt", "sft")
@@ -128,6 +129,33 @@ def test_a_record_alone_is_not_taken_over(finished: FinishedRun, budget: Workben
     # Nor does one that cannot be read hold up another experiment.
     (budget.store.read("budget/sft_checkpoint").path / MANIFEST).write_text("{")
     assert _twin(budget, "sft_checkpoint", settings, hashes) == made.manifest.key
+
+
+def test_what_a_chain_trained_that_ended_early_is_taken_over(
+    finished: FinishedRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tiny = finished.bench()
+    made, settings = tiny.require("sft_checkpoint"), tiny.settings(*SECTIONS)
+    hashes = {parent.manifest.key: parent.sha256 for parent in parents(tiny)}
+    shutil.copytree(finished.folder / "artifacts", tmp_path / "artifacts")
+    tiny.store = ArtifactStore(str(tmp_path / "artifacts"))
+
+    def taken(since: str, **changed: object) -> str | None:
+        tiny.trained_since = since
+        found = _trained_before(tiny, "sft_checkpoint", {**settings, **changed}, hashes)
+        return found.sha256 if found else None
+
+    began = made.manifest.created
+    assert taken(began) == made.sha256
+    assert taken("") is None  # a chain that reached its end, or an asset that a person selected
+    assert taken("9999") is None
+    assert taken(began, seed=1) is None
+    weights = tiny.store.read("tiny/sft_checkpoint").path / WEIGHTS
+    weights.write_bytes(b"x" + weights.read_bytes()[1:])
+    assert taken(began) is None
+    assert f"{WEIGHTS}: missing or altered since stored" in caplog.text
+    (weights.parent / MANIFEST).write_text("{")
+    assert taken(began) is None
 
 
 def test_rl_without_its_problems_is_refused_before_sft(finished: FinishedRun) -> None:

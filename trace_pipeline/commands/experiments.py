@@ -29,10 +29,17 @@ _experiment = click.option(
 @click.option(
     "--until", metavar="ASSET", help="Stop after this asset, such as sft_checkpoint; default: all."
 )
-def run(name: str, processes: int, until: str | None) -> None:
+@click.option(
+    "--retrain",
+    is_flag=True,
+    help="Train anew what an earlier run that did not come to its end has trained.",
+)
+def run(name: str, processes: int, until: str | None, retrain: bool) -> None:
     """Run the whole chain of an experiment: data, SFT, RL, evaluation, report.
 
-    What it goes on from (sft.continues, sft.average) is trained first, unless it is there.
+    What it goes on from (sft.continues, sft.average) is trained first, unless it is there. A run
+    that was stopped goes on: what it has trained with the same settings on the same data is taken
+    over, and training that it began goes on from its last snapshot.
     """
     from trace_pipeline.experiment import load_experiment
     from trace_pipeline.paths import project_root
@@ -47,8 +54,9 @@ def run(name: str, processes: int, until: str | None) -> None:
     stop = [until] if until else []
     for parent in untrained_parents(name, defs, stop):
         click.echo(f"{name} goes on from {parent}, which has no trained model here: that first")
-        click.echo(run_pipeline(parent, defs, processes, "rl_checkpoint", again=again))
-    click.echo(run_pipeline(name, defs, processes, *stop, again=again))
+        ready = run_pipeline(parent, defs, processes, "rl_checkpoint", again=again, retrain=retrain)
+        click.echo(ready)
+    click.echo(run_pipeline(name, defs, processes, *stop, again=again, retrain=retrain))
 
 
 @click.command()

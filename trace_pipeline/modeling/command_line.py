@@ -31,8 +31,9 @@ from trace_pipeline.modeling.storage.checkpoints import (
     load_checkpoint,
     read_info,
 )
-from trace_pipeline.modeling.training.rollouts import make_solver, write_samples
+from trace_pipeline.modeling.training.rollouts import make_solver
 from trace_pipeline.modeling.training.run import TrainingError
+from trace_pipeline.modeling.training.samples import write_samples
 from trace_pipeline.store import write_atomic
 from trace_pipeline.validation import InvalidInputError
 

@@ -107,7 +107,7 @@ class Asker:
         _require_problem(problem)
         from trace_pipeline.modeling.decoding.engines import open_engine
         from trace_pipeline.modeling.decoding.likelihood import log_likelihoods
-        from trace_pipeline.modeling.training.rollouts import write_samples
+        from trace_pipeline.modeling.training.samples import write_samples
 
         experiment = self._bench.experiment
         config, answering = experiment.decoding, experiment.eval.answer

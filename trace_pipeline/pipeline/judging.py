@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +29,8 @@ from trace_pipeline.evaluation import (
 from trace_pipeline.experiment import DecodingConfig
 from trace_pipeline.gsm8k.coverage import ShapeCatalogue
 from trace_pipeline.pipeline import metadata
-from trace_pipeline.pipeline.workbench import Workbench
+from trace_pipeline.pipeline.locking import in_turn
+from trace_pipeline.pipeline.workbench import LOCKS, Workbench
 from trace_pipeline.store import Artifact, object_sha256
 from trace_pipeline.validation import InvalidInputError
 
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from trace_pipeline.modeling.base.base_models import BaseModel
     from trace_pipeline.modeling.base.prompts import Shot
     from trace_pipeline.modeling.storage.checkpoints import Policy
+
+log = logging.getLogger(__name__)
 
 FAST_TOKENS = 150
 """Token limit of ``eval.fast`` (the notebook's ``--fast``)."""
@@ -47,6 +52,11 @@ BASELINE = "base"
 """Folder of the untuned base's predictions beside the trained model's."""
 FEW_SHOT = "base_few_shot"
 """The same, with solved problems in the prompt."""
+BASELINES = "_baselines"
+"""Where the figures of untuned bases are kept for all experiments."""
+
+COMPLETIONS = "completions.jsonl"
+"""What an evaluation that goes on has decoded."""
 
 LONG_PROMPTS = 8
 """Few-shot prompts in one batch: each takes a cache of some 2,000 tokens."""
@@ -67,24 +77,37 @@ def judge(
     config: DecodingConfig,
     model: str,
     answering: Answering = "first",
+    folder: Path | None = None,
 ) -> Evaluation:
     """Completions of ``benchmark`` by ``policy``, scored by the solver: greedy, or sampled.
 
-    ``answering`` says which of several samples is a problem's answer.
+    Args:
+        bench: the experiment.
+        policy: the model.
+        benchmark: the problems.
+        config: how to decode.
+        model: what reports call it.
+        answering: which of several samples is a problem's answer.
+        folder: keeps completions as they are done; those that it has are not done again.
     """
     from trace_pipeline.modeling.decoding.engines import open_engine
     from trace_pipeline.modeling.decoding.likelihood import likelihoods_of_samples
     from trace_pipeline.modeling.progress import Progress
-    from trace_pipeline.modeling.training.rollouts import write_samples
+    from trace_pipeline.modeling.training.samples import KeptCompletions, write_samples
 
     count = len(benchmark.items) * config.samples
-    with Progress(f"{model} on {benchmark.name}", count, "completions") as progress:
+    kept = KeptCompletions(folder / COMPLETIONS if folder else None)
+    if len(kept):
+        log.info("%s on %s: %d of %d completions are done", model, benchmark.name, len(kept), count)
+    title = f"{model} on {benchmark.name}"
+    with closing(kept), Progress(title, count, "completions", len(kept)) as progress:
         completions = write_samples(
             open_engine(policy, config, bench.solver),
             benchmark.questions,
             config,
             bench.experiment.seed,
             on_progress=lambda done, _total, tokens: progress.update(done, f"{tokens} tokens"),
+            kept=kept,
         )
     likelihoods = None
     if answering == "probable":
@@ -100,6 +123,19 @@ def judge(
         config.greedy_first,
         likelihoods,
     )
+
+
+def unfinished(
+    bench: Workbench, asset: str, checkpoint: Artifact, benchmark: Benchmark
+) -> AbstractContextManager[Path]:
+    """Keeps what ``asset`` has decoded, for the same model, problems and settings, till its end."""
+    identity = {
+        "weights": checkpoint.sha256,
+        "problems": benchmark.fingerprint,
+        "settings": bench.settings("seed", "model", "prompt", "decoding", "eval"),
+        "allow_short_circuit": bench.solver.allow_short_circuit,
+    }
+    return bench.unfinished(bench.key(asset), identity)
 
 
 def baseline(bench: Workbench, base: BaseModel, benchmark: Benchmark) -> Evaluation | None:
@@ -176,17 +212,19 @@ def _untuned(
     }
     if shots:
         identity["shots"] = to_builtins(shots)
-    key = f"_baselines/{object_sha256(identity)[:16]}"
-    if not bench.store.has(key):
-        policy = load_base_policy(
-            base, prompt, experiment.model.dtype, experiment.model.device, shots
-        )
-        name = f"base, {len(shots)}-shot" if shots else "base"
-        evaluation = judge(bench, policy, chosen, decoding, name)
-        with bench.store.write(key) as draft:
-            write_evaluation(draft.path / PREDICTIONS, evaluation)
-            draft.config = identity
-            draft.summary = evaluation.metrics()
+    key = f"{BASELINES}/{object_sha256(identity)[:16]}"
+    with in_turn(bench.store.local_folder(f"{BASELINES}/{LOCKS}") / Path(key).name):
+        if not bench.store.has(key):
+            policy = load_base_policy(
+                base, prompt, experiment.model.dtype, experiment.model.device, shots
+            )
+            name = f"base, {len(shots)}-shot" if shots else "base"
+            with bench.unfinished(key, identity) as folder:
+                evaluation = judge(bench, policy, chosen, decoding, name, folder=folder)
+                with bench.store.write(key) as draft:
+                    write_evaluation(draft.path / PREDICTIONS, evaluation)
+                    draft.config = identity
+                    draft.summary = evaluation.metrics()
     return read_evaluation(bench.store.read(key).path / PREDICTIONS)
 
 

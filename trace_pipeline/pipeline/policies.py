@@ -23,7 +23,7 @@ from trace_pipeline.generation import Example, read_examples
 from trace_pipeline.gsm8k import Overlap, ProblemSet, find_overlaps, read_problem_set
 from trace_pipeline.pipeline.blocking import failed
 from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
-from trace_pipeline.store import MANIFEST, Artifact, ArtifactError, object_sha256
+from trace_pipeline.store import MANIFEST, Artifact, ArtifactError, Manifest, object_sha256
 from trace_pipeline.validation import InvalidInputError
 
 if TYPE_CHECKING:
@@ -143,8 +143,9 @@ def train_checkpoint(
 
     A run that was killed left its snapshots there; the same settings and parents find them.
     What another host has trained (``trace-pipeline bring``) is taken over, if settings, base and
-    data are these; what another experiment has trained with the same settings on the same data is
-    so the first time, since it would come out the same. Their figures are told from their records.
+    data are these. So is what a chain that did not come to its end has trained with the same
+    settings on the same data and, the first time, what another experiment has, since it would come
+    out the same. Their figures are told from their records.
     """
     from trace_pipeline.modeling.storage.records import read_records
 
@@ -152,15 +153,16 @@ def train_checkpoint(
     key = bench.key(asset)
     workspace = bench.store.workspace(key, {"settings": settings, "parents": hashes})
     _drop_torn(workspace)
-    twin = None if bench.store.has(key) else _twin(bench, asset, settings, hashes)
+    twin = _trained_before(bench, asset, settings, hashes)
     elsewhere, taken = brought(bench, asset), False
     if elsewhere.is_dir():
         _take_over(elsewhere, workspace, train, tell)
         log.info("%s: trained elsewhere, taken over", key)
         taken = True
     elif twin is not None and not any(workspace.iterdir()):
-        log.info("%s: trained already, as %s", key, twin)
-        shutil.copytree(bench.store.read(twin).path, workspace, dirs_exist_ok=True)
+        made, retrain = twin.manifest.key, "by a run that ended early; `--retrain` trains it anew"
+        log.info("%s: trained already, %s", key, retrain if made == key else f"as {made}")
+        shutil.copytree(twin.path, workspace, dirs_exist_ok=True)
         (workspace / MANIFEST).unlink()
         taken = True
     info = train(workspace, tell)
@@ -269,27 +271,51 @@ def _figures(record: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in record.items() if name not in ("step", "iteration")}
 
 
+def _trained_before(
+    bench: Workbench, asset: str, settings: dict[str, Any], parents: dict[str, str]
+) -> Artifact | None:
+    """An artifact that ``asset`` would come out the same as, if it may be taken over."""
+    own = bench.key(asset)
+    if not bench.store.has(own):
+        found = _twin(bench, asset, settings, parents)
+    else:
+        same = bench.trained_since and _same(bench, own, settings, parents)
+        found = own if same and same.created >= bench.trained_since else None
+    if found is None:
+        return None
+    try:
+        return bench.store.read(found)
+    except ArtifactError as error:
+        log.warning("%s; it is not taken over", error)
+        return None
+
+
 def _twin(
     bench: Workbench, asset: str, settings: dict[str, Any], parents: dict[str, str]
 ) -> str | None:
-    """The key of another experiment's artifact with the same settings and parents, if any.
+    """The key of another experiment's artifact with the same settings and parents, if any."""
+    keys = (key for key in bench.store.keys() if key.endswith(f"/{asset}"))  # noqa: SIM118 (no dict)
+    return next((key for key in keys if _same(bench, key, settings, parents)), None)
 
-    One of which only the record is here is none, nor is one that failed its check.
+
+def _same(
+    bench: Workbench, key: str, settings: dict[str, Any], parents: dict[str, str]
+) -> Manifest | None:
+    """The manifest of the artifact ``key``, if it has these settings and parents.
+
+    One of which only the record is here has not, nor has one that failed its check or that cannot
+    be read.
     """
     from trace_pipeline.modeling.storage.checkpoints import WEIGHTS
 
-    for key in bench.store.keys():  # noqa: SIM118 (a method of the store, not of a mapping)
-        if key.endswith(f"/{asset}"):
-            try:
-                manifest = bench.store.manifest(key)
-            except ArtifactError:
-                continue  # it cannot be read, which is no matter of this experiment
-            same = sorted(manifest.parents.values()) == sorted(parents.values())
-            # By hash: what was stored as JSON has lists where settings may have tuples.
-            same = same and object_sha256(manifest.config) == object_sha256(settings)
-            if same and WEIGHTS in manifest.files and not manifest.failed:
-                return key
-    return None
+    try:
+        manifest = bench.store.manifest(key)
+    except ArtifactError:
+        return None
+    same = sorted(manifest.parents.values()) == sorted(parents.values())
+    # By hash: what was stored as JSON has lists where settings may have tuples.
+    same = same and object_sha256(manifest.config) == object_sha256(settings)
+    return manifest if same and WEIGHTS in manifest.files and not manifest.failed else None
 
 
 def curves(bench: Workbench) -> list[Figure]:

@@ -55,6 +55,11 @@ class ExperimentResource(dg.ConfigurableResource):
         ge=1,
         description="Processes that SFT trains in on this machine; a GPU each where there are any.",
     )
+    trained_since: str = Field(
+        default="",
+        description="What this experiment trained since then (UTC, ISO 8601), with the same "
+        "settings on the same data, is taken over; empty: it is trained anew.",
+    )
 
     def load(self) -> Experiment:
         """The experiment, typed and validated."""
@@ -114,7 +119,12 @@ def open_workbench(
     """The workbench that the resources describe."""
     loaded = experiment.load()
     return Workbench(
-        loaded, project_root(), artifacts.store(), tracking.tracking(), solver.solver(loaded)
+        loaded,
+        project_root(),
+        artifacts.store(),
+        tracking.tracking(),
+        solver.solver(loaded),
+        experiment.trained_since,
     )
 
 

@@ -14,8 +14,9 @@ from trace_pipeline.pipeline.console import cause, is_interruption
 from trace_pipeline.pipeline.interrupted import close_dead_runs, noted
 from trace_pipeline.pipeline.metadata import MLFLOW_SECONDS
 from trace_pipeline.pipeline.partitions import RANGE_TAGS
-from trace_pipeline.pipeline.resources import bench_of
+from trace_pipeline.pipeline.resources import ArtifactsResource, bench_of
 from trace_pipeline.pipeline.summary import summary
+from trace_pipeline.pipeline.unfinished import begin, end
 from trace_pipeline.validation import InvalidInputError, unknown_name
 
 
@@ -29,13 +30,23 @@ class InterruptedRunError(PipelineError):
     stopped = True
 
 
+_TRAINED = dg.AssetKey("sft_checkpoint")
+"""The first asset whose work is worth keeping."""
+
+
 def run_pipeline(
-    name: str, definitions: dg.Definitions, processes: int = 1, *until: str, again: str = ""
+    name: str,
+    definitions: dg.Definitions,
+    processes: int = 1,
+    *until: str,
+    again: str = "",
+    retrain: bool = False,
 ) -> str:
     """Run everything of the experiment ``name`` and return the closing table.
 
     The run is recorded in the project's Dagster instance, so the UI shows it. Earlier ones that
-    were killed on this host are marked there as failed.
+    were killed on this host are marked there as failed. What those have trained that did not
+    come to their end is taken over.
 
     Args:
         name: of the experiment.
@@ -43,6 +54,7 @@ def run_pipeline(
         processes: that SFT trains in.
         until: the assets to stop after; what they do not need is left out. All, when absent.
         again: the command that a person typed, which messages name.
+        retrain: train it anew instead.
 
     Raises:
         PipelineError: a step or a blocking check failed, or there is no such asset.
@@ -55,7 +67,9 @@ def run_pipeline(
     if not os.environ.get("DAGSTER_HOME"):  # set to nothing it means nothing
         os.environ["DAGSTER_HOME"] = str(root)
     started = time.monotonic()
-    run_id = str(uuid.uuid4())
+    store = ArtifactsResource().store()
+    since, run_id = begin(store, name, retrain), str(uuid.uuid4())
+    config = {"name": name, "processes": processes, "trained_since": since}
     with dg.DagsterInstance.get() as instance:
         close_dead_runs(instance)
         with noted(instance, run_id):
@@ -67,17 +81,18 @@ def run_pipeline(
                 asset_selection=wanted,
                 run_config={
                     "loggers": {"console": {}},
-                    "resources": {"experiment": {"config": {"name": name, "processes": processes}}},
+                    "resources": {"experiment": {"config": config}},
                 },
             )
     if not result.success:
         again = again or f"trace-pipeline run --experiment {name}"
         if any(is_interruption(event) for event in _failed(result)):
-            raise InterruptedRunError(_how_to_go_on(result, name, again))
+            raise InterruptedRunError(_how_to_go_on(result, again))
         raise PipelineError(
-            f"{failures(result)}\n"
-            f"After mending it, `{again}` goes on with training that was interrupted"
+            f"{failures(result)}\nAfter mending it, `{again}` goes on and trains nothing twice"
         )
+    if not until:
+        end(store, name)
     whole, told = time.monotonic() - started, seconds_of_tracking(result)
     done = f"{', '.join(until)} and what is needed for it: done" if until else "done"
     closing = (
@@ -100,7 +115,7 @@ def untrained_parents(
     Raises:
         InvalidInputError: experiments that go on from each other, or one that is not there.
     """
-    if until and dg.AssetKey("sft_checkpoint") not in _up_to(until, definitions):
+    if until and _TRAINED not in _up_to(until, definitions):
         return []
     found: list[str] = []
     _add_parents(name, [], found)
@@ -139,22 +154,15 @@ def _failed(result: dg.ExecuteInProcessResult) -> list[dg.DagsterEvent]:
     return [event for event in result.all_events if event.is_step_failure or event.is_job_failure]
 
 
-def _how_to_go_on(result: dg.ExecuteInProcessResult, name: str, again: str) -> str:
-    """Where somebody stopped the run, and the command that makes least of it again."""
+def _how_to_go_on(result: dg.ExecuteInProcessResult, again: str) -> str:
+    """Where somebody stopped the run, and what the command that began it makes of that."""
     keys = (event.step_key for event in _failed(result) if is_interruption(event))
     step = next((key for key in keys if key), None)
-    if step is None:
-        return f"interrupted; `{again}` begins again"
-    if step == "sft_checkpoint":
-        return f"interrupted in {step}; `{again}` goes on from its last snapshot"
+    place = f"interrupted in {step}" if step else "interrupted"
     made = [event.materialization for event in result.all_events if event.is_step_materialization]
-    if dg.AssetKey("sft_checkpoint") not in [one.asset_key for one in made]:
-        return f"interrupted in {step}; `{again}` begins again"
-    # The whole chain would train anew what this run has trained.
-    alone = f"TRACE_PIPELINE_EXPERIMENT={name} dagster asset materialize --select {step}"
-    return (
-        f"interrupted in {step}; `{alone}` goes on with it; after it, select what follows in the "
-        "same way"
+    begun = step == "sft_checkpoint" or any(m.asset_key == _TRAINED for m in made)
+    return f"{place}; `{again}` " + (
+        "goes on and trains nothing twice" if begun else "begins again"
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -58,13 +59,18 @@ class Workbench:
         store: ArtifactStore,
         tracking: Tracking,
         solver: Solver,
+        trained_since: str = "",
     ) -> None:
-        """``root`` is the project's folder, with ``schemas/`` and ``vocab/``."""
+        """``root`` is the project's folder, with ``schemas/`` and ``vocab/``.
+
+        What was trained since ``trained_since`` (UTC, ISO 8601) need not be trained anew.
+        """
         self.experiment = experiment
         self.root = root
         self.store = store
         self.tracking = tracking
         self.solver = solver
+        self.trained_since = trained_since
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -286,6 +292,13 @@ class Workbench:
         """
         folder = self.store.local_folder(f"{self.experiment.name}/{LOCKS}")
         return alone(folder / asset, self.key(asset))
+
+    @contextmanager
+    def unfinished(self, key: str, identity: Mapping[str, Any]) -> Iterator[Path]:
+        """A folder that is there until the work that ``key`` and ``identity`` name is done."""
+        folder = self.store.workspace(key, identity)
+        yield folder
+        shutil.rmtree(folder)
 
     # -- tracking -------------------------------------------------------------------------
 

@@ -36,6 +36,8 @@ BLOCK = 256
 
 OnProgress = Callable[[int, int, int], None]
 """Called with completions done, their total, and tokens decoded so far."""
+OnDone = Callable[[int, "Completion"], None]
+"""Called with each completion as it is done, and its place among those asked for."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class Decoder:
         questions: Sequence[str],
         sampling: Sampling | None = None,
         on_progress: OnProgress | None = None,
+        on_done: OnDone | None = None,
     ) -> list[Completion]:
         """Completions of ``questions``, in order; ``sampling.samples`` of each, one by one.
 
@@ -109,6 +112,7 @@ class Decoder:
             questions: word problems.
             sampling: how to draw tokens; None takes the likeliest.
             on_progress: told whenever a completion is done.
+            on_done: told each of them before that.
 
         Raises:
             InvalidInputError: a prompt that fills the model's context.
@@ -136,7 +140,7 @@ class Decoder:
             self._masks = TokenMasks(len(head), common, head.device)
         with torch.inference_mode():
             batch = RunningBatch(self._policy, self._config, waiting)
-            done = self._run(batch, waiting, sampling, on_progress)
+            done = self._run(batch, waiting, sampling, on_progress, on_done)
         return [done[index] for index in range(len(done))]
 
     def _prompt(self, index: int, question: str) -> list[int]:
@@ -170,6 +174,7 @@ class Decoder:
         waiting: list[Running],
         sampling: Sampling | None,
         on_progress: OnProgress | None,
+        on_done: OnDone | None,
     ) -> dict[int, Completion]:
         done: dict[int, Completion] = {}
         total = len(waiting)
@@ -178,9 +183,10 @@ class Decoder:
             began = time.perf_counter()
             if waiting and len(batch.running) < batch.slots:
                 fresh, hidden = batch.admit(waiting)
+                before = 0  # what was forced when they entered is theirs as well
             else:
                 fresh, hidden = list(batch.running), batch.step()
-            before = sum(len(sequence.ids) for sequence in fresh)
+                before = sum(len(sequence.ids) for sequence in fresh)
             self._append(hidden, fresh, sampling)
             batch.settle()
             share = (time.perf_counter() - began) / len(fresh)
@@ -192,6 +198,8 @@ class Decoder:
                 if sequence.stopped:
                     done[sequence.index] = self._complete(sequence)
                     batch.release(slot)
+                    if on_done:
+                        on_done(sequence.index, done[sequence.index])
                     if on_progress:
                         on_progress(len(done), total, tokens)
         return done

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from trace_pipeline.experiment import DecodingConfig
-from trace_pipeline.modeling.decoding.decoder import Completion, Decoder, OnProgress, Sampling
+from trace_pipeline.modeling.decoding.decoder import (
+    Completion,
+    Decoder,
+    OnDone,
+    OnProgress,
+    Sampling,
+)
 from trace_pipeline.modeling.storage.checkpoints import Policy
 from trace_pipeline.solver import Solver
 from trace_pipeline.validation import InvalidInputError
@@ -24,6 +30,7 @@ class Engine(Protocol):
         questions: Sequence[str],
         sampling: Sampling | None = None,
         on_progress: OnProgress | None = None,
+        on_done: OnDone | None = None,
     ) -> list[Completion]:
         """Completions of ``questions``, in order."""
 
@@ -64,6 +71,7 @@ class VllmDecoder:
         questions: Sequence[str],
         sampling: Sampling | None = None,
         on_progress: OnProgress | None = None,
+        on_done: OnDone | None = None,
     ) -> list[Completion]:
         """See :meth:`Decoder.decode`."""
         samples = sampling.samples if sampling else 1
@@ -80,6 +88,8 @@ class VllmDecoder:
             self._completion(ids, output.outputs[0], each)
             for ids, output in zip(prompts, outputs, strict=True)
         ]
+        for place, completion in enumerate(found if on_done else ()):
+            on_done(place, completion)  # type: ignore[misc]
         if on_progress:
             on_progress(len(found), len(found), sum(c.tokens for c in found))
         return found

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import torch
 from msgspec import Struct
 
-from trace_pipeline.experiment import DecodingConfig, Experiment
-from trace_pipeline.modeling.decoding.decoder import Completion, Decoder, OnProgress, Sampling
-from trace_pipeline.modeling.decoding.engines import Engine
+from trace_pipeline.experiment import Experiment
+from trace_pipeline.modeling.decoding.decoder import Completion, Decoder, Sampling
 from trace_pipeline.modeling.distributed import World
 from trace_pipeline.modeling.network.batching import TraceExample
 from trace_pipeline.modeling.training.problem_stream import Problem, RlData
@@ -72,54 +71,6 @@ def stream_seed(*parts: int) -> int:
     """A 64-bit seed that is a hash of ``parts``: neighbouring parts share nothing."""
     text = "/".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
-
-
-def evaluation_sampling(config: DecodingConfig, seed: int, problems: int) -> Sampling | None:
-    """How evaluation draws completions of each problem; None if all are greedy."""
-    if not config.temperature:
-        return None
-    drawn = config.samples - config.greedy_first
-    seeds = [stream_seed(seed, place) for place in range(problems * drawn)]
-    return Sampling(seeds, config.temperature, config.top_p, drawn)
-
-
-def write_samples(
-    engine: Engine,
-    questions: Sequence[str],
-    config: DecodingConfig,
-    seed: int,
-    on_progress: OnProgress | None = None,
-) -> list[Completion]:
-    """The ``config.samples`` completions of each question that evaluation is about, in order.
-
-    Args:
-        engine: opened with ``config``.
-        questions: word problems.
-        config: with ``greedy_first``, the first of each is greedy and the others are drawn.
-        seed: of the draws.
-        on_progress: told completions done, their total, and tokens so far.
-    """
-    sampling = evaluation_sampling(config, seed, len(questions))
-    if sampling is None or not config.greedy_first:
-        return engine.decode(questions, sampling, on_progress)
-    count, total, written = len(questions), len(questions) * config.samples, 0
-
-    def of_first(done: int, _: int, tokens: int) -> None:
-        if on_progress:
-            on_progress(done, total, tokens)
-
-    def of_drawn(done: int, _: int, tokens: int) -> None:
-        if on_progress:
-            on_progress(count + done, total, written + tokens)
-
-    first = engine.decode(questions, None, of_first)
-    written = sum(completion.tokens for completion in first)
-    drawn = engine.decode(questions, sampling, of_drawn)
-    each = sampling.samples
-    groups = (
-        [greedy, *drawn[place * each : (place + 1) * each]] for place, greedy in enumerate(first)
-    )
-    return [completion for group in groups for completion in group]
 
 
 def roll_out(

@@ -46,6 +46,7 @@ from trace_pipeline.pipeline.judging import (
     judge,
     learnt_shapes,
     stored_evaluation,
+    unfinished,
 )
 from trace_pipeline.pipeline.lineage import trained_model
 from trace_pipeline.pipeline.policies import curves, open_base, open_policy, training_data
@@ -88,9 +89,13 @@ def synthetic_eval(
     benchmark = synthetic_benchmark(examples)
     policy = open_policy(bench, checkpoint)
     dataset = bench.dataset_hash(partitions)
-    with bench.alone("synthetic_eval"), bench.stage("synthetic_eval", dataset) as stage:
-        answering = bench.experiment.eval.answer
-        evaluation = judge(bench, policy, benchmark, decoding_config(bench), "rl", answering)
+    with (
+        bench.alone("synthetic_eval"),
+        bench.stage("synthetic_eval", dataset) as stage,
+        unfinished(bench, "synthetic_eval", checkpoint, benchmark) as folder,
+    ):
+        answering, decoding = bench.experiment.eval.answer, decoding_config(bench)
+        evaluation = judge(bench, policy, benchmark, decoding, "rl", answering, folder)
         report = build_report(bench, evaluation, checkpoint)
         stored = _store(bench, "synthetic_eval", evaluation, [checkpoint, *partitions], report)
         stage.finals({f"synthetic.{k}": v for k, v in evaluation.metrics().items()})
@@ -165,13 +170,17 @@ def gsm8k_eval(
         check_name="not_trained_on_these_problems",
         metadata={"overlapping_training_examples": learned, "problems": benchmark.source},
     )
-    with bench.alone("gsm8k_eval"), bench.stage("gsm8k_eval", dataset) as stage:
+    with (
+        bench.alone("gsm8k_eval"),
+        bench.stage("gsm8k_eval", dataset) as stage,
+        unfinished(bench, "gsm8k_eval", checkpoint, benchmark) as folder,
+    ):
         traces, untuned = bench.require("gsm8k_train_traces"), open_base(bench)
         base = baseline(bench, untuned, benchmark)
         few_shot = few_shot_baseline(bench, untuned, benchmark, traces)
         policy = open_policy(bench, checkpoint)
-        answering = bench.experiment.eval.answer
-        evaluation = judge(bench, policy, benchmark, decoding_config(bench), "rl", answering)
+        answering, decoding = bench.experiment.eval.answer, decoding_config(bench)
+        evaluation = judge(bench, policy, benchmark, decoding, "rl", answering, folder)
         forgetting = None
         if bench.experiment.eval.forgetting:
             forgetting = measure_forgetting(bench, untuned, policy)
