@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from trace_pipeline.modeling.command_line import (
     sft_main,
 )
 from trace_pipeline.modeling.decoding.decoder import Completion
+from trace_pipeline.modeling.training.samples import KeptCompletions
 from trace_pipeline.traces import number_to_json, render_trace
 
 
@@ -145,11 +147,45 @@ def test_a_folder_as_the_file_to_write_is_refused_before_the_work(
     assert capsys.readouterr().err == f"error: {tmp_path}: is a folder; name a file\n"
 
 
+def test_a_killed_decode_goes_on_with_the_same_work_alone(
+    base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = experiment(decoding={"max_tokens": 5}).to_dict()
+    (tmp_path / "tiny.json").write_text(json.dumps(settings))
+    out = tmp_path / "out.jsonl"
+    options = ["--experiment", str(tmp_path / "tiny.json"), "--base", str(base.folder)]
+    options += ["--data", str(write_data(tmp_path / "data.jsonl", 4)), "--out", str(out)]
+    add, done = KeptCompletions.add, list[int]()
+
+    def killed(self: KeptCompletions, *given: Any) -> None:
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        done.append(1)
+        add(self, *given)
+
+    monkeypatch.setattr(KeptCompletions, "add", killed)
+    assert decode_main(options) == 130
+    assert not out.exists()
+    done.clear()
+    settings["decoding"]["max_tokens"] = 6
+    (tmp_path / "tiny.json").write_text(json.dumps(settings))
+    assert decode_main(options) == 130  # other work: it has three of its own now
+    done.clear()
+    assert decode_main(options) == 0
+    assert len(done) == 1
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [line["question"] for line in lines] == [p.question for p in problems(4)]
+    assert [line["tokens"] for line in lines] == [6] * 4
+    # What the first left is there for whoever goes on with it; its own is gone.
+    assert len(list(tmp_path.glob(".out.jsonl.*"))) == 1
+
+
 @pytest.mark.parametrize(
     ("command", "work", "told"),
     [
         (sft_main, "_run_sft", "the same command goes on from the last snapshot"),
-        (decode_main, "_run_decode", "nothing was written"),
+        (decode_main, "_run_decode", "the same command goes on with what is decoded already"),
+        (likelihoods_main, "_run_likelihoods", "nothing was written"),
     ],
 )
 def test_an_interruption_says_what_is_left(
@@ -163,7 +199,8 @@ def test_an_interruption_says_what_is_left(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command_line, work, interrupted)
-    assert command(["--experiment", "x.json", "--data", "x.jsonl", "--out", "x"]) == 130
+    arguments = ["--experiment", "x.json", "--data", "x.jsonl", "--out", "x", "--checkpoint", "x"]
+    assert command(arguments[: 6 if command is sft_main else 8]) == 130
     assert capsys.readouterr().err == f"interrupted; {told}\n"
 
 

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ from trace_pipeline.modeling.storage.checkpoints import (
 )
 from trace_pipeline.modeling.training.rollouts import make_solver
 from trace_pipeline.modeling.training.run import TrainingError
-from trace_pipeline.modeling.training.samples import write_samples
-from trace_pipeline.store import write_atomic
+from trace_pipeline.modeling.training.samples import KeptCompletions, write_samples
+from trace_pipeline.store import object_sha256, write_atomic
 from trace_pipeline.validation import InvalidInputError
 
 DIGITS = 4
@@ -77,7 +78,7 @@ def decode_main(arguments: Sequence[str] | None = None) -> int:
         required=True,
         help="completions (.jsonl); decoding.samples lines of each question",
     )
-    return _guarded(_run_decode, parser.parse_args(arguments), resumes=False)
+    return _guarded(_run_decode, parser.parse_args(arguments), "with what is decoded already")
 
 
 def likelihoods_main(arguments: Sequence[str] | None = None) -> int:
@@ -90,7 +91,7 @@ def likelihoods_main(arguments: Sequence[str] | None = None) -> int:
         "--data", type=Path, required=True, help="JSON lines with `question` and `text`"
     )
     parser.add_argument("--out", type=Path, required=True, help="the same lines, with one more key")
-    return _guarded(_run_likelihoods, parser.parse_args(arguments), resumes=False)
+    return _guarded(_run_likelihoods, parser.parse_args(arguments), "")
 
 
 def _parser(name: str, description: str) -> argparse.ArgumentParser:
@@ -109,9 +110,12 @@ def _parser(name: str, description: str) -> argparse.ArgumentParser:
 def _guarded(
     function: Callable[[argparse.Namespace], None],
     options: argparse.Namespace,
-    resumes: bool = True,
+    resumes: str = "from the last snapshot",
 ) -> int:
-    """Run a command; errors of the input end it with their message alone."""
+    """Run a command; errors of the input end it with their message alone.
+
+    ``resumes`` says from where the same command goes on, nothing if it begins again.
+    """
     level = logging.WARNING if _rank() else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
@@ -121,8 +125,8 @@ def _guarded(
         print(f"error: {where}{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        left = "the same command goes on from the last snapshot"
-        print(f"interrupted; {left if resumes else 'nothing was written'}", file=sys.stderr)
+        left = f"the same command goes on {resumes}" if resumes else "nothing was written"
+        print(f"interrupted; {left}", file=sys.stderr)
         return 130
     return 0
 
@@ -185,14 +189,17 @@ def _run_decode(options: argparse.Namespace) -> None:
         policy = load_checkpoint(options.checkpoint, base, model.dtype, model.device)
     else:
         policy = load_base_policy(base, known_to_base(experiment.prompt), model.dtype, model.device)
-    config = experiment.decoding
-    with Progress("decoding", len(questions) * config.samples, "completions") as progress:
+    config, total = experiment.decoding, len(questions) * experiment.decoding.samples
+    path = _unfinished(options, experiment, base, questions)
+    kept = KeptCompletions(path)
+    with closing(kept), Progress("decoding", total, "completions", len(kept)) as progress:
         completions = write_samples(
             open_engine(policy, config, make_solver(experiment)),
             questions,
             config,
             experiment.seed,
             on_progress=lambda done, _, tokens: progress.update(done, f"{tokens} tokens"),
+            kept=kept,
         )
     likely: list[float] = []
     if experiment.eval.answer == "probable":
@@ -206,6 +213,22 @@ def _run_decode(options: argparse.Namespace) -> None:
             record["greedy"] = True
         lines.append(msgspec.json.encode(record))
     write_atomic(options.out, b"\n".join(lines) + b"\n")
+    path.unlink()
+
+
+def _unfinished(
+    options: argparse.Namespace, experiment: Experiment, base: BaseModel, questions: Sequence[str]
+) -> Path:
+    """Keeps completions until all are done; another file for another model or other settings."""
+    settings = experiment.to_dict()
+    weights = read_info(options.checkpoint).weights_sha256 if options.checkpoint else None
+    identity = {
+        "models": [base.sha256, weights],
+        "questions": questions,
+        "settings": {name: settings[name] for name in ("seed", "model", "decoding", "solver")},
+        "prompt": None if options.checkpoint else settings["prompt"],
+    }
+    return Path(options.out).with_name(f".{options.out.name}.{object_sha256(identity)[:12]}")
 
 
 def _run_likelihoods(options: argparse.Namespace) -> None:
