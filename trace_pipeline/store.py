@@ -32,6 +32,7 @@ from trace_pipeline.provenance import GitState, git_state, library_versions, utc
 MANIFEST = "manifest.json"
 POINTER = "current.json"
 STAGING = ".staging"
+WORKSPACE = ".unfinished-"
 
 ARTIFACTS_VARIABLE = "TRACE_PIPELINE_ARTIFACTS"
 CACHE_VARIABLE = "TRACE_PIPELINE_CACHE"
@@ -239,10 +240,9 @@ class ArtifactStore:
     def workspace(self, key: str, identity: Mapping[str, Any]) -> Path:
         """A local folder for an unfinished stage; the same for the same ``identity``.
 
-        It survives the process, so that training killed half-way resumes. Remove it with
-        :func:`shutil.rmtree` once the stage is stored.
+        It survives the process; remove it with :func:`shutil.rmtree` once the stage is stored.
         """
-        return self.local_folder(f"{key}/.unfinished-{object_sha256(identity)[:12]}")
+        return self.local_folder(f"{key}/{WORKSPACE}{object_sha256(identity)[:12]}")
 
     @contextmanager
     def _storing(self, here: bool = True) -> Iterator[None]:

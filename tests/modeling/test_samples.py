@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def test_what_is_done_is_not_done_again(policy: Policy, tmp_path: Path, way: str
     config, path = WAYS[way], tmp_path / "completions.jsonl"
     whole = write_samples(Decoder(policy, config), QUESTIONS, config, 7)
     total = len(QUESTIONS) * config.samples
+    assert len(whole) == total
     for last in range(1, total, 2):
         path.unlink(missing_ok=True)
         first, second = (Spied(policy, config, n) for n in (last, total))
@@ -68,17 +70,16 @@ def test_what_is_done_is_not_done_again(policy: Policy, tmp_path: Path, way: str
         found = write_samples(
             second, QUESTIONS, config, 7, lambda *said, told=told: told.append(said), kept
         )
-        assert shown(found) == shown(whole)
-        assert told[-1] == (total, total, sum(completion.tokens for completion in whole))
-        assert [done for done, _, _ in told] == sorted({done for done, _, _ in told})
-        complete = last // config.samples if way != "greedy and drawn" else 0
-        assert len(second.asked) <= len(first.asked) + len(QUESTIONS) - complete
         kept.close()
-        again = Spied(policy, config, 0)  # all is there: nothing is decoded
-        assert shown(write_samples(again, QUESTIONS, config, 7, kept=KeptCompletions(path))) == (
-            shown(whole)
-        )
-        assert again.asked == []
+        assert len(second.asked) == total - last
+        assert shown(found) == shown(whole)
+        assert told[0][0] == last + 1
+        assert told[-1] == (total, total, sum(completion.tokens for completion in whole))
+    again = Spied(policy, config, 0)  # all is there
+    assert shown(write_samples(again, QUESTIONS, config, 7, kept=KeptCompletions(path))) == (
+        shown(whole)
+    )
+    assert again.asked == []
 
 
 def test_those_of_an_earlier_process_come_without_tokens(policy: Policy, tmp_path: Path) -> None:
@@ -88,3 +89,24 @@ def test_those_of_an_earlier_process_come_without_tokens(policy: Policy, tmp_pat
     earlier = KeptCompletions(path).in_order()
     assert [c.ids for c in earlier] == [[]] * len(QUESTIONS)
     assert [c.seconds for c in earlier] == [c.seconds for c in fresh]
+
+
+@pytest.mark.parametrize(
+    "broken", [b"\0" * 200, b"\xff\xfe", b'{"problem": 1, "sample": 0, "words": "of later"}']
+)
+def test_lines_behind_one_that_cannot_be_read_are_dropped(
+    policy: Policy, tmp_path: Path, broken: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    config, path = WAYS["greedy"], tmp_path / "completions.jsonl"
+    write_samples(Decoder(policy, config), QUESTIONS, config, 7, kept=KeptCompletions(path))
+    lines = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([*lines[:2], broken, *lines[2:]]) + b"\n")
+    assert len(KeptCompletions(path)) == 2
+    assert f"{path}: dropped from byte {len(lines[0]) + len(lines[1]) + 2} on" in caplog.text
+    assert path.read_bytes().splitlines() == lines[:2]
+
+
+def test_a_log_probability_that_is_no_number_is_kept_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "completions.jsonl"
+    KeptCompletions(path).add((0, 0), Completion("x", 1, False, 0.5, nan, [], []))
+    assert isnan(KeptCompletions(path).in_order()[0].logprob)

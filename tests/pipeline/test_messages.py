@@ -125,7 +125,8 @@ def test_a_run_ends_with_the_cause(project: Path, monkeypatch: pytest.MonkeyPatc
     assert str(ended.value) == (
         f"gsm8k_problems failed: {project}/artifacts: artifacts cannot be stored here, not a "
         "directory; mend that or set TRACE_PIPELINE_ARTIFACTS to another folder\n"
-        "After mending it, `trace-pipeline run --experiment tiny` goes on and trains nothing twice"
+        "After mending it, `trace-pipeline run --experiment tiny` goes on; what is trained with "
+        "the same settings on the same data is not trained again"
     )
 
 
@@ -156,28 +157,26 @@ def test_a_run_that_was_stopped_says_how_to_go_on(
     assert ended.exit_code == 130
     assert ended.stderr.endswith(
         "Error: interrupted in gsm8k_problems; `trace-pipeline run --experiment tiny --processes 2 "
-        "--until gsm8k_problems` begins again\n"
+        "--until gsm8k_problems` goes on; what is trained and decoded is not done again\n"
     )
     assert 'File "' not in ended.stderr + capfd.readouterr().err
 
 
-@pytest.mark.parametrize("step", ["sft_checkpoint", "rl_checkpoint"])
-def test_what_was_trained_before_a_stop_is_not_trained_again(step: str) -> None:
-    def work(name: str) -> None:
-        if name == step:
-            raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("step", "advice"),
+    [
+        ("sft_checkpoint", "`again` goes on from the last snapshot"),
+        ("rl_checkpoint", "`again` goes on from the last snapshot"),
+        ("gsm8k_eval", "`again` goes on; what is trained and decoded is not done again"),
+    ],
+)
+def test_where_a_stopped_run_goes_on(step: str, advice: str) -> None:
+    @dg.asset(name=step)
+    def stopped() -> None:
+        raise KeyboardInterrupt
 
-    @dg.asset
-    def sft_checkpoint() -> None:
-        work("sft_checkpoint")
-
-    @dg.asset(deps=[sft_checkpoint])
-    def rl_checkpoint() -> None:
-        work("rl_checkpoint")
-
-    result = dg.materialize([sft_checkpoint, rl_checkpoint], raise_on_error=False)
-    advice = f"interrupted in {step}; `again` goes on and trains nothing twice"
-    assert _how_to_go_on(result, "again") == advice
+    result = dg.materialize([stopped], raise_on_error=False)
+    assert _how_to_go_on(result, "again") == f"interrupted in {step}; {advice}"
 
 
 def test_the_command_for_missing_partitions_makes_all_of_them(

@@ -25,8 +25,9 @@ from trace_pipeline.pipeline.policies import (
     training_data,
 )
 from trace_pipeline.pipeline.resources import bench_of
+from trace_pipeline.pipeline.unfinished import FILE
 from trace_pipeline.pipeline.workbench import MissingUpstreamError, Workbench
-from trace_pipeline.store import MANIFEST, Artifact, ArtifactStore, write_json
+from trace_pipeline.store import MANIFEST, Artifact, ArtifactStore, Manifest, write_json
 from trace_pipeline.validation import InvalidInputError
 
 SECTIONS = ("seed", "model", "prompt", "sft")
@@ -51,6 +52,10 @@ def checked(passed: bool) -> Check:
 
 
 passing = checked(passed=True)
+
+
+def key_of(manifest: Manifest | None) -> str | None:
+    return manifest.key if manifest else None
 
 
 def parents(tiny: Workbench) -> list[Artifact]:
@@ -125,37 +130,128 @@ def test_a_record_alone_is_not_taken_over(finished: FinishedRun, budget: Workben
 
     train_checkpoint(budget, "sft_checkpoint", parents(tiny), settings, train, untold, passing)
     hashes = {parent.manifest.key: parent.sha256 for parent in parents(tiny)}
-    assert _twin(budget, "sft_checkpoint", settings, hashes) == made.manifest.key
+    assert key_of(_twin(budget, "sft_checkpoint", settings, hashes)) == made.manifest.key
     # Nor does one that cannot be read hold up another experiment.
     (budget.store.read("budget/sft_checkpoint").path / MANIFEST).write_text("{")
-    assert _twin(budget, "sft_checkpoint", settings, hashes) == made.manifest.key
+    assert key_of(_twin(budget, "sft_checkpoint", settings, hashes)) == made.manifest.key
 
 
-def test_what_a_chain_trained_that_ended_early_is_taken_over(
-    finished: FinishedRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    tiny = finished.bench()
-    made, settings = tiny.require("sft_checkpoint"), tiny.settings(*SECTIONS)
-    hashes = {parent.manifest.key: parent.sha256 for parent in parents(tiny)}
+@pytest.fixture
+def stopped(finished: FinishedRun, tmp_path: Path) -> Workbench:
+    """The experiment as a chain finds it that goes on, in a copy of its artifacts."""
+    bench = finished.bench()
     shutil.copytree(finished.folder / "artifacts", tmp_path / "artifacts")
-    tiny.store = ArtifactStore(str(tmp_path / "artifacts"))
+    bench.store, bench.goes_on = ArtifactStore(str(tmp_path / "artifacts")), True
+    note(bench, bench.store.manifest("tiny/sft_checkpoint").created)
+    return bench
 
-    def taken(since: str, **changed: object) -> str | None:
-        tiny.trained_since = since
-        found = _trained_before(tiny, "sft_checkpoint", {**settings, **changed}, hashes)
-        return found.sha256 if found else None
 
-    began = made.manifest.created
-    assert taken(began) == made.sha256
-    assert taken("") is None  # a chain that reached its end, or an asset that a person selected
-    assert taken("9999") is None
-    assert taken(began, seed=1) is None
-    weights = tiny.store.read("tiny/sft_checkpoint").path / WEIGHTS
-    weights.write_bytes(b"x" + weights.read_bytes()[1:])
-    assert taken(began) is None
-    assert f"{WEIGHTS}: missing or altered since stored" in caplog.text
-    (weights.parent / MANIFEST).write_text("{")
-    assert taken(began) is None
+def note(bench: Workbench, began: str) -> None:
+    write_json(bench.store.local_folder("tiny") / FILE, {"began": began})
+
+
+def test_what_a_chain_trained_that_ended_early_is_taken_over(stopped: Workbench) -> None:
+    made, settings = stopped.require("sft_checkpoint"), stopped.settings(*SECTIONS)
+    hashes = {parent.manifest.key: parent.sha256 for parent in parents(stopped)}
+
+    def taken(parent: str = "", **changed: object) -> str | None:
+        others = {**hashes, **({"tiny/base_model": parent} if parent else {})}
+        known = {**settings, **changed}
+        place = stopped.store.workspace("tiny/sft_checkpoint", {"settings": known})
+        return key_of(_trained_before(stopped, "sft_checkpoint", known, others, place))
+
+    assert taken() == made.manifest.key
+    assert taken(seed=1) is None
+    assert taken(parent="0" * 64) is None
+    note(stopped, "9999")
+    assert taken() is None  # it began later
+    note(stopped, made.manifest.created)
+    stopped.goes_on = False
+    assert taken() is None  # a person selected the asset
+    stopped.goes_on = True
+    (stopped.store.local_folder("tiny") / FILE).unlink()
+    assert taken() is None  # the chain came to its end
+    note(stopped, made.manifest.created)
+    (made.path / MANIFEST).write_text("{")
+    assert taken() is None
+
+
+@pytest.mark.parametrize("left", ["nothing", "snapshots", "half a copy", "a torn copy"])
+def test_what_is_taken_over_is_whole_whatever_a_kill_has_left(
+    stopped: Workbench, left: str
+) -> None:
+    made, settings = stopped.require("sft_checkpoint"), stopped.settings(*SECTIONS)
+    hashes = {parent.manifest.key: parent.sha256 for parent in parents(stopped)}
+    identity = {"settings": settings, "parents": hashes}
+    workspace = stopped.store.workspace("tiny/sft_checkpoint", identity)
+    if left == "snapshots":
+        (workspace / "snapshots").mkdir()
+    elif left == "half a copy":
+        shutil.copy(made.path / WEIGHTS, workspace)
+    elif left == "a torn copy":
+        shutil.copytree(made.path, workspace, dirs_exist_ok=True)
+        (workspace / "metrics.jsonl").unlink()
+    stored, _, _ = train_checkpoint(
+        stopped,
+        "sft_checkpoint",
+        parents(stopped),
+        settings,
+        lambda folder, _: read_info(folder),
+        untold,
+        passing,
+    )
+    assert stored.manifest.version == "0002"
+    assert stopped.store.read("tiny/sft_checkpoint").manifest.files == made.manifest.files
+    assert not list(workspace.parent.glob(".unfinished-*"))
+
+
+@pytest.mark.parametrize("why", ["altered", "of other data"])
+def test_what_cannot_be_taken_over_is_trained_anew(
+    stopped: Workbench, why: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, settings = stopped.require("sft_checkpoint"), stopped.settings(*SECTIONS)
+    good = shutil.copytree(made.path, tmp_path / "good")
+    if why == "altered":
+        (made.path / "metrics.jsonl").write_text("")
+
+    def train(folder: Path, _: Tell) -> CheckpointInfo:
+        if (folder / INFO).exists() and why != "altered":
+            raise InvalidInputError("holds the finished checkpoint of another run")
+        without = shutil.ignore_patterns(MANIFEST)
+        shutil.copytree(good, folder, dirs_exist_ok=True, ignore=without)
+        return read_info(folder)
+
+    stored, _, _ = train_checkpoint(
+        stopped, "sft_checkpoint", parents(stopped), settings, train, untold, passing
+    )
+    assert "tiny/sft_checkpoint is not taken over, and" in caplog.text
+    assert stored.manifest.files == made.manifest.files
+
+
+def test_a_record_of_its_own_is_taken_over(stopped: Workbench) -> None:
+    settings = stopped.settings(*SECTIONS)
+    made = stopped.require("sft_checkpoint")
+    seen: list[bool] = []
+
+    def train(folder: Path, _: Tell) -> CheckpointInfo:
+        seen.append((folder / INFO).exists())
+        if not seen[-1]:
+            ignored = shutil.ignore_patterns(WEIGHTS, MANIFEST)
+            shutil.copytree(made.path, folder, ignore=ignored, dirs_exist_ok=True)
+            write_json(folder / INFO, replace(read_info(folder), elsewhere=True))
+        return read_info(folder)
+
+    def trained() -> Artifact:
+        return train_checkpoint(
+            stopped, "sft_checkpoint", parents(stopped), settings, train, untold, passing
+        )[0]
+
+    stopped.goes_on = False
+    first = trained()
+    assert WEIGHTS not in first.manifest.files
+    stopped.goes_on = True
+    assert trained().manifest.files == first.manifest.files
+    assert seen == [False, True, True]
 
 
 def test_rl_without_its_problems_is_refused_before_sft(finished: FinishedRun) -> None:
@@ -204,7 +300,7 @@ def test_what_failed_its_check_is_kept_and_nobody_goes_on_from_it(
         in_force = budget.store.manifest(budget.key("sft_checkpoint"))
         assert in_force.version == stored.manifest.version
         twin = _twin(budget, "sft_checkpoint", settings, hashes)
-        assert twin == (stored.manifest.key if passed else None)
+        assert key_of(twin) == (stored.manifest.key if passed else None)
         if not passed:
             with pytest.raises(MissingUpstreamError, match=r"sft_checkpoint failed planted, so"):
                 budget.require("sft_checkpoint")

@@ -32,14 +32,14 @@ _experiment = click.option(
 @click.option(
     "--retrain",
     is_flag=True,
-    help="Train anew what an earlier run that did not come to its end has trained.",
+    help="Discard what an earlier run that did not come to its end has trained and decoded.",
 )
 def run(name: str, processes: int, until: str | None, retrain: bool) -> None:
     """Run the whole chain of an experiment: data, SFT, RL, evaluation, report.
 
     What it goes on from (sft.continues, sft.average) is trained first, unless it is there. A run
-    that was stopped goes on: what it has trained with the same settings on the same data is taken
-    over, and training that it began goes on from its last snapshot.
+    that did not come to its end goes on: what it has trained with the same settings on the same
+    data is taken over, and so are snapshots and completions of what it had begun.
     """
     from trace_pipeline.experiment import load_experiment
     from trace_pipeline.paths import project_root

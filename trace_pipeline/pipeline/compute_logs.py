@@ -38,7 +38,10 @@ class UninterruptedComputeLogManager(LocalComputeLogManager):
 
 @contextmanager
 def _started_without_interrupts() -> Iterator[None]:
-    """Processes that this thread starts within it never see Ctrl-C; itself, right after it."""
+    """Processes that this thread starts within it never see Ctrl-C.
+
+    One that comes meanwhile waits for the end, unless another thread takes it.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

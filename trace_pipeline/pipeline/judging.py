@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +29,8 @@ from trace_pipeline.evaluation import (
 from trace_pipeline.experiment import DecodingConfig
 from trace_pipeline.gsm8k.coverage import ShapeCatalogue
 from trace_pipeline.pipeline import metadata
-from trace_pipeline.pipeline.locking import in_turn
-from trace_pipeline.pipeline.workbench import LOCKS, Workbench
+from trace_pipeline.pipeline.locking import LOCKS, in_turn
+from trace_pipeline.pipeline.workbench import Workbench
 from trace_pipeline.store import Artifact, object_sha256
 from trace_pipeline.validation import InvalidInputError
 
@@ -96,19 +96,21 @@ def judge(
     from trace_pipeline.modeling.training.samples import KeptCompletions, write_samples
 
     count = len(benchmark.items) * config.samples
-    kept = KeptCompletions(folder / COMPLETIONS if folder else None)
-    if len(kept):
-        log.info("%s on %s: %d of %d completions are done", model, benchmark.name, len(kept), count)
     title = f"{model} on {benchmark.name}"
-    with closing(kept), Progress(title, count, "completions", len(kept)) as progress:
-        completions = write_samples(
-            open_engine(policy, config, bench.solver),
-            benchmark.questions,
-            config,
-            bench.experiment.seed,
-            on_progress=lambda done, _total, tokens: progress.update(done, f"{tokens} tokens"),
-            kept=kept,
-        )
+    with closing(KeptCompletions(folder / COMPLETIONS if folder else None)) as kept:
+        if len(kept):
+            log.info("%s: %d of %d completions are done", title, len(kept), count)
+        completions = kept.in_order()
+        if len(kept) < count:
+            with Progress(title, count, "completions", len(kept)) as progress:
+                completions = write_samples(
+                    open_engine(policy, config, bench.solver),
+                    benchmark.questions,
+                    config,
+                    bench.experiment.seed,
+                    lambda done, _total, tokens: progress.update(done, f"{tokens} tokens"),
+                    kept,
+                )
     likelihoods = None
     if answering == "probable":
         title = f" of {model} on {benchmark.name}"
@@ -128,14 +130,23 @@ def judge(
 def unfinished(
     bench: Workbench, asset: str, checkpoint: Artifact, benchmark: Benchmark
 ) -> AbstractContextManager[Path]:
-    """Keeps what ``asset`` has decoded, for the same model, problems and settings, till its end."""
+    """Keeps what ``asset`` has decoded, for the same model, problems and settings.
+
+    Until the asset is done; of a chain, until that is.
+    """
+    from trace_pipeline.modeling.base.devices import precision
+
     identity = {
         "weights": checkpoint.sha256,
         "problems": benchmark.fingerprint,
         "settings": bench.settings("seed", "model", "prompt", "decoding", "eval"),
+        "dtype": precision(bench.experiment.model),
         "allow_short_circuit": bench.solver.allow_short_circuit,
     }
-    return bench.unfinished(bench.key(asset), identity)
+    key = bench.key(asset)
+    if bench.goes_on:
+        return nullcontext(bench.store.workspace(key, identity))
+    return bench.unfinished(key, identity)
 
 
 def baseline(bench: Workbench, base: BaseModel, benchmark: Benchmark) -> Evaluation | None:
@@ -213,12 +224,13 @@ def _untuned(
     if shots:
         identity["shots"] = to_builtins(shots)
     key = f"{BASELINES}/{object_sha256(identity)[:16]}"
-    with in_turn(bench.store.local_folder(f"{BASELINES}/{LOCKS}") / Path(key).name):
+    name = f"base, {len(shots)}-shot" if shots else "base"
+    lock = bench.store.local_folder(f"{BASELINES}/{LOCKS}") / Path(key).name
+    with in_turn(lock, f"{name} on {chosen.name}"):
         if not bench.store.has(key):
             policy = load_base_policy(
                 base, prompt, experiment.model.dtype, experiment.model.device, shots
             )
-            name = f"base, {len(shots)}-shot" if shots else "base"
             with bench.unfinished(key, identity) as folder:
                 evaluation = judge(bench, policy, chosen, decoding, name, folder=folder)
                 with bench.store.write(key) as draft:

@@ -14,6 +14,9 @@ from typing import TextIO
 
 from trace_pipeline.validation import InvalidInputError
 
+LOCKS = "locks"
+"""Folder of an experiment's lock files."""
+
 NO_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
 """What a disk says that has none, as some cluster file systems."""
 
@@ -51,11 +54,19 @@ def this_process() -> str:
 
 
 @contextmanager
-def in_turn(path: Path) -> Iterator[None]:
-    """Wait until no other process holds the lock file ``path``, and hold it."""
+def in_turn(path: Path, what: str = "") -> Iterator[None]:
+    """Wait until no other process holds the lock file ``path``, and hold it.
+
+    Whoever has to wait for ``what`` is told so.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
-        _lock(file, fcntl.LOCK_EX)
+        try:
+            _lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if what:
+                log.info("waiting for another process, which makes %s", what)
+            _lock(file, fcntl.LOCK_EX)
         yield
 
 

@@ -143,9 +143,9 @@ def train_checkpoint(
 
     A run that was killed left its snapshots there; the same settings and parents find them.
     What another host has trained (``trace-pipeline bring``) is taken over, if settings, base and
-    data are these. So is what a chain that did not come to its end has trained with the same
-    settings on the same data and, the first time, what another experiment has, since it would come
-    out the same. Their figures are told from their records.
+    data are these; so is what a chain that did not come to its end has trained of this experiment,
+    and the first time what another experiment has, since it would come out the same. Figures of
+    what is taken over are told from its records.
     """
     from trace_pipeline.modeling.storage.records import read_records
 
@@ -153,18 +153,13 @@ def train_checkpoint(
     key = bench.key(asset)
     workspace = bench.store.workspace(key, {"settings": settings, "parents": hashes})
     _drop_torn(workspace)
-    twin = _trained_before(bench, asset, settings, hashes)
     elsewhere, taken = brought(bench, asset), False
     if elsewhere.is_dir():
-        _take_over(elsewhere, workspace, train, tell)
+        _take_over_brought(elsewhere, workspace, train, tell)
         log.info("%s: trained elsewhere, taken over", key)
         taken = True
-    elif twin is not None and not any(workspace.iterdir()):
-        made, retrain = twin.manifest.key, "by a run that ended early; `--retrain` trains it anew"
-        log.info("%s: trained already, %s", key, retrain if made == key else f"as {made}")
-        shutil.copytree(twin.path, workspace, dirs_exist_ok=True)
-        (workspace / MANIFEST).unlink()
-        taken = True
+    elif twin := _trained_before(bench, asset, settings, hashes, workspace):
+        taken = _take_over_twin(bench, key, twin, workspace, train, tell)
     info = train(workspace, tell)
     for record in read_records(workspace / METRICS) if taken else ():
         tell(int(record.get("step", record.get("iteration", 0))), _figures(record))
@@ -229,24 +224,49 @@ def brought(bench: Workbench, asset: str) -> Path:
     return bench.store.local_folder(f"{bench.experiment.name}/{BROUGHT}") / asset
 
 
-def _take_over(elsewhere: Path, workspace: Path, train: Train, tell: Tell) -> None:
-    """Put what another host trained into ``workspace``, if it is what ``train`` would make.
+def _take_over_brought(elsewhere: Path, workspace: Path, train: Train, tell: Tell) -> None:
+    """Put what another host trained into ``workspace``.
 
     Raises:
-        InvalidInputError: it is not; what was trained here so far is kept.
+        InvalidInputError: ``train`` would make something else.
     """
-    trial = workspace.with_name(f"{workspace.name}.{BROUGHT}")
-    shutil.rmtree(trial, ignore_errors=True)
     try:
-        shutil.copytree(elsewhere, trial)
-        train(trial, tell)
-        shutil.rmtree(workspace)
-        trial.rename(workspace)
+        _take_over(elsewhere, workspace, train, tell)
     except InvalidInputError as error:
         raise InvalidInputError(
             f"{elsewhere}: not what this experiment would train: other settings, data or base "
             f"model, see below. Remove the folder to train here, or pack and train anew\n{error}"
         ) from None
+
+
+def _take_over_twin(
+    bench: Workbench, key: str, twin: Manifest, workspace: Path, train: Train, tell: Tell
+) -> bool:
+    """Put the artifact ``twin`` into ``workspace``; whether it is whole and what would be made."""
+    own = twin.key == key
+    try:
+        _take_over(bench.store.read(twin.key).path, workspace, train, tell)
+    except (ArtifactError, InvalidInputError) as error:
+        log.warning("%s is not taken over, and %s trained anew: %s", twin.key, key, error)
+        return False
+    how = f"at {twin.created}; `--retrain` trains it anew" if own else f"as {twin.key}"
+    log.info("%s: trained already, %s", key, how)
+    return True
+
+
+def _take_over(source: Path, workspace: Path, train: Train, tell: Tell) -> None:
+    """Put the trained ``source`` in the place of ``workspace``; all of it, or nothing.
+
+    Raises:
+        InvalidInputError: ``train`` would make something else; what was trained here is kept.
+    """
+    trial = workspace.with_name(f"{workspace.name}.{BROUGHT}")
+    shutil.rmtree(trial, ignore_errors=True)
+    try:
+        shutil.copytree(source, trial, ignore=shutil.ignore_patterns(MANIFEST))
+        train(trial, tell)
+        shutil.rmtree(workspace)
+        trial.rename(workspace)
     finally:
         shutil.rmtree(trial, ignore_errors=True)
 
@@ -272,30 +292,37 @@ def _figures(record: dict[str, Any]) -> dict[str, float]:
 
 
 def _trained_before(
-    bench: Workbench, asset: str, settings: dict[str, Any], parents: dict[str, str]
-) -> Artifact | None:
-    """An artifact that ``asset`` would come out the same as, if it may be taken over."""
+    bench: Workbench,
+    asset: str,
+    settings: dict[str, Any],
+    parents: dict[str, str],
+    workspace: Path,
+) -> Manifest | None:
+    """Of an artifact that ``asset`` would come out the same as, if it may be taken over.
+
+    Its own may be a record alone, and whatever is left in ``workspace`` counts less than it.
+    Training that began there counts more than another experiment's.
+    """
     own = bench.key(asset)
     if not bench.store.has(own):
-        found = _twin(bench, asset, settings, parents)
-    else:
-        same = bench.trained_since and _same(bench, own, settings, parents)
-        found = own if same and same.created >= bench.trained_since else None
-    if found is None:
-        return None
-    try:
-        return bench.store.read(found)
-    except ArtifactError as error:
-        log.warning("%s; it is not taken over", error)
-        return None
+        return None if any(workspace.iterdir()) else _twin(bench, asset, settings, parents)
+    since = bench.trained_since
+    made = _same(bench, own, settings, parents) if since else None
+    return made if made and made.created >= since else None
 
 
 def _twin(
     bench: Workbench, asset: str, settings: dict[str, Any], parents: dict[str, str]
-) -> str | None:
-    """The key of another experiment's artifact with the same settings and parents, if any."""
-    keys = (key for key in bench.store.keys() if key.endswith(f"/{asset}"))  # noqa: SIM118 (no dict)
-    return next((key for key in keys if _same(bench, key, settings, parents)), None)
+) -> Manifest | None:
+    """Of another experiment's artifact with the same settings and parents and its weights here."""
+    from trace_pipeline.modeling.storage.checkpoints import WEIGHTS
+
+    for key in bench.store.keys():  # noqa: SIM118 (a method of the store, not of a mapping)
+        if key.endswith(f"/{asset}"):
+            made = _same(bench, key, settings, parents)
+            if made and WEIGHTS in made.files:
+                return made
+    return None
 
 
 def _same(
@@ -303,11 +330,8 @@ def _same(
 ) -> Manifest | None:
     """The manifest of the artifact ``key``, if it has these settings and parents.
 
-    One of which only the record is here has not, nor has one that failed its check or that cannot
-    be read.
+    One that failed its check has not, nor has one that cannot be read.
     """
-    from trace_pipeline.modeling.storage.checkpoints import WEIGHTS
-
     try:
         manifest = bench.store.manifest(key)
     except ArtifactError:
@@ -315,7 +339,7 @@ def _same(
     same = sorted(manifest.parents.values()) == sorted(parents.values())
     # By hash: what was stored as JSON has lists where settings may have tuples.
     same = same and object_sha256(manifest.config) == object_sha256(settings)
-    return manifest if same and WEIGHTS in manifest.files and not manifest.failed else None
+    return manifest if same and not manifest.failed else None
 
 
 def curves(bench: Workbench) -> list[Figure]:

@@ -55,10 +55,10 @@ class ExperimentResource(dg.ConfigurableResource):
         ge=1,
         description="Processes that SFT trains in on this machine; a GPU each where there are any.",
     )
-    trained_since: str = Field(
-        default="",
-        description="What this experiment trained since then (UTC, ISO 8601), with the same "
-        "settings on the same data, is taken over; empty: it is trained anew.",
+    goes_on: bool = Field(
+        default=False,
+        description="Whether models are taken over that `trace-pipeline run` has trained with the "
+        "same settings on the same data before it was stopped.",
     )
 
     def load(self) -> Experiment:
@@ -124,7 +124,7 @@ def open_workbench(
         artifacts.store(),
         tracking.tracking(),
         solver.solver(loaded),
-        experiment.trained_since,
+        experiment.goes_on,
     )
 
 

@@ -32,6 +32,7 @@ class InterruptedRunError(PipelineError):
 
 _TRAINED = dg.AssetKey("sft_checkpoint")
 """The first asset whose work is worth keeping."""
+_TRAINING = ("sft_checkpoint", "rl_checkpoint")
 
 
 def run_pipeline(
@@ -45,8 +46,8 @@ def run_pipeline(
     """Run everything of the experiment ``name`` and return the closing table.
 
     The run is recorded in the project's Dagster instance, so the UI shows it. Earlier ones that
-    were killed on this host are marked there as failed. What those have trained that did not
-    come to their end is taken over.
+    were killed on this host are marked there as failed. One that did not come to its end is gone
+    on with: what it has trained and decoded is taken over.
 
     Args:
         name: of the experiment.
@@ -54,7 +55,7 @@ def run_pipeline(
         processes: that SFT trains in.
         until: the assets to stop after; what they do not need is left out. All, when absent.
         again: the command that a person typed, which messages name.
-        retrain: train it anew instead.
+        retrain: discard what such a run has left.
 
     Raises:
         PipelineError: a step or a blocking check failed, or there is no such asset.
@@ -68,8 +69,10 @@ def run_pipeline(
         os.environ["DAGSTER_HOME"] = str(root)
     started = time.monotonic()
     store = ArtifactsResource().store()
-    since, run_id = begin(store, name, retrain), str(uuid.uuid4())
-    config = {"name": name, "processes": processes, "trained_since": since}
+    if wanted is None or _TRAINED in wanted:
+        begin(store, name, retrain)
+    run_id = str(uuid.uuid4())
+    config = {"name": name, "processes": processes, "goes_on": True}
     with dg.DagsterInstance.get() as instance:
         close_dead_runs(instance)
         with noted(instance, run_id):
@@ -89,7 +92,8 @@ def run_pipeline(
         if any(is_interruption(event) for event in _failed(result)):
             raise InterruptedRunError(_how_to_go_on(result, again))
         raise PipelineError(
-            f"{failures(result)}\nAfter mending it, `{again}` goes on and trains nothing twice"
+            f"{failures(result)}\nAfter mending it, `{again}` goes on; what is trained with the "
+            "same settings on the same data is not trained again"
         )
     if not until:
         end(store, name)
@@ -159,11 +163,9 @@ def _how_to_go_on(result: dg.ExecuteInProcessResult, again: str) -> str:
     keys = (event.step_key for event in _failed(result) if is_interruption(event))
     step = next((key for key in keys if key), None)
     place = f"interrupted in {step}" if step else "interrupted"
-    made = [event.materialization for event in result.all_events if event.is_step_materialization]
-    begun = step == "sft_checkpoint" or any(m.asset_key == _TRAINED for m in made)
-    return f"{place}; `{again}` " + (
-        "goes on and trains nothing twice" if begun else "begins again"
-    )
+    if step in _TRAINING:
+        return f"{place}; `{again}` goes on from the last snapshot"
+    return f"{place}; `{again}` goes on; what is trained and decoded is not done again"
 
 
 def seconds_of_tracking(result: dg.ExecuteInProcessResult) -> float:

@@ -20,15 +20,13 @@ from trace_pipeline.generation.production import folders_sha256
 from trace_pipeline.gsm8k.problem import ProblemSet
 from trace_pipeline.gsm8k.word_problems import FOLDER, load_word_problems, word_problem_files
 from trace_pipeline.pipeline.journal import Journal
-from trace_pipeline.pipeline.locking import alone
+from trace_pipeline.pipeline.locking import LOCKS, alone
 from trace_pipeline.pipeline.tracking import Stage, Tracking
+from trace_pipeline.pipeline.unfinished import began
 from trace_pipeline.provenance import git_state
 from trace_pipeline.solver import Solver
 from trace_pipeline.store import Artifact, ArtifactStore, file_sha256, object_sha256
 from trace_pipeline.validation import InvalidInputError
-
-LOCKS = "locks"
-"""Folder of an experiment's lock files."""
 
 
 class MissingUpstreamError(InvalidInputError):
@@ -59,18 +57,18 @@ class Workbench:
         store: ArtifactStore,
         tracking: Tracking,
         solver: Solver,
-        trained_since: str = "",
+        goes_on: bool = False,
     ) -> None:
         """``root`` is the project's folder, with ``schemas/`` and ``vocab/``.
 
-        What was trained since ``trained_since`` (UTC, ISO 8601) need not be trained anew.
+        With ``goes_on``, what a chain has trained that did not come to its end is taken over.
         """
         self.experiment = experiment
         self.root = root
         self.store = store
         self.tracking = tracking
         self.solver = solver
-        self.trained_since = trained_since
+        self.goes_on = goes_on
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -292,6 +290,11 @@ class Workbench:
         """
         folder = self.store.local_folder(f"{self.experiment.name}/{LOCKS}")
         return alone(folder / asset, self.key(asset))
+
+    @property
+    def trained_since(self) -> str:
+        """What was trained since then (UTC, ISO 8601) is taken over; empty: nothing is."""
+        return began(self.store, self.experiment.name) if self.goes_on else ""
 
     @contextmanager
     def unfinished(self, key: str, identity: Mapping[str, Any]) -> Iterator[Path]:

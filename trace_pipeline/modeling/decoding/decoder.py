@@ -25,6 +25,7 @@ from trace_pipeline.modeling.network.objective import shaped
 from trace_pipeline.modeling.network.products import product
 from trace_pipeline.modeling.storage.checkpoints import Policy
 from trace_pipeline.solver import Solver
+from trace_pipeline.traces.errors import shorten
 from trace_pipeline.validation import InvalidInputError
 
 FEW = {"cpu": 2048, "cuda": 0}
@@ -121,7 +122,8 @@ class Decoder:
         if sampling is not None and len(sampling.seeds) != len(questions) * samples:
             what = f" of {samples} samples" if samples > 1 else ""
             raise ValueError(f"{len(questions)} questions{what} need as many seeds")
-        prompts = [self._prompt(index, question) for index, question in enumerate(questions)]
+        asked = {question: self._prompt(question) for question in dict.fromkeys(questions)}
+        prompts = [asked[question] for question in questions]
         waiting = [
             self._enter(place * samples + sample, prompt, sampling)
             for place, prompt in enumerate(prompts)
@@ -143,12 +145,12 @@ class Decoder:
             done = self._run(batch, waiting, sampling, on_progress, on_done)
         return [done[index] for index in range(len(done))]
 
-    def _prompt(self, index: int, question: str) -> list[int]:
+    def _prompt(self, question: str) -> list[int]:
         prompt = self._policy.prompt.prompt_ids(question)
         if self._context - len(prompt) < 1:
             raise InvalidInputError(
-                f"the prompt of problem {index} has {len(prompt)} tokens, the model's context "
-                f"{self._context}; shorten the problem or the system prompt"
+                f"the prompt has {len(prompt)} tokens, the model's context {self._context}; "
+                f"shorten the system prompt or the problem: {shorten(question)}"
             )
         return prompt
 

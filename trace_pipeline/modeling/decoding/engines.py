@@ -88,8 +88,9 @@ class VllmDecoder:
             self._completion(ids, output.outputs[0], each)
             for ids, output in zip(prompts, outputs, strict=True)
         ]
-        for place, completion in enumerate(found if on_done else ()):
-            on_done(place, completion)  # type: ignore[misc]
+        if on_done:
+            for place, completion in enumerate(found):
+                on_done(place, completion)
         if on_progress:
             on_progress(len(found), len(found), sum(c.tokens for c in found))
         return found

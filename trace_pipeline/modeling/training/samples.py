@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 
 import msgspec
@@ -12,8 +14,10 @@ from msgspec import Struct
 from trace_pipeline.experiment import DecodingConfig
 from trace_pipeline.modeling.decoding.decoder import Completion, OnProgress, Sampling
 from trace_pipeline.modeling.decoding.engines import Engine
-from trace_pipeline.modeling.storage.records import RecordFile, read_records, size_of_records
+from trace_pipeline.modeling.storage.records import RecordFile
 from trace_pipeline.modeling.training.rollouts import stream_seed
+
+log = logging.getLogger(__name__)
 
 
 class _Line(Struct):
@@ -25,7 +29,11 @@ class _Line(Struct):
     tokens: int
     clipped: bool
     seconds: float
-    logprob: float
+    logprob: float | None
+    """None where it is no number."""
+
+
+_COMPLETION = _Line.__struct_fields__[2:]
 
 
 class KeptCompletions:
@@ -34,19 +42,27 @@ class KeptCompletions:
     def __init__(self, path: Path | None = None) -> None:
         """``path`` is the file of an earlier process with the same work, or a new one.
 
-        A last line that a kill cut short is dropped. Without it they are kept in memory alone.
+        Lines from the first on that cannot be read are dropped: a kill may cut the last one short.
+        Without it completions are kept in memory alone.
         """
         self._done: dict[tuple[int, int], Completion] = {}
         self._file = None
         if path is None:
             return
-        records = read_records(path)
-        for record in records:
-            line = msgspec.convert(record, _Line)
-            values = {name: getattr(line, name) for name in _Line.__struct_fields__[2:]}
+        size = 0
+        for text in path.read_bytes().split(b"\n")[:-1] if path.exists() else []:
+            try:
+                line = msgspec.json.decode(text, type=_Line)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                log.warning("%s: dropped from byte %d on (%s)", path, size, error)
+                break
+            values = {name: getattr(line, name) for name in _COMPLETION}
+            if line.logprob is None:
+                values["logprob"] = nan
             place = line.problem, line.sample
             self._done[place] = Completion(**values, prompt_ids=[], ids=[])
-        self._file = RecordFile(path, size_of_records(path, len(records)))
+            size += len(text) + 1
+        self._file = RecordFile(path, size)
 
     def __contains__(self, place: tuple[int, int]) -> bool:
         return place in self._done
@@ -63,13 +79,8 @@ class KeptCompletions:
         """Keep the completion of a problem and sample."""
         self._done[place] = completion
         if self._file is not None:
-            values = {name: getattr(completion, name) for name in _Line.__struct_fields__[2:]}
+            values = {name: getattr(completion, name) for name in _COMPLETION}
             self._file.append(_Line(*place, **values))
-
-    def drop(self, problem: int, samples: Sequence[int]) -> None:
-        """Forget those of a problem; the file keeps them until they are added anew."""
-        for sample in samples:
-            self._done.pop((problem, sample), None)
 
     def in_order(self) -> list[Completion]:
         """All, by problem and then by sample; those of an earlier process have no tokens."""
@@ -132,17 +143,16 @@ def _write_pass(
 ) -> None:
     """Add the completions of each question that ``sampling`` draws, from the sample ``first`` on.
 
-    Those of one prompt share it, so a question that lacks one of them gets all anew.
+    Only those that ``kept`` lacks: a draw depends on its own seed alone.
     """
-    samples = range(first, first + (sampling.samples if sampling else 1))
-    each, asked = len(samples), []
-    for problem in range(len(questions)):
-        if any((problem, sample) not in kept for sample in samples):
-            asked.append(problem)
-            kept.drop(problem, samples)
+    each = sampling.samples if sampling else 1
+    places = [(problem, first + n) for problem in range(len(questions)) for n in range(each)]
+    left = [index for index, place in enumerate(places) if place not in kept]
+    if not left:
+        return
     if sampling is not None:
-        seeds = [sampling.seeds[problem * each + n] for problem in asked for n in range(each)]
-        sampling = replace(sampling, seeds=seeds)
+        seeds = [sampling.seeds[index] for index in left]
+        sampling = replace(sampling, seeds=seeds, samples=1)
     before, tokens = len(kept), kept.tokens
 
     def on_pass(done: int, _: int, written: int) -> None:
@@ -150,6 +160,7 @@ def _write_pass(
             on_progress(before + done, total, tokens + written)
 
     def on_done(index: int, completion: Completion) -> None:
-        kept.add((asked[index // each], samples[index % each]), completion)
+        kept.add(places[left[index]], completion)
 
-    engine.decode([questions[problem] for problem in asked], sampling, on_pass, on_done)
+    asked = [questions[places[index][0]] for index in left]
+    engine.decode(asked, sampling, on_pass, on_done)
