@@ -125,8 +125,8 @@ def test_a_run_ends_with_the_cause(project: Path, monkeypatch: pytest.MonkeyPatc
     assert str(ended.value) == (
         f"gsm8k_problems failed: {project}/artifacts: artifacts cannot be stored here, not a "
         "directory; mend that or set TRACE_PIPELINE_ARTIFACTS to another folder\n"
-        "After mending it, `trace-pipeline run --experiment tiny` goes on; what is trained with "
-        "the same settings on the same data is not trained again"
+        "After mending it, `trace-pipeline run --experiment tiny` goes on; what has passed "
+        "its checks is not trained again with the same settings on the same data"
     )
 
 
@@ -165,8 +165,8 @@ def test_a_run_that_was_stopped_says_how_to_go_on(
 @pytest.mark.parametrize(
     ("step", "advice"),
     [
-        ("sft_checkpoint", "`again` goes on from the last snapshot"),
-        ("rl_checkpoint", "`again` goes on from the last snapshot"),
+        ("sft_checkpoint", "`again` goes on from the last snapshot, if there is one"),
+        ("rl_checkpoint", "`again` goes on from the last snapshot, if there is one"),
         ("gsm8k_eval", "`again` goes on; what is trained and decoded is not done again"),
     ],
 )

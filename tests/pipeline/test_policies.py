@@ -228,7 +228,9 @@ def test_what_cannot_be_taken_over_is_trained_anew(
     assert stored.manifest.files == made.manifest.files
 
 
-def test_a_record_of_its_own_is_taken_over(stopped: Workbench) -> None:
+@pytest.mark.parametrize("asset", ["sft_checkpoint", "rl_checkpoint"])
+def test_of_its_own_sft_checkpoint_the_record_is_enough(stopped: Workbench, asset: str) -> None:
+    """The next stage needs the weights of the last, or none."""
     settings = stopped.settings(*SECTIONS)
     made = stopped.require("sft_checkpoint")
     seen: list[bool] = []
@@ -242,16 +244,16 @@ def test_a_record_of_its_own_is_taken_over(stopped: Workbench) -> None:
         return read_info(folder)
 
     def trained() -> Artifact:
-        return train_checkpoint(
-            stopped, "sft_checkpoint", parents(stopped), settings, train, untold, passing
-        )[0]
+        return train_checkpoint(stopped, asset, parents(stopped), settings, train, untold, passing)[
+            0
+        ]
 
     stopped.goes_on = False
     first = trained()
     assert WEIGHTS not in first.manifest.files
     stopped.goes_on = True
     assert trained().manifest.files == first.manifest.files
-    assert seen == [False, True, True]
+    assert seen == ([False, True, True] if asset == "sft_checkpoint" else [False, False])
 
 
 def test_rl_without_its_problems_is_refused_before_sft(finished: FinishedRun) -> None:

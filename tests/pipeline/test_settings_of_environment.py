@@ -113,6 +113,7 @@ def test_the_resources_page_shows_every_setting(monkeypatch: pytest.MonkeyPatch)
     assert values == {
         "experiment.name": '"quickstart"',
         "experiment.processes": "2",
+        "experiment.goes_on": "false",
         "artifacts.root": '"s3://bucket/artifacts"',
         "solver.allow_short_circuit": "null",
         "tracking.uri": '"sqlite:///mlruns/mlflow.db"',

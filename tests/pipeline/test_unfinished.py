@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -132,6 +133,26 @@ def test_what_another_process_is_at_work_on_is_not_discarded(tmp_path: Path) -> 
     assert folder.is_dir()
 
 
+def test_what_cannot_be_discarded_is_told_and_holds_up_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ArtifactStore(str(tmp_path))
+    begin(store, "tiny", False)
+    folder = store.workspace("tiny/gsm8k_eval", {})
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", refused)
+        with pytest.raises(InvalidInputError) as told:
+            begin(store, "tiny", True)
+        assert str(told.value) == f"{folder}: cannot be removed, permission denied"
+        end(store, "tiny")
+    assert began(store, "tiny") == ""
+    assert folder.is_dir()
+
+
 def test_a_run_that_trains_nothing_is_no_chain(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +226,29 @@ def test_an_evaluation_of_anything_else_begins_anew(
         monkeypatch.setattr(devices, "precision", lambda _, meant=meant: meant)
         place("precision")
     assert len({*asked}) == len(CHANGES) + 2  # one of them as named before
+
+
+def test_a_chain_keeps_what_it_decoded_for_itself_alone(
+    finished: FinishedRun, tmp_path: Path
+) -> None:
+    bench, benchmark = finished.bench(), real_benchmark(load_problems("builtin", "test"))
+    checkpoint = bench.require("rl_checkpoint")
+    bench.store, bench.goes_on = ArtifactStore(str(tmp_path)), True
+
+    def place() -> Path:
+        with judging.unfinished(bench, "gsm8k_eval", checkpoint, benchmark) as folder:
+            return folder
+
+    begin(bench.store, "tiny", False)
+    of_chain = place()
+    assert place() == of_chain
+    assert of_chain.is_dir()
+    bench.goes_on = False  # a person selects the asset meanwhile
+    assert place() != of_chain
+    end(bench.store, "tiny")
+    bench.goes_on = True  # the configuration of the chain, executed again from the UI
+    assert place() != of_chain
+    assert not list(tmp_path.glob("tiny/gsm8k_eval/.unfinished-*"))
 
 
 def test_an_evaluation_that_was_killed_goes_on(

@@ -20,6 +20,7 @@ import msgspec
 from trace_pipeline.experiment import Experiment, experiment_from_dict, load_experiment
 from trace_pipeline.generation import read_examples
 from trace_pipeline.modeling.base.base_models import BaseModel, resolve_base
+from trace_pipeline.modeling.base.devices import precision
 from trace_pipeline.modeling.base.trace_tokens import known_to_base
 from trace_pipeline.modeling.decoding.decoder import Completion
 from trace_pipeline.modeling.decoding.engines import open_engine
@@ -226,6 +227,7 @@ def _unfinished(
         "models": [base.sha256, weights],
         "questions": questions,
         "settings": {name: settings[name] for name in ("seed", "model", "decoding", "solver")},
+        "dtype": precision(experiment.model),
         "prompt": None if options.checkpoint else settings["prompt"],
     }
     return Path(options.out).with_name(f".{options.out.name}.{object_sha256(identity)[:12]}")

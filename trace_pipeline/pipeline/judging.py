@@ -132,11 +132,13 @@ def unfinished(
 ) -> AbstractContextManager[Path]:
     """Keeps what ``asset`` has decoded, for the same model, problems and settings.
 
-    Until the asset is done; of a chain, until that is.
+    Until the asset is done; of a chain, until that is. Neither finds what the other has.
     """
     from trace_pipeline.modeling.base.devices import precision
 
+    chain = bench.trained_since
     identity = {
+        "chain": chain,
         "weights": checkpoint.sha256,
         "problems": benchmark.fingerprint,
         "settings": bench.settings("seed", "model", "prompt", "decoding", "eval"),
@@ -144,7 +146,7 @@ def unfinished(
         "allow_short_circuit": bench.solver.allow_short_circuit,
     }
     key = bench.key(asset)
-    if bench.goes_on:
+    if chain:
         return nullcontext(bench.store.workspace(key, identity))
     return bench.unfinished(key, identity)
 

@@ -300,15 +300,18 @@ def _trained_before(
 ) -> Manifest | None:
     """Of an artifact that ``asset`` would come out the same as, if it may be taken over.
 
-    Its own may be a record alone, and whatever is left in ``workspace`` counts less than it.
-    Training that began there counts more than another experiment's.
+    Whatever is left in ``workspace`` counts less than its own, and training that began there more
+    than another experiment's. Of its own SFT checkpoint the record is enough, as for ``bring``.
     """
+    from trace_pipeline.modeling.storage.checkpoints import WEIGHTS
+
     own = bench.key(asset)
     if not bench.store.has(own):
         return None if any(workspace.iterdir()) else _twin(bench, asset, settings, parents)
     since = bench.trained_since
     made = _same(bench, own, settings, parents) if since else None
-    return made if made and made.created >= since else None
+    enough = made and (WEIGHTS in made.files or asset == "sft_checkpoint")
+    return made if made and enough and made.created >= since else None
 
 
 def _twin(

@@ -69,7 +69,7 @@ def run_pipeline(
         os.environ["DAGSTER_HOME"] = str(root)
     started = time.monotonic()
     store = ArtifactsResource().store()
-    if wanted is None or _TRAINED in wanted:
+    if retrain or wanted is None or _TRAINED in wanted:
         begin(store, name, retrain)
     run_id = str(uuid.uuid4())
     config = {"name": name, "processes": processes, "goes_on": True}
@@ -92,8 +92,8 @@ def run_pipeline(
         if any(is_interruption(event) for event in _failed(result)):
             raise InterruptedRunError(_how_to_go_on(result, again))
         raise PipelineError(
-            f"{failures(result)}\nAfter mending it, `{again}` goes on; what is trained with the "
-            "same settings on the same data is not trained again"
+            f"{failures(result)}\nAfter mending it, `{again}` goes on; what has passed its checks "
+            "is not trained again with the same settings on the same data"
         )
     if not until:
         end(store, name)
@@ -164,7 +164,7 @@ def _how_to_go_on(result: dg.ExecuteInProcessResult, again: str) -> str:
     step = next((key for key in keys if key), None)
     place = f"interrupted in {step}" if step else "interrupted"
     if step in _TRAINING:
-        return f"{place}; `{again}` goes on from the last snapshot"
+        return f"{place}; `{again}` goes on from the last snapshot, if there is one"
     return f"{place}; `{again}` goes on; what is trained and decoded is not done again"
 
 

@@ -16,6 +16,7 @@ from msgspec import Struct
 from trace_pipeline.pipeline.locking import LOCKS, alone
 from trace_pipeline.provenance import utc_now
 from trace_pipeline.store import WORKSPACE, ArtifactError, ArtifactStore, write_json
+from trace_pipeline.validation import InvalidInputError
 
 FILE = "unfinished.json"
 
@@ -34,13 +35,12 @@ def begin(store: ArtifactStore, experiment: str, retrain: bool) -> None:
     With ``retrain``, what that one has left is discarded.
 
     Raises:
-        InvalidInputError: another process is at work on what is to be discarded.
+        InvalidInputError: it cannot be, or another process is at work on it.
     """
+    for asset in _KEPT if retrain else ():
+        _discard(store, experiment, asset)
     # A folder that cannot be written is refused by the first asset, with its name.
     with suppress(ArtifactError, OSError):
-        if retrain:
-            for asset in _KEPT:
-                _discard(store, experiment, asset)
         if retrain or not began(store, experiment):
             write_json(store.local_folder(experiment) / FILE, _Begun(utc_now()))
 
@@ -56,7 +56,9 @@ def began(store: ArtifactStore, experiment: str) -> str:
 def end(store: ArtifactStore, experiment: str) -> None:
     """Note that the chain has come to its end: the next one trains and decodes anew."""
     for asset in _KEPT[2:]:
-        _discard(store, experiment, asset)
+        # What stays is in the way of nobody: no other chain looks for it.
+        with suppress(InvalidInputError):
+            _discard(store, experiment, asset)
     (store.local_folder(experiment) / FILE).unlink(missing_ok=True)
 
 
@@ -64,4 +66,8 @@ def _discard(store: ArtifactStore, experiment: str, asset: str) -> None:
     key = f"{experiment}/{asset}"
     with alone(store.local_folder(f"{experiment}/{LOCKS}") / asset, key):
         for folder in store.local_folder(key).glob(f"{WORKSPACE}*"):
-            shutil.rmtree(folder)
+            try:
+                shutil.rmtree(folder)
+            except OSError as error:
+                reason = (error.strerror or str(error)).lower()
+                raise InvalidInputError(f"{folder}: cannot be removed, {reason}") from error

@@ -238,7 +238,8 @@ def require_weights(folder: Path, info: CheckpointInfo, base: BaseModel | None =
     if info.elsewhere:
         raise InvalidInputError(
             f"{weights}: stayed where it was trained, only its record is here; bring the "
-            "checkpoint with its weights (trace-pipeline bring), or train it here"
+            "checkpoint with its weights (trace-pipeline bring), or train it here (trace-pipeline "
+            "run --retrain)"
         )
     if not weights.is_file() or file_sha256(weights) != info.weights_sha256:
         raise InvalidInputError(f"{weights}: missing or altered since it was saved; train it again")
