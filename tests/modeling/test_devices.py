@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from trace_pipeline.experiment import SftConfig
 from trace_pipeline.modeling.base import devices
 from trace_pipeline.modeling.base.devices import (
     available_memory,
@@ -11,6 +12,9 @@ from trace_pipeline.modeling.base.devices import (
     resolve_device,
     resolve_dtype,
 )
+from trace_pipeline.modeling.network.trainable import Trainable
+from trace_pipeline.modeling.storage.checkpoints import Policy
+from trace_pipeline.modeling.training import run
 from trace_pipeline.validation import InvalidInputError
 
 CPU = torch.device("cpu")
@@ -64,3 +68,14 @@ def test_work_that_does_not_fit_is_refused_before_it_starts() -> None:
     require_memory(2 * free // 5, CPU, "", 2)
     with pytest.raises(InvalidInputError, match=r"on cpu by 3 processes, .* each; .*use less"):
         require_memory(2 * free // 5, CPU, "use less", 3)
+
+
+def test_training_asks_for_the_memory_of_all_processes_of_a_host(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(run, "require_memory", lambda *given: asked.append(given[-1]))
+    monkeypatch.setattr(run, "sharing", lambda device: {"cpu": 3}[device.type])
+    names = tuple(name for name, _ in policy.model.named_parameters())
+    run.prepare(policy.model, Trainable(names, 1, 1), SftConfig())
+    assert asked == [3]
