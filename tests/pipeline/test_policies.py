@@ -62,6 +62,20 @@ def parents(tiny: Workbench) -> list[Artifact]:
     return [*tiny.partitions(), tiny.require("base_model"), tiny.require("gsm8k_problems")]
 
 
+def trained(bench: Workbench, tiny: Workbench, settings: dict[str, object]) -> Artifact:
+    """What is stored where training itself does nothing: it finds a finished folder or fails."""
+    stored, _, _ = train_checkpoint(
+        bench,
+        "sft_checkpoint",
+        parents(tiny),
+        settings,
+        lambda folder, _: read_info(folder),
+        untold,
+        passing,
+    )
+    return stored
+
+
 def test_the_same_training_of_another_experiment_is_taken_over(
     finished: FinishedRun, budget: Workbench
 ) -> None:
@@ -105,15 +119,7 @@ def test_a_copy_that_a_kill_cut_short_is_no_finished_training(
     )
     shutil.copy(original.path / INFO, workspace)
     (workspace / WEIGHTS).write_bytes((original.path / WEIGHTS).read_bytes()[:1000])
-    stored, _, _ = train_checkpoint(
-        budget,
-        "sft_checkpoint",
-        parents(tiny),
-        settings,
-        lambda folder, _: read_info(folder),
-        untold,
-        passing,
-    )
+    stored = trained(budget, tiny, settings)
     assert stored.manifest.files == original.manifest.files
 
 
@@ -191,15 +197,7 @@ def test_what_is_taken_over_is_whole_whatever_a_kill_has_left(
     elif left == "a torn copy":
         shutil.copytree(made.path, workspace, dirs_exist_ok=True)
         (workspace / "metrics.jsonl").unlink()
-    stored, _, _ = train_checkpoint(
-        stopped,
-        "sft_checkpoint",
-        parents(stopped),
-        settings,
-        lambda folder, _: read_info(folder),
-        untold,
-        passing,
-    )
+    stored = trained(stopped, stopped, settings)
     assert stored.manifest.version == "0002"
     assert stopped.store.read("tiny/sft_checkpoint").manifest.files == made.manifest.files
     assert not list(workspace.parent.glob(".unfinished-*"))
@@ -243,16 +241,16 @@ def test_of_its_own_sft_checkpoint_the_record_is_enough(stopped: Workbench, asse
             write_json(folder / INFO, replace(read_info(folder), elsewhere=True))
         return read_info(folder)
 
-    def trained() -> Artifact:
-        return train_checkpoint(stopped, asset, parents(stopped), settings, train, untold, passing)[
-            0
-        ]
+    def made_now() -> Artifact:
+        data = parents(stopped)
+        stored, _, _ = train_checkpoint(stopped, asset, data, settings, train, untold, passing)
+        return stored
 
     stopped.goes_on = False
-    first = trained()
+    first = made_now()
     assert WEIGHTS not in first.manifest.files
     stopped.goes_on = True
-    assert trained().manifest.files == first.manifest.files
+    assert made_now().manifest.files == first.manifest.files
     assert seen == ([False, True, True] if asset == "sft_checkpoint" else [False, False])
 
 
